@@ -1,0 +1,3 @@
+//! `trialogue`: the composition root. Parses, calls a verb, exits with its code.
+
+fn main() {}

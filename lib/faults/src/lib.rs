@@ -1,0 +1,3 @@
+//! Faults on purpose: processes that are started, killed, stopped and paused.
+//!
+//! Knows no chat and no Socket.IO: a server is a program that prints a ready line.

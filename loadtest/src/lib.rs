@@ -1,0 +1,1 @@
+//! Load tests of room broadcast, measured at every receiver from the intended send time.

@@ -1,0 +1,1 @@
+//! Scripted scenarios with several roles: file format, actors, runner, recorder.

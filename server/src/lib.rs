@@ -1,0 +1,1 @@
+//! The Trialogue server: REST and Socket.IO over PostgreSQL, as the wire contract has it.
