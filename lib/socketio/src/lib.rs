@@ -3,3 +3,5 @@
 //! This crate knows no chat: nothing in it names a message, a room of people or a token. It keeps
 //! three promises that applications build on: events of one socket arrive in the order in which
 //! they were sent, nothing is dropped in silence, and every queue has a bound.
+
+pub mod ws;
