@@ -1,3 +1,68 @@
 //! `trialogue`: the composition root. Parses, calls a verb, exits with its code.
+//!
+//! No business of its own lives here: a verb asks a library and hands what comes back to
+//! [`out::Out`], the only room that prints.
 
-fn main() {}
+mod args;
+mod exit;
+mod logs;
+mod out;
+mod signals;
+mod verb;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::exit::Exit;
+use crate::out::Out;
+use crate::verb::{Context, Verb};
+
+/// How long tasks that a verb has left behind may take to notice that the runtime ends.
+const RUNTIME_END_MAX: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return out::usage(&error).into(),
+    };
+    logs::start(&cli);
+    let Cli { global, verb } = cli;
+    let context = Context::new(global);
+    let mut out = Out::new(&context.global);
+    let exit = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let exit = runtime.block_on(run(verb, &context, &mut out));
+            // A thread that waits for the keyboard never ends by itself.
+            runtime.shutdown_timeout(RUNTIME_END_MAX);
+            exit
+        }
+        Err(error) => out.error(&anyhow::Error::new(error).context("no runtime")),
+    };
+    exit.into()
+}
+
+/// Runs the verb until it is done or a signal ends it.
+async fn run(verb: Verb, context: &Context, out: &mut Out) -> Exit {
+    let tidies_up = verb.tidies_up();
+    let done = {
+        let verb = verb.run(context, out);
+        tokio::pin!(verb);
+        tokio::select! {
+            done = &mut verb => done,
+            signal = signals::first() => {
+                context.shutdown.cancel();
+                if !tidies_up {
+                    return signal;
+                }
+                tokio::select! {
+                    done = verb => done,
+                    second = signals::first() => return second,
+                }
+            }
+        }
+    };
+    done.unwrap_or_else(|error| out.error(&error))
+}

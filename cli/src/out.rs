@@ -1,0 +1,116 @@
+//! The only room that prints: standard output is data, standard error is talk (TUI.md §8).
+//!
+//! With `--json` nothing but JSON reaches standard output, and an error is one JSON line on
+//! standard error. A reader that closes our pipe ends the verb quietly.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{Color, Global};
+use crate::exit::{self, ClosedPipe, Exit};
+
+/// Where a verb's words go.
+pub(crate) struct Out {
+    stdout: AutoStream<io::Stdout>,
+    stderr: AutoStream<io::Stderr>,
+    json: bool,
+    quiet: bool,
+}
+
+impl Out {
+    /// As the global flags say.
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            stdout: AutoStream::new(io::stdout(), choice(global.color)),
+            stderr: AutoStream::new(io::stderr(), choice(global.color)),
+            json: global.json,
+            quiet: global.quiet,
+        }
+    }
+
+    /// Whether standard output is for a program.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Standard output itself, for what a library renders; colours are stripped where they
+    /// are not wanted. Errors of writing go through [`closed`].
+    pub(crate) fn stdout(&mut self) -> &mut impl Write {
+        &mut self.stdout
+    }
+
+    /// One line of data.
+    pub(crate) fn data(&mut self, line: &str) -> anyhow::Result<()> {
+        writeln!(self.stdout, "{line}").and_then(|()| self.stdout.flush()).map_err(closed)
+    }
+
+    /// One JSON document, on one line: newline and object leave together.
+    pub(crate) fn json(&mut self, document: &impl Serialize) -> anyhow::Result<()> {
+        self.data(&serde_json::to_string(document)?)
+    }
+
+    /// One line of talk, left out with `--quiet` and `--json`.
+    pub(crate) fn say(&mut self, line: &str) {
+        if !self.quiet && !self.json {
+            // Nobody is left to tell when standard error itself is gone.
+            let _ = writeln!(self.stderr, "{line}");
+        }
+    }
+
+    /// The last line of a verb that failed; answers the exit code.
+    pub(crate) fn error(&mut self, error: &anyhow::Error) -> Exit {
+        let (exit, code) = exit::of(error);
+        if exit != Exit::DONE {
+            print_error(&mut self.stderr, self.json, code, &format!("{error:#}"));
+        }
+        exit
+    }
+}
+
+/// Marks a closed pipe, so that it ends the verb quietly instead of failing it.
+pub(crate) fn closed(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => ClosedPipe(error).into(),
+        _ => anyhow::Error::new(error).context("cannot write to standard output"),
+    }
+}
+
+/// What clap has to say: help and version are data, the rest is a usage error.
+pub(crate) fn usage(error: &clap::Error) -> Exit {
+    // Parsing failed, so the flag must be looked for by hand.
+    let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        print_error(&mut io::stderr(), true, "usage", message);
+    } else {
+        // A closed pipe ends quietly here too.
+        let _ = error.print();
+    }
+    if error.use_stderr() { Exit::USAGE } else { Exit::DONE }
+}
+
+/// Whether the log on standard error may use colours.
+pub(crate) fn stderr_colors(color: Color) -> bool {
+    AutoStream::new(io::stderr(), choice(color)).current_choice() != ColorChoice::Never
+}
+
+fn print_error(to: &mut impl Write, json: bool, code: &str, message: &str) {
+    let _ = if json {
+        writeln!(to, "{}", json!({"error": {"code": code, "message": message}}))
+    } else {
+        let bad = anstyle::AnsiColor::Red.on_default().bold();
+        writeln!(to, "{bad}error:{bad:#} {message}")
+    };
+}
+
+fn choice(color: Color) -> ColorChoice {
+    match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+}

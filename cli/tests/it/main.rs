@@ -1,0 +1,4 @@
+//! Runs the binary itself: what a shell sees of every verb.
+
+mod binary;
+mod shell;
