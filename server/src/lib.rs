@@ -1,1 +1,5 @@
 //! The Trialogue server: REST and Socket.IO over PostgreSQL, as the wire contract has it.
+
+pub mod config;
+pub mod limits;
+pub mod publish;
