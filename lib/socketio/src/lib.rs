@@ -4,4 +4,12 @@
 //! three promises that applications build on: events of one socket arrive in the order in which
 //! they were sent, nothing is dropped in silence, and every queue has a bound.
 
+pub mod engine;
+mod json;
+pub mod packet;
+pub mod payload;
+mod reason;
 pub mod ws;
+
+pub use payload::{Args, ArgsError, Outgoing};
+pub use reason::DisconnectReason;
