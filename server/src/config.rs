@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use url::Url;
 
@@ -30,6 +31,10 @@ pub struct Config {
     #[arg(long, env = "TRIALOGUE_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "N")]
     pub database_connections: u32,
 
+    /// Folder for what this server keeps: its private PostgreSQL, its secret
+    #[arg(long, env = "TRIALOGUE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
     /// Secret that signs access tokens, at least 32 bytes (prefer the variable or the file)
     #[arg(long, env = "TRIALOGUE_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub jwt_secret: Option<Secret>,
@@ -43,7 +48,7 @@ pub struct Config {
     pub limits: LimitsProfile,
 
     /// Let anyone register as LSM and hash passwords cheaply: tests and demos, loopback only
-    #[arg(long, env = "TRIALOGUE_OPEN_REGISTRATION")]
+    #[arg(long, env = "TRIALOGUE_OPEN_REGISTRATION", value_parser = FalseyValueParser::new())]
     pub open_registration: bool,
 
     /// Life of an access token
@@ -70,11 +75,11 @@ pub struct Config {
     pub trusted_proxy: Vec<Network>,
 
     /// Start on a database that may forget what it has committed
-    #[arg(long, env = "TRIALOGUE_UNSAFE_DURABILITY")]
+    #[arg(long, env = "TRIALOGUE_UNSAFE_DURABILITY", value_parser = FalseyValueParser::new())]
     pub unsafe_durability: bool,
 
     /// Make three demo users, loopback only
-    #[arg(long, env = "TRIALOGUE_SEED_DEMO")]
+    #[arg(long, env = "TRIALOGUE_SEED_DEMO", value_parser = FalseyValueParser::new())]
     pub seed_demo: bool,
 }
 
@@ -85,6 +90,7 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000),
             database_url: None,
             database_connections: 16,
+            data_dir: None,
             jwt_secret: None,
             jwt_secret_file: None,
             limits: LimitsProfile::Default,

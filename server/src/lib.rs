@@ -1,5 +1,8 @@
 //! The Trialogue server: REST and Socket.IO over PostgreSQL, as the wire contract has it.
 
+pub mod accept;
 pub mod config;
 pub mod limits;
 pub mod publish;
+pub mod secret;
+pub mod socket;

@@ -1,0 +1,318 @@
+//! The accept loop: one listener for REST and Socket.IO, with bounds on everything that a stranger
+//! can make us hold before we know who it is (RELIABILITY M6, §2.13, group E).
+//!
+//! hyper is driven by hand because a ready-made `serve` sets no timer for half a request head:
+//! thousands of them stay open for ever. Nothing here knows a route or an event.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{HOST, HeaderName, ORIGIN};
+use http::{HeaderMap, Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Network, Origin};
+use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, Limits};
+
+/// Pause after an accept that failed: the process is out of file descriptors, and only time and
+/// closing connections help.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that the kernel may hold for a peer that does not read: what is beyond them is counted
+/// and bounded by our own queues.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+/// A peer that acknowledges nothing for so long is gone, whatever its keep-alive says.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Who sent a request, with trusted proxies looked through; an extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// Answers requests: REST and Socket.IO behind one door.
+pub trait Door: Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send;
+
+    /// Answers one request from `peer`.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// What the accept loop needs to know.
+pub struct Acceptor<D> {
+    /// What answers.
+    pub door: Arc<D>,
+    /// Proxies whose word about the sender is taken.
+    pub trusted: Arc<[Network]>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Cancelled: accept no more, finish what is being answered.
+    pub stop: CancellationToken,
+    /// Every connection is one of its tasks.
+    pub tracker: TaskTracker,
+}
+
+impl<D: Door> Acceptor<D> {
+    /// Accepts until told to stop. At the limit, new connections wait in the kernel's queue.
+    pub async fn run(self, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(self.limits.connections_max));
+        let addresses = Addresses::default();
+        loop {
+            let next = async {
+                let permit = Arc::clone(&room).acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                next = next => next,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_the_peer(&error) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let ip = peer.ip().to_canonical();
+            let trusted = self.trusted.iter().any(|network| network.contains(ip));
+            let max = self.limits.connections_per_address_max;
+            let Some(counted) = addresses.count(ip, if trusted { usize::MAX } else { max }) else {
+                tracing::debug!(%ip, max, "too many connections of one address");
+                continue;
+            };
+            tune(&stream);
+            let (door, trusted) = (Arc::clone(&self.door), Arc::clone(&self.trusted));
+            let stop = self.stop.clone();
+            self.tracker.spawn(async move {
+                serve(stream, peer, door, trusted, stop).await;
+                drop((permit, counted));
+            });
+        }
+    }
+}
+
+/// Serves one connection to its end, or to its hand-over to a WebSocket.
+async fn serve<D: Door>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    door: Arc<D>,
+    trusted: Arc<[Network]>,
+    stop: CancellationToken,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let door = Arc::clone(&door);
+        let ip = sender(peer.ip(), request.headers(), &trusted);
+        request.extensions_mut().insert(Peer(ip));
+        async move { Ok::<_, Infallible>(door.answer(request, SocketAddr::new(ip, peer.port())).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // A peer that goes away or speaks nonsense is its own affair.
+        tracing::trace!(%error, "connection ended");
+    }
+}
+
+/// Settings of the socket that hyper does not know. A socket that refuses one is served without.
+fn tune(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    // Small frames must not wait for the acknowledgement of the last one.
+    let mut result = socket.set_tcp_nodelay(true);
+    result = result.and(socket.set_send_buffer_size(SEND_BUFFER_BYTES));
+    #[cfg(target_os = "linux")]
+    {
+        result = result.and(socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX)));
+    }
+    if let Err(error) = result {
+        tracing::debug!(%error, "socket option refused");
+    }
+}
+
+/// Errors that concern the one connection, not the listener.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// The address behind trusted proxies: `X-Forwarded-For` is read from the right, and only as far
+/// as the addresses that wrote it are trusted (RELIABILITY D16).
+fn sender(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
+    let mut sender = peer.to_canonical();
+    if trusted.is_empty() || !is_trusted(sender) {
+        return sender;
+    }
+    let lines = headers.get_all(&FORWARDED_FOR).into_iter().collect::<Vec<_>>();
+    let entries = lines.iter().rev().filter_map(|line| line.to_str().ok());
+    for entry in entries.flat_map(|line| line.rsplit(',')) {
+        let Ok(ip) = entry.trim().parse::<IpAddr>() else { return sender };
+        sender = ip.to_canonical();
+        if !is_trusted(sender) {
+            return sender;
+        }
+    }
+    sender
+}
+
+/// Which web pages may use the server: one rule for CORS and for the handshake, because CORS does
+/// not cover WebSockets (CONTRACT §1).
+#[derive(Debug, Clone, Default)]
+pub struct OriginRule {
+    allowed: Arc<[Origin]>,
+}
+
+impl OriginRule {
+    /// Same host, loopback, and these.
+    pub fn new(allowed: &[Origin]) -> Self {
+        Self { allowed: allowed.into() }
+    }
+
+    /// Whether a request with these headers may be served. Without `Origin` it does not come from
+    /// a page, and as there are no cookies nobody else's rights ride on it.
+    pub fn allows(&self, headers: &HeaderMap) -> bool {
+        let mut origins = headers.get_all(ORIGIN).into_iter();
+        let Some(first) = origins.next() else { return true };
+        if origins.next().is_some() {
+            return false;
+        }
+        let Some(origin) = first.to_str().ok().and_then(Origin::of_header) else { return false };
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        origin.is_loopback()
+            || self.allowed.contains(&origin)
+            || host.is_some_and(|host| origin.is_same_host(host))
+    }
+}
+
+/// Open connections by address.
+#[derive(Clone, Default)]
+struct Addresses {
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One counted connection; uncounted when dropped.
+struct Counted {
+    addresses: Addresses,
+    ip: IpAddr,
+}
+
+impl Addresses {
+    /// Counts a connection, unless the address has `max` already.
+    fn count(&self, ip: IpAddr, max: usize) -> Option<Counted> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(ip).or_insert(0);
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { addresses: self.clone(), ip })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = open.entry(self.ip) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let trusted: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+        let check = |peer: &str, forwarded: &str, expect: &str| {
+            let headers = headers(&[("x-forwarded-for", forwarded)]);
+            let found = sender(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(found.to_string(), expect, "{peer} {forwarded}");
+        };
+        check("192.0.2.1", "203.0.113.9", "192.0.2.1");
+        check("10.0.0.1", "203.0.113.9", "203.0.113.9");
+        check("10.0.0.1", "6.6.6.6, 203.0.113.9, 10.0.0.2", "203.0.113.9");
+        check("10.0.0.1", "203.0.113.9, nonsense", "10.0.0.1");
+        check("10.0.0.1", "10.0.0.3", "10.0.0.3");
+    }
+
+    #[test]
+    fn a_page_is_served_by_its_own_host_or_by_name() {
+        let rule = OriginRule::new(&["https://chat.example.org".parse().unwrap()]);
+        let check = |origin: &str, expect| {
+            let headers = headers(&[("host", "api.example:3000"), ("origin", origin)]);
+            assert_eq!(rule.allows(&headers), expect, "{origin}");
+        };
+        check("https://chat.example.org", true);
+        check("http://api.example:3000", true);
+        check("http://localhost:5173", true);
+        check("http://api.example", false);
+        check("https://chat.example.org.evil.com", false);
+        check("null", false);
+        assert!(rule.allows(&headers(&[("host", "api.example:3000")])));
+        let mut twice = headers(&[("origin", "http://localhost")]);
+        twice.append(ORIGIN, "http://localhost".parse().unwrap());
+        assert!(!rule.allows(&twice));
+    }
+
+    #[test]
+    fn connections_of_an_address_are_counted_while_they_live() {
+        let addresses = Addresses::default();
+        let ip: IpAddr = "192.0.2.1".parse().unwrap();
+        let first = addresses.count(ip, 2).unwrap();
+        let _second = addresses.count(ip, 2).unwrap();
+        assert!(addresses.count(ip, 2).is_none());
+        drop(first);
+        assert!(addresses.count(ip, 2).is_some());
+        assert!(addresses.count("192.0.2.2".parse().unwrap(), 2).is_some());
+    }
+}
