@@ -2,8 +2,6 @@
 
 pub mod accept;
 pub mod config;
-#[cfg(unix)]
-pub mod embedded;
 pub mod limits;
 pub mod publish;
 pub mod secret;

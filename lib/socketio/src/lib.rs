@@ -4,6 +4,7 @@
 //! three promises that applications build on: events of one socket arrive in the order in which
 //! they were sent, nothing is dropped in silence, and every queue has a bound.
 
+pub mod client;
 pub mod engine;
 mod json;
 pub mod packet;

@@ -22,11 +22,13 @@ pub struct Handshake {
     /// Id of the session, a bearer credential: at least 128 random bits, never logged.
     pub sid: String,
     /// Transports that the session can move to: `["websocket"]` when it was opened by polling.
+    #[serde(default)]
     pub upgrades: Vec<String>,
     /// Milliseconds between the server's pings.
     pub ping_interval: u64,
     /// Milliseconds that the client has to answer a ping.
     pub ping_timeout: u64,
-    /// Bytes that one message or polling body to the server may have.
+    /// Bytes that one message or polling body to the server may have; 0 when a server does not say.
+    #[serde(default)]
     pub max_payload: u64,
 }

@@ -71,6 +71,30 @@ pub fn put_frame(out: &mut BytesMut, opcode: Opcode, parts: &[&[u8]], mask: Opti
     }
 }
 
+/// Appends one final frame whose payload `write` appends: for a payload that is made on the way out
+/// and whose length is known only then. `mask` as in [`put_frame`].
+pub fn put_frame_with(
+    out: &mut BytesMut,
+    opcode: Opcode,
+    mask: Option<[u8; 4]>,
+    write: impl FnOnce(&mut BytesMut),
+) {
+    let header_at = out.len();
+    out.put_bytes(0, CLIENT_HEADER_MAX);
+    let written_at = out.len();
+    write(out);
+    let written_end = out.len();
+    let header = Header::new(opcode, written_end - written_at, mask);
+    // Moving a few hundred bytes by a few costs less than a buffer of their own.
+    let payload_at = header_at + usize::from(header.len);
+    out.copy_within(written_at..written_end, payload_at);
+    out.truncate(payload_at + (written_end - written_at));
+    out[header_at..payload_at].copy_from_slice(header.as_ref());
+    if let Some(mask) = mask {
+        apply_mask(&mut out[payload_at..], mask, 0);
+    }
+}
+
 /// The payload of a close frame. A reason that is too long is cut at a character.
 #[must_use]
 pub fn close_payload(code: u16, reason: &str) -> Bytes {

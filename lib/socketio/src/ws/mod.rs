@@ -19,7 +19,9 @@ mod utf8;
 mod tests;
 
 pub use decode::{Decoder, Limits};
-pub use encode::{CLIENT_HEADER_MAX, Header, SERVER_HEADER_MAX, close_payload, put_frame};
+pub use encode::{
+    CLIENT_HEADER_MAX, Header, SERVER_HEADER_MAX, close_payload, put_frame, put_frame_with,
+};
 pub use error::FrameError;
 pub use handshake::{
     HandshakeError, accept_key, check_answer, check_request, is_client_key, new_key,

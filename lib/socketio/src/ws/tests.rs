@@ -280,6 +280,20 @@ proptest! {
     }
 
     #[test]
+    fn a_payload_made_on_the_way_out_is_framed_alike(
+        payload in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            prop::collection::vec(any::<u8>(), 65_500..65_600),
+        ],
+        mask in prop::option::of(any::<[u8; 4]>()),
+    ) {
+        let (mut known, mut made) = (BytesMut::from("before"), BytesMut::from("before"));
+        put_frame(&mut known, Opcode::Binary, &[&payload], mask);
+        put_frame_with(&mut made, Opcode::Binary, mask, |out| out.extend_from_slice(&payload));
+        prop_assert_eq!(known, made);
+    }
+
+    #[test]
     fn any_bytes_never_panic_and_never_grow_the_buffer(
         bytes in prop::collection::vec(any::<u8>(), 0..400),
         server in any::<bool>(),

@@ -1,0 +1,139 @@
+//! A TCP connection, bare or under TLS.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::config::ClientConfig;
+use super::error::ConnectError;
+
+/// Where to connect to, and how to name it in requests.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    host: String,
+    port: u16,
+    tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    /// Host and port as the `Host` header has them.
+    pub(super) authority: String,
+    /// Path and query without the pairs of the transport; ends in `?` or `&`.
+    pub(super) path: String,
+}
+
+impl Target {
+    pub(super) fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
+        let url = &config.url;
+        let refuse = |what: &str| ConnectError::Config(format!("{what} in {url}"));
+        let (secure, default_port) = match url.scheme() {
+            "http" | "ws" => (false, 80),
+            "https" | "wss" => (true, 443),
+            _ => return Err(refuse("the scheme is not http, https, ws or wss")),
+        };
+        let authority_host = url.host_str().ok_or_else(|| refuse("no host"))?;
+        // An IPv6 address has brackets in a url, and none where it is looked up.
+        let host = authority_host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let authority = match url.port() {
+            Some(port) => format!("{authority_host}:{port}"),
+            None => authority_host.to_owned(),
+        };
+        let tls = if secure {
+            let name = ServerName::try_from(host.clone()).map_err(|_| refuse("no server name"))?;
+            Some((config.root_certificates.tls()?, name))
+        } else {
+            None
+        };
+        let mut path = config.path.clone();
+        path.push('?');
+        if let Some(query) = url.query().filter(|query| !query.is_empty()) {
+            path.push_str(query);
+            path.push('&');
+        }
+        Ok(Self { host, port: url.port().unwrap_or(default_port), tls, authority, path })
+    }
+
+    /// Tries the host's addresses one after another, each for its share of `within`.
+    pub(super) async fn connect(&self, within: Duration) -> Result<Stream, ConnectError> {
+        let unreachable =
+            |source| ConnectError::Unreachable { host: self.authority.clone(), source };
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+        let addresses: Vec<_> = found.map_err(unreachable)?.collect();
+        let share = within / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match tokio::time::timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => return self.secure(tcp).await,
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(unreachable(last))
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<Stream, ConnectError> {
+        let failed = |source| ConnectError::Tls { host: self.authority.clone(), source };
+        // Small frames must not wait for the acknowledgement of the one before.
+        tcp.set_nodelay(true)
+            .map_err(|source| ConnectError::Unreachable { host: self.authority.clone(), source })?;
+        match &self.tls {
+            None => Ok(Stream::Plain(tcp)),
+            Some((config, name)) => {
+                let connector = TlsConnector::from(config.clone());
+                let stream = connector.connect(name.clone(), tcp).await.map_err(failed)?;
+                Ok(Stream::Tls(Box::new(stream)))
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The crate from outside: real sockets on loopback, frames in, frames out.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod client;
+mod peer;
