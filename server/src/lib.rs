@@ -2,6 +2,8 @@
 
 pub mod accept;
 pub mod config;
+#[cfg(unix)]
+pub mod embedded;
 pub mod limits;
 pub mod publish;
 pub mod secret;

@@ -2,3 +2,5 @@
 //!
 //! The hard logic is pure (link, outbox, timeline) and the IO around it obeys. Nothing here
 //! prints or parses arguments.
+
+pub mod sanitize;

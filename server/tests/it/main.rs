@@ -1,0 +1,5 @@
+//! The server against real sockets and a real PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod embedded;
