@@ -1,6 +1,26 @@
 //! A voice without a face: REST, link, outbox and timeline of one account at one server.
 //!
-//! The hard logic is pure (link, outbox, timeline) and the IO around it obeys. Nothing here
-//! prints or parses arguments.
+//! The hard logic is pure ([`link`], [`outbox`], [`timeline`]: events in, effects out, time and
+//! chance as arguments) and the IO around it obeys. Nothing here prints or parses arguments.
 
+pub mod credentials;
+pub mod dialect;
+pub mod error;
+pub mod http;
+pub mod link;
+pub mod outbox;
+pub mod rest;
 pub mod sanitize;
+pub mod session;
+pub mod time;
+pub mod timeline;
+
+pub use credentials::{Credentials, TokenKeeper};
+pub use dialect::{Capabilities, Dialect};
+pub use error::{Error, Refusal};
+pub use http::{Http, HttpConfig};
+pub use link::{LinkState, Trouble};
+pub use outbox::Outcome;
+pub use rest::Rest;
+pub use session::Update;
+pub use timeline::{Begin, Via};

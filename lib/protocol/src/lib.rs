@@ -32,8 +32,8 @@ pub use model::{
     Notification, NotificationType, PresenceStatus, Role, User,
 };
 pub use rest::{
-    ChatList, CreateJob, DisputeJoined, DisputeList, DisputeOpened, DisputeQuery, JobCreated,
-    JobList, Login, Me, MessagePage, NotificationList, OpenDispute, PageQuery, Provider,
-    ProviderList, Refresh, Register, ResolveDispute, Session, TokenPair, route,
+    ChangePassword, ChatList, CreateJob, DisputeJoined, DisputeList, DisputeOpened, DisputeQuery,
+    JobCreated, JobList, Login, Me, MessagePage, NotificationList, OpenDispute, PageQuery,
+    Provider, ProviderList, Refresh, Register, ResolveDispute, Session, TokenPair, route,
 };
 pub use text::{TextError, Timestamp, check_message_text};

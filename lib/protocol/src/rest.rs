@@ -18,6 +18,8 @@ pub mod route {
     pub const REFRESH: &str = "/auth/refresh";
     /// `POST`.
     pub const LOGOUT: &str = "/auth/logout";
+    /// `POST`.
+    pub const PASSWORD: &str = "/auth/password";
     /// `GET`.
     pub const ME: &str = "/auth/me";
     /// `GET`.
@@ -42,6 +44,16 @@ pub mod route {
     /// `GET`.
     pub fn job(id: JobId) -> String {
         format!("/jobs/{id}")
+    }
+
+    /// `POST`: done, says the provider.
+    pub fn complete_job(id: JobId) -> String {
+        format!("/jobs/{id}/complete")
+    }
+
+    /// `POST`: called off by the customer.
+    pub fn cancel_job(id: JobId) -> String {
+        format!("/jobs/{id}/cancel")
     }
 
     /// `GET`.
@@ -109,6 +121,16 @@ pub struct Refresh {
     pub refresh_token: String,
 }
 
+/// Body of `POST /auth/password`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePassword {
+    /// The one that ends.
+    pub old_password: String,
+    /// The one that begins: 8 to 128 characters.
+    pub new_password: String,
+}
+
 /// An access token and the token that gets the next one.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,7 +167,7 @@ macro_rules! secret_debug {
         }
     )*};
 }
-secret_debug!(Register, Login, Refresh, TokenPair, Session);
+secret_debug!(Register, Login, Refresh, ChangePassword, TokenPair, Session);
 
 /// A provider, as a customer finds one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

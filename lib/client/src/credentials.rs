@@ -1,0 +1,233 @@
+//! The tokens of one account, shared by everything that speaks for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use trialogue_protocol::TokenPair;
+
+use crate::error::Error;
+
+/// Where tokens outlive the process, and where another process may have put newer ones.
+pub trait TokenKeeper: Send + Sync {
+    /// What is kept now; `None` when nothing is, or it cannot be read.
+    fn load(&self) -> Option<TokenPair>;
+    /// Keeps these (`None`: forgets), at once and safely.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] with a sentence that says what to do.
+    fn keep(&self, tokens: Option<&TokenPair>) -> Result<(), Error>;
+}
+
+/// The tokens of one account. Cheap to clone; all clones see the same tokens.
+#[derive(Clone)]
+pub struct Credentials {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tokens: Mutex<Option<Arc<TokenPair>>>,
+    keeper: Option<Box<dyn TokenKeeper>>,
+    /// One refresh at a time: the server takes the second use of one refresh token, after 10 s,
+    /// as theft (CONTRACT §1).
+    refresh_gate: Semaphore,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(***)")
+    }
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self::in_memory(None)
+    }
+}
+
+impl Credentials {
+    /// Tokens that live as long as the process.
+    pub fn in_memory(tokens: Option<TokenPair>) -> Self {
+        Self::of(tokens, None)
+    }
+
+    /// Tokens that are kept; starts with what is kept now.
+    pub fn kept(keeper: impl TokenKeeper + 'static) -> Self {
+        Self::of(keeper.load(), Some(Box::new(keeper)))
+    }
+
+    fn of(tokens: Option<TokenPair>, keeper: Option<Box<dyn TokenKeeper>>) -> Self {
+        let tokens = Mutex::new(tokens.map(Arc::new));
+        let inner = Inner { tokens, keeper, refresh_gate: Semaphore::new(1) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The newest tokens.
+    pub fn tokens(&self) -> Option<Arc<TokenPair>> {
+        self.lock().clone()
+    }
+
+    /// How long the access token may still be used, less a margin for the way; `None`: not known.
+    pub fn fresh_for(&self) -> Option<Duration> {
+        let tokens = self.tokens()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        fresh_for(&tokens.access_token, now)
+    }
+
+    /// Takes and keeps new tokens.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: they are in use, but the next process will not have them.
+    pub fn set(&self, tokens: Option<&TokenPair>) -> Result<(), Error> {
+        *self.lock() = tokens.cloned().map(Arc::new);
+        match &self.inner.keeper {
+            Some(keeper) => keeper.keep(tokens),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `refresh` with the newest refresh token, alone, unless tokens newer than `than` are
+    /// there already: then those are the answer.
+    ///
+    /// # Errors
+    /// Those of `refresh`; [`Error::LoginNeeded`] without a refresh token.
+    pub(crate) async fn refreshed<F>(
+        &self,
+        than: Option<&Arc<TokenPair>>,
+        refresh: impl FnOnce(Arc<TokenPair>) -> F,
+    ) -> Result<(), Error>
+    where
+        F: Future<Output = Result<TokenPair, Error>>,
+    {
+        // Never closed; its holders have time limits of their own.
+        let _alone = self.inner.refresh_gate.acquire().await.map_err(|_| Error::Closed)?;
+        let mine = self.tokens();
+        if let (Some(mine), Some(than)) = (&mine, than)
+            && !Arc::ptr_eq(mine, than)
+        {
+            return Ok(());
+        }
+        let kept = self.inner.keeper.as_ref().and_then(|k| k.load()).map(Arc::new);
+        if let Some(kept) = kept
+            && mine.as_ref().is_some_and(|mine| **mine != *kept)
+        {
+            // Another process of this account was faster.
+            *self.lock() = Some(kept);
+            return Ok(());
+        }
+        let Some(mine) = mine.filter(|t| !t.refresh_token.is_empty()) else {
+            return Err(Error::LoginNeeded("there is no refresh token".to_owned()));
+        };
+        let fresh = refresh(mine).await?;
+        // In use even if the disk is full: the old ones are dead.
+        if let Err(error) = self.set(Some(&fresh)) {
+            tracing::warn!(%error, "tokens are not kept");
+        }
+        Ok(())
+    }
+
+    /// Never held over an await: see the return type.
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<TokenPair>>> {
+        self.inner.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Times of a JWT, in Unix seconds. Read, not verified: only the server can do that.
+#[derive(Deserialize)]
+struct Times {
+    exp: f64,
+    iat: Option<f64>,
+}
+
+/// Longest margin before `exp` (60 s): a refresh and a reconnect fit.
+const MARGIN_MAX_S: f64 = 60.0;
+
+/// Longest freshness that is believed (a year): a sum with any clock stays a time.
+const FRESH_MAX_S: f64 = 365.0 * 86_400.0;
+
+fn fresh_for(token: &str, now: Duration) -> Option<Duration> {
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    let Times { exp, iat } = serde_json::from_slice(&claims).ok()?;
+    // Short-lived tokens get a short margin, or they would never count as fresh.
+    let lifetime = iat.map_or(f64::INFINITY, |iat| (exp - iat).max(0.0));
+    let left = exp - now.as_secs_f64() - MARGIN_MAX_S.min(lifetime / 5.0);
+    Some(Duration::from_secs_f64(left.clamp(0.0, FRESH_MAX_S)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(claims: &str) -> String {
+        format!("x.{}.y", BASE64_URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn pair(n: &str) -> TokenPair {
+        TokenPair { access_token: format!("a{n}"), refresh_token: format!("r{n}") }
+    }
+
+    #[test]
+    fn freshness_is_read_from_the_token_and_garbage_is_not_known() {
+        let check = |claims: &str, expect: Option<u64>| {
+            let got = fresh_for(&token(claims), Duration::from_secs(1_000));
+            assert_eq!(got, expect.map(Duration::from_secs), "{claims}");
+        };
+        check(r#"{"iat":1000,"exp":1900}"#, Some(840));
+        check(r#"{"exp":1900}"#, Some(840));
+        check(r#"{"iat":1000,"exp":1010}"#, Some(8));
+        check(r#"{"iat":0,"exp":900}"#, Some(0));
+        check(r#"{"iat":1,"exp":1e300}"#, Some(365 * 86_400));
+        check(r#"{"exp":"soon"}"#, None);
+        check("{}", None);
+        assert_eq!(fresh_for("", Duration::ZERO), None);
+        assert_eq!(fresh_for("a.%%%.c", Duration::ZERO), None);
+    }
+
+    #[tokio::test]
+    async fn two_refreshes_at_once_are_one() {
+        let credentials = Credentials::in_memory(Some(pair("1")));
+        let old = credentials.tokens();
+        let refresh = |_| async { Ok(pair("2")) };
+        let never = |_| async { Err(Error::Garbled("asked twice".to_owned())) };
+        let (a, b) = tokio::join!(
+            credentials.refreshed(old.as_ref(), refresh),
+            credentials.refreshed(old.as_ref(), never)
+        );
+        assert_eq!((a, b), (Ok(()), Ok(())));
+        assert_eq!(*credentials.tokens().unwrap(), pair("2"));
+    }
+
+    #[tokio::test]
+    async fn tokens_that_another_process_fetched_are_taken_instead_of_refreshing() {
+        struct Shelf(Arc<Mutex<Option<TokenPair>>>);
+        impl TokenKeeper for Shelf {
+            fn load(&self) -> Option<TokenPair> {
+                self.0.lock().unwrap().clone()
+            }
+            fn keep(&self, tokens: Option<&TokenPair>) -> Result<(), Error> {
+                *self.0.lock().unwrap() = tokens.cloned();
+                Ok(())
+            }
+        }
+        let shelf = Arc::new(Mutex::new(Some(pair("1"))));
+        let credentials = Credentials::kept(Shelf(Arc::clone(&shelf)));
+        let old = credentials.tokens();
+        *shelf.lock().unwrap() = Some(pair("2"));
+        let never = |_| async { Err(Error::Garbled("asked".to_owned())) };
+        assert_eq!(credentials.refreshed(old.as_ref(), never).await, Ok(()));
+        assert_eq!(*credentials.tokens().unwrap(), pair("2"));
+        let old = credentials.tokens();
+        credentials.refreshed(old.as_ref(), |_| async { Ok(pair("3")) }).await.unwrap();
+        assert_eq!(*shelf.lock().unwrap(), Some(pair("3")));
+    }
+
+    #[test]
+    fn tokens_do_not_show_in_debug_output() {
+        let credentials = Credentials::in_memory(Some(pair("secret")));
+        assert!(!format!("{credentials:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,248 @@
+//! One HTTP server as a client sees it: bounds, time limits and errors, no word of chat.
+//!
+//! What may not happen here: following a redirect (it could carry a token to another host),
+//! reading an answer of any length, waiting without an end, a token over plain HTTP to another
+//! machine unless the user said so.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, header};
+use serde::Serialize;
+use url::{Host, Url};
+
+use crate::error::Error;
+
+/// How to speak to one server.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Scheme, host and port; a path is kept as a prefix.
+    pub base: Url,
+    /// Longest wait for a TCP and TLS connection (10 s).
+    pub connect_timeout: Duration,
+    /// Longest wait for a whole answer (30 s).
+    pub answer_timeout: Duration,
+    /// Longest answer in bytes (32 MiB): a full page of the longest messages fits.
+    pub body_bytes_max: usize,
+    /// Permit `http://` to a host that is not this machine.
+    pub allow_plain_http: bool,
+    /// Certificate authorities to trust beside the system's, in PEM.
+    pub root_certificates: Vec<Vec<u8>>,
+}
+
+impl HttpConfig {
+    /// The defaults for a server.
+    pub fn new(base: Url) -> Self {
+        Self {
+            base,
+            connect_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
+            body_bytes_max: 32 * 1024 * 1024,
+            allow_plain_http: false,
+            root_certificates: Vec::new(),
+        }
+    }
+}
+
+/// Whether a URL names this very machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// A server. Cheap to clone; clones share one pool of connections, so many accounts at one server
+/// should share one.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    base: Url,
+    body_bytes_max: usize,
+}
+
+/// A request before it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+    idempotency_key: Option<String>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+    /// From `Retry-After`, in seconds as servers of this flow send it.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Call {
+    fn new(method: Method, path: impl Into<String>) -> Self {
+        let path = path.into();
+        Self { method, path, query: Vec::new(), body: None, idempotency_key: None }
+    }
+
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// With a JSON body.
+    pub(crate) fn json<T: Serialize>(mut self, body: &T) -> Result<Self, Error> {
+        let text = serde_json::to_vec(body).map_err(|e| Error::Invalid(e.to_string()))?;
+        self.body = Some(text);
+        Ok(self)
+    }
+
+    /// With `name=value`, if there is a value.
+    pub(crate) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.query.extend(value.map(|v| (name, v.to_string())));
+        self
+    }
+
+    pub(crate) fn idempotency_key(mut self, key: Option<&str>) -> Self {
+        self.idempotency_key = key.map(ToOwned::to_owned);
+        self
+    }
+}
+
+impl Http {
+    /// Prepares; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: not an `http(s)` URL with a host, plain HTTP to another machine without
+    /// permission, or a certificate that is not PEM.
+    pub fn new(config: HttpConfig) -> Result<Self, Error> {
+        let base = config.base;
+        let loopback = is_loopback(&base);
+        match (base.scheme(), base.has_host()) {
+            ("https", true) => {}
+            ("http", true) if loopback || config.allow_plain_http => {}
+            ("http", true) => {
+                return Err(Error::Invalid(
+                    "plain http to another machine would show the token to the network: \
+                     use https, or allow it"
+                        .to_owned(),
+                ));
+            }
+            _ => return Err(Error::Invalid("the server is not an http(s) URL".to_owned())),
+        }
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.answer_timeout)
+            // Under the 5 s after which stock node servers close an idle connection.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .user_agent(concat!("trialogue/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            // A proxy for the world has no business with this machine.
+            builder = builder.no_proxy();
+        }
+        let mut roots = Vec::new();
+        for pem in &config.root_certificates {
+            let several = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|_| Error::Invalid("a certificate is not PEM".to_owned()))?;
+            roots.extend(several);
+        }
+        if !roots.is_empty() {
+            builder = builder.tls_certs_merge(roots);
+        }
+        let client = builder.build().map_err(|e| Error::Invalid(innermost(&e)))?;
+        Ok(Self { client, base, body_bytes_max: config.body_bytes_max })
+    }
+
+    /// Scheme, host and port of the server.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Sends and reads the whole answer, whatever its status.
+    pub(crate) async fn send(&self, call: Call, token: Option<&str>) -> Result<Answer, Error> {
+        let mut url = self.base.clone();
+        let prefix = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{prefix}{}", call.path));
+        let mut request = self.client.request(call.method, url).query(&call.query);
+        if let Some(body) = call.body {
+            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        }
+        if let Some(key) = call.idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let mut response = request.send().await.map_err(|e| failed(&e))?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(Error::Garbled("a redirect, which is not followed".to_owned()));
+        }
+        let retry_after = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|v| v.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| failed(&e))? {
+            if body.len() + chunk.len() > self.body_bytes_max {
+                let most = self.body_bytes_max;
+                return Err(Error::Garbled(format!("an answer of over {most} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body, retry_after })
+    }
+}
+
+fn failed(error: &reqwest::Error) -> Error {
+    let why = innermost(error);
+    if error.is_connect() {
+        Error::Unreachable(why)
+    } else if error.is_builder() {
+        Error::Invalid(why)
+    } else if error.is_timeout() {
+        Error::Unanswered("time is up".to_owned())
+    } else {
+        Error::Unanswered(why)
+    }
+}
+
+/// The cause at the bottom: the layers above it say the same in more words and with the URL.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, allow: bool, expect: bool) {
+        let mut config = HttpConfig::new(url.parse().unwrap());
+        config.allow_plain_http = allow;
+        assert_eq!(Http::new(config).is_ok(), expect, "{url}");
+    }
+
+    #[test]
+    fn a_token_is_not_shown_to_the_network_without_permission() {
+        check("http://127.0.0.1:3000", false, true);
+        check("http://[::1]:3000", false, true);
+        check("http://localhost:3000", false, true);
+        check("http://chat.example", false, false);
+        check("http://chat.example", true, true);
+        check("https://chat.example", false, true);
+        check("ftp://chat.example", true, false);
+        check("http://127.0.0.1.evil.example", false, false);
+        check("http://localhost.evil.example", false, false);
+    }
+}
