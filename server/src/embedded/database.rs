@@ -18,8 +18,8 @@ const STATEMENT_WITHIN: Duration = Duration::from_secs(60);
 
 /// A database of its owner's own.
 ///
-/// Dropping the value leaves the database behind, to be removed by the next start; call
-/// [`Database::drop_database`] to remove it now.
+/// Keep the value while the database is used: dropping it gives the database up to whoever starts
+/// next, who drops it. Call [`Database::drop_database`] to drop it now.
 #[derive(Debug)]
 pub struct Database {
     name: String,

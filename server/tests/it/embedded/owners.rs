@@ -1,40 +1,11 @@
-//! The private PostgreSQL: what its owners may do to it, and what is left when they are gone.
+//! Starting, sharing, and leaving a cluster.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
-use trialogue_server::embedded::{Cluster, Options};
+use trialogue_server::embedded::Cluster;
 
-/// More than a stop needs on a machine that is busy building.
-const SOON: Duration = Duration::from_secs(20);
-
-async fn text(url: &str, sql: &'static str) -> String {
-    let mut connection = PgConnection::connect(url).await.unwrap();
-    sqlx::query_scalar::<_, String>(sql).fetch_one(&mut connection).await.unwrap()
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < SOON, "{what} did not happen within {SOON:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// The folder of the socket in a URL of ours.
-fn sockets(url: &str) -> PathBuf {
-    let url = url::Url::parse(url).unwrap();
-    let (_, host) = url.query_pairs().find(|(name, _)| name == "host").unwrap();
-    PathBuf::from(host.into_owned())
-}
-
-/// Settings whose data and temporary folders are the test's own.
-fn options(home: &Path) -> Options {
-    let mut options = Options::from_env();
-    options.data = Some(home.join("data"));
-    options
-}
+use super::{options, sockets, text, until};
 
 #[tokio::test]
 async fn a_throw_away_cluster_takes_statements_and_leaves_no_folder() {
@@ -54,9 +25,7 @@ async fn a_throw_away_cluster_takes_statements_and_leaves_no_folder() {
 async fn a_persistent_cluster_keeps_its_data_and_starts_durable() {
     let home = tempfile::tempdir().unwrap();
     let options = options(home.path());
-    let start = Instant::now();
     let cluster = Cluster::persistent_with(&options).await.unwrap();
-    println!("first start {:?}", start.elapsed());
     let url = cluster.own_database().await.unwrap();
     assert_eq!(text(&url, "SELECT current_setting('fsync')").await, "on");
     assert_eq!(text(&url, "SELECT current_setting('synchronous_commit')").await, "on");
@@ -71,7 +40,8 @@ async fn a_persistent_cluster_keeps_its_data_and_starts_durable() {
 
     let start = Instant::now();
     let cluster = Cluster::persistent_with(&options).await.unwrap();
-    println!("second start {:?}", start.elapsed());
+    // Promised: 0.5 s; on a machine that is busy, twice that.
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     let url = cluster.own_database().await.unwrap();
     assert_eq!(text(&url, "SELECT word FROM kept").await, "here");
     cluster.stop().await.unwrap();
