@@ -9,6 +9,7 @@ pub mod error;
 pub mod http;
 pub mod link;
 pub mod outbox;
+pub mod profile;
 pub mod rest;
 pub mod sanitize;
 pub mod session;

@@ -1,0 +1,168 @@
+//! A small private file: read with suspicion, replaced whole.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+/// Longest file in bytes: two tokens and a user take two thousand.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why a profile cannot be read or kept. The sentence names the path and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// Others could read or change it.
+    #[error("{path} {what}: {mend}")]
+    Unsafe {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+        /// What to do.
+        mend: String,
+    },
+    /// The system said no.
+    #[error("cannot {doing} {path}: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is no account of ours.
+    #[error("{path} is not an account that this program wrote: sign in again or remove it")]
+    Garbled {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ProfileError {
+    move |source| ProfileError::Io { doing, path: path.to_owned(), source }
+}
+
+/// Names of what is inside a folder; nothing when it is not there.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, ProfileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(io_error("read", folder))?,
+    };
+    // What is not UTF-8 is no name of ours.
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// Reads the file, if it is there and nobody else could have seen or written it.
+pub(super) fn read<T: DeserializeOwned>(
+    folder: &Path,
+    path: &Path,
+) -> Result<Option<T>, ProfileError> {
+    let file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(io_error("open", path))?,
+    };
+    check_is_private(folder, &fs::metadata(folder).map_err(io_error("look at", folder))?, "700")?;
+    check_is_private(path, &file.metadata().map_err(io_error("look at", path))?, "600")?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+    let garbled = |_| ProfileError::Garbled { path: path.to_owned() };
+    serde_json::from_slice(&bytes).map(Some).map_err(garbled)
+}
+
+/// Writes a new file beside the old one and puts it in its place: a crash leaves one of the two,
+/// whole, and a link that somebody put there is replaced instead of followed.
+pub(super) fn replace<T: Serialize>(
+    folder: &Path,
+    path: &Path,
+    content: &T,
+) -> Result<(), ProfileError> {
+    make_private(folder).map_err(io_error("make", folder))?;
+    check_is_private(folder, &fs::metadata(folder).map_err(io_error("look at", folder))?, "700")?;
+    let fresh = folder.join(format!(".{}.new", Uuid::now_v7().simple()));
+    let write = || {
+        let mut file = create(&fresh)?;
+        serde_json::to_writer(&mut file, content)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        sync_folder(folder)
+    };
+    write().map_err(|error| {
+        // Half a file of tokens must not stay; that it is gone already is no news.
+        let _ = fs::remove_file(&fresh);
+        io_error("write", path)(error)
+    })
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let no_follow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = i32::try_from(no_follow.bits()).map_err(io::Error::other)?;
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(unix)]
+fn create(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The rename itself must survive a power cut too.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(unix)]
+fn check_is_private(
+    path: &Path,
+    metadata: &fs::Metadata,
+    mode: &'static str,
+) -> Result<(), ProfileError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let refused = |what, mend| Err(ProfileError::Unsafe { path: path.to_owned(), what, mend });
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return refused("belongs to somebody else", "use another profile folder".to_owned());
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let mend = format!("chmod {mode} '{}'", path.display());
+        return refused("is open to other users of this machine", mend);
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+#[cfg(not(unix))]
+fn create(path: &Path) -> io::Result<File> {
+    File::create_new(path)
+}
+
+/// A user's data folder is that user's alone on these systems.
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_is_private(_: &Path, _: &fs::Metadata, _: &'static str) -> Result<(), ProfileError> {
+    Ok(())
+}
