@@ -1,0 +1,290 @@
+//! What a step does: one field names the verb, others belong to it.
+
+use std::time::Duration;
+
+use super::fields::{
+    Fields, bool_of, count_of, duration_of, entries_of, list_of, text_of, word_of,
+};
+use super::steps::{COMMON, Reader};
+use super::{ActorId, LaneName, Method, Range, ServerVerb, StateWord, Verb, Via};
+use crate::source::{hint, nearest};
+use crate::yaml::{Key, Node, Value};
+
+/// Fields that name a verb, each with the fields that belong to it.
+const VERBS: &[(&str, &[&str])] = &[
+    ("act", &["lanes"]),
+    ("login", &[]),
+    ("connect", &[]),
+    ("disconnect", &[]),
+    ("get", &[]),
+    ("post", &[]),
+    ("put", &[]),
+    ("patch", &[]),
+    ("delete", &[]),
+    ("do", &["with"]),
+    ("emit", &["data"]),
+    ("receive", &["where", "count"]),
+    ("never", &["where", "during"]),
+    ("join", &[]),
+    ("leave", &[]),
+    ("send", &[]),
+    ("history", &[]),
+    ("delivered", &[]),
+    ("state", &[]),
+    ("reconnected", &[]),
+    ("server", &[]),
+    ("wait", &[]),
+    ("parallel", &[]),
+    ("repeat", &["steps"]),
+];
+
+/// Verbs that nobody in particular does.
+const WITHOUT_ACTOR: &[&str] = &["act", "delivered", "server", "wait", "parallel", "repeat"];
+
+/// Most repetitions of a `repeat`.
+const REPEAT_MAX: u64 = 10_000;
+/// How long `never` looks when it does not say.
+const NEVER_DURING: Duration = Duration::from_millis(500);
+
+impl Reader<'_> {
+    pub(super) fn verb(
+        &mut self,
+        mut fields: Fields,
+        id: Option<&Key>,
+        actors: &[ActorId],
+        within: &mut Option<Duration>,
+    ) -> Option<Verb> {
+        let present: Vec<&(&str, &[&str])> =
+            VERBS.iter().filter(|(name, _)| fields.has(name)).collect();
+        let [(name, extra)] = present.as_slice() else {
+            return self.no_single_verb(fields, &present);
+        };
+        let (key, node) = fields.entry(name)?;
+        if actors.is_empty() && !WITHOUT_ACTOR.contains(name) {
+            self.error(key.span, format!("`{name}` needs `as`: who does it?"));
+        } else if !actors.is_empty() && WITHOUT_ACTOR.contains(name) {
+            self.error(key.span, format!("`{name}` takes no `as`: nobody in particular does it"));
+        }
+        if *name == "send" {
+            self.sends.extend(id.map(|id| id.name.clone()));
+        }
+        let verb = self.read(name, &key, &node, &mut fields, within);
+        self.leftovers(fields, name, extra);
+        verb
+    }
+
+    fn no_single_verb(&mut self, fields: Fields, present: &[&(&str, &[&str])]) -> Option<Verb> {
+        let verbs = || VERBS.iter().map(|(name, _)| *name);
+        let span = fields.span();
+        if let [(first, _), (second, _), ..] = present {
+            self.error_at_start(span, format!("`{first}` and `{second}` are two verbs: two steps"));
+            return None;
+        }
+        // A verb with a typo is one mistake, not two.
+        let typo = fields.names().any(|name| nearest(name, verbs()).is_some());
+        if !typo {
+            let list = verbs().collect::<Vec<_>>().join(", ");
+            self.error_at_start(span, format!("a step needs a verb, one of {list}"));
+        }
+        let known: Vec<&str> = verbs()
+            .chain(VERBS.iter().flat_map(|(_, extra)| extra.iter().copied()))
+            .chain(COMMON.iter().copied())
+            .collect();
+        fields.finish(&known, self.diag);
+        None
+    }
+
+    /// Fields that the verb did not take: another verb's, or nobody's.
+    fn leftovers(&mut self, mut fields: Fields, verb: &str, extra: &[&str]) {
+        let others: Vec<&str> = VERBS.iter().flat_map(|(_, extra)| extra.iter().copied()).collect();
+        for name in others {
+            if let Some((key, _)) = fields.entry(name) {
+                self.error(key.span, format!("`{name}` does not go with `{verb}`"));
+            }
+        }
+        let known: Vec<&str> = COMMON.iter().chain(extra).copied().collect();
+        fields.finish(&known, self.diag);
+    }
+
+    fn read(
+        &mut self,
+        name: &str,
+        key: &Key,
+        node: &Node,
+        fields: &mut Fields,
+        within: &mut Option<Duration>,
+    ) -> Option<Verb> {
+        Some(match name {
+            "act" => self.act(node, fields)?,
+            "login" => self.just_true(node, "login", Verb::Login)?,
+            "connect" => self.just_true(node, "connect", Verb::Connect)?,
+            "disconnect" => self.just_true(node, "disconnect", Verb::Disconnect)?,
+            "get" => self.http(Method::Get, node)?,
+            "post" => self.http(Method::Post, node)?,
+            "put" => self.http(Method::Put, node)?,
+            "patch" => self.http(Method::Patch, node)?,
+            "delete" => self.http(Method::Delete, node)?,
+            "do" => {
+                let with = fields.node("with");
+                let with = with.map_or_else(Vec::new, |node| entries_of(&node, "with", self.diag));
+                let name = text_of(node, "do", self.diag)?;
+                Verb::Do { name: Key { span: node.span, name }, with }
+            }
+            "emit" => Verb::Emit { event: node.clone(), data: fields.node("data") },
+            "receive" => Verb::Receive {
+                event: node.clone(),
+                pattern: fields.node("where"),
+                count: fields.node("count").and_then(|node| self.range(&node, "count")),
+            },
+            "never" => Verb::Never {
+                event: node.clone(),
+                pattern: fields.node("where"),
+                during: fields.duration("during", self.diag).unwrap_or(NEVER_DURING),
+            },
+            "join" => Verb::Join(node.clone()),
+            "leave" => Verb::Leave(node.clone()),
+            "send" => self.send(node)?,
+            "history" => Verb::History(node.clone()),
+            "delivered" => self.delivered(node)?,
+            "state" => self.state(node)?,
+            "reconnected" => self.reconnected(node, within)?,
+            "server" => Verb::Server(self.server(node)?),
+            "wait" => Verb::Wait(duration_of(node, "wait", self.diag)?),
+            "parallel" => {
+                let branches = list_of(node, "parallel", self.diag).to_vec();
+                Verb::Parallel(branches.iter().map(|n| self.steps(n, "a branch")).collect())
+            }
+            "repeat" => self.repeat(key, node, fields)?,
+            _ => return None,
+        })
+    }
+
+    fn just_true(&mut self, node: &Node, name: &str, verb: Verb) -> Option<Verb> {
+        if bool_of(node, name, self.diag)? {
+            return Some(verb);
+        }
+        self.error(node.span, format!("`{name}` is true, or the step is not there"));
+        None
+    }
+
+    fn act(&mut self, node: &Node, fields: &mut Fields) -> Option<Verb> {
+        let title = text_of(node, "act", self.diag)?;
+        let lanes = fields.node("lanes").map(|node| {
+            let mut lanes = Vec::new();
+            for node in list_of(&node, "lanes", self.diag).to_vec() {
+                let Some(name) = text_of(&node, "a lane", self.diag) else { continue };
+                let actor = self.actors.iter().position(|actor| actor.name.name == name);
+                match (name.as_str(), actor) {
+                    (_, Some(at)) => lanes.push(LaneName::Actor(ActorId(at))),
+                    ("server", None) => lanes.push(LaneName::Server),
+                    ("database", None) => lanes.push(LaneName::Database),
+                    _ => {
+                        let known = self.actors.iter().map(|actor| actor.name.name.as_str());
+                        let hint = hint(&name, known.chain(["server", "database"]));
+                        self.error(node.span, format!("no lane is called `{name}`{hint}"));
+                    }
+                }
+            }
+            lanes
+        });
+        Some(Verb::Act { title, lanes })
+    }
+
+    fn http(&mut self, method: Method, node: &Node) -> Option<Verb> {
+        if let Value::Text(_) = node.value {
+            return Some(Verb::Http { method, path: node.clone(), json: None });
+        }
+        let mut fields = Fields::open(node, "a request", self.diag)?;
+        let path = fields.required("path", self.diag);
+        let json = fields.node("json");
+        fields.finish(&["path", "json"], self.diag);
+        Some(Verb::Http { method, path: path?, json })
+    }
+
+    fn send(&mut self, node: &Node) -> Option<Verb> {
+        let mut fields = Fields::open(node, "`send`", self.diag)?;
+        let chat = fields.required("chat", self.diag);
+        let text = fields.required("text", self.diag);
+        fields.finish(&["chat", "text"], self.diag);
+        Some(Verb::Send { chat: chat?, text: text? })
+    }
+
+    fn delivered(&mut self, node: &Node) -> Option<Verb> {
+        let mut fields = Fields::open(node, "`delivered`", self.diag)?;
+        let message = fields.required("message", self.diag).and_then(|node| {
+            let name = text_of(&node, "message", self.diag)?;
+            Some(Key { span: node.span, name })
+        });
+        self.delivered.extend(message.clone());
+        let to = fields.required("to", self.diag).map(|node| self.actors_of(&node, "to"));
+        let words = [("live", Via::Live), ("catch-up", Via::CatchUp), ("either", Via::Either)];
+        let via = fields.node("via").map(|node| word_of(&node, "via", &words, self.diag));
+        fields.finish(&["message", "to", "via"], self.diag);
+        let via = via.map_or(Some(Via::Live), |via| via)?;
+        Some(Verb::Delivered { message: message?, to: to?, via })
+    }
+
+    fn state(&mut self, node: &Node) -> Option<Verb> {
+        let words = [
+            ("connected", StateWord::Connected),
+            ("reconnecting", StateWord::Reconnecting),
+            ("disconnected", StateWord::Disconnected),
+        ];
+        let mut attempts = Range { min: 0, max: u64::MAX };
+        if let Value::Text(_) = node.value {
+            let state = word_of(node, "state", &words, self.diag)?;
+            return Some(Verb::State { state, attempts });
+        }
+        let mut fields = Fields::open(node, "`state`", self.diag)?;
+        let state = fields.required("is", self.diag);
+        let state = state.and_then(|node| word_of(&node, "is", &words, self.diag));
+        if let Some(node) = fields.node("failed_attempts") {
+            attempts = self.range(&node, "failed_attempts")?;
+        }
+        fields.finish(&["is", "failed_attempts"], self.diag);
+        Some(Verb::State { state: state?, attempts })
+    }
+
+    fn reconnected(&mut self, node: &Node, within: &mut Option<Duration>) -> Option<Verb> {
+        let mut failed_attempts = Range { min: 0, max: u64::MAX };
+        if node.value == Value::Bool(true) {
+            return Some(Verb::Reconnected { failed_attempts, rejoined: Vec::new() });
+        }
+        let mut fields = Fields::open(node, "`reconnected`", self.diag)?;
+        if let Some(node) = fields.node("failed_attempts") {
+            failed_attempts = self.range(&node, "failed_attempts")?;
+        }
+        if let Some(own) = fields.duration("within", self.diag) {
+            *within = Some(own);
+        }
+        let rejoined = fields.node("rejoined");
+        let rejoined =
+            rejoined.map_or_else(Vec::new, |node| list_of(&node, "rejoined", self.diag).to_vec());
+        fields.finish(&["failed_attempts", "within", "rejoined"], self.diag);
+        Some(Verb::Reconnected { failed_attempts, rejoined })
+    }
+
+    fn server(&mut self, node: &Node) -> Option<ServerVerb> {
+        let words = [
+            ("start", ServerVerb::Start),
+            ("stop", ServerVerb::Stop),
+            ("kill", ServerVerb::Kill),
+            ("restart", ServerVerb::Restart),
+            ("pause", ServerVerb::Pause),
+            ("resume", ServerVerb::Resume),
+        ];
+        word_of(node, "server", &words, self.diag)
+    }
+
+    fn repeat(&mut self, key: &Key, node: &Node, fields: &mut Fields) -> Option<Verb> {
+        let times = count_of(node, "repeat", self.diag)?;
+        if times > REPEAT_MAX {
+            self.error(node.span, format!("`repeat` is at most {REPEAT_MAX}"));
+        }
+        let Some(steps) = fields.node("steps") else {
+            self.error(key.span, "`repeat` needs `steps`");
+            return None;
+        };
+        Some(Verb::Repeat { times, steps: self.steps(&steps, "steps") })
+    }
+}

@@ -1,0 +1,201 @@
+//! Whether what came is what was expected: objects partially, lists exactly, matchers as data.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use trialogue_protocol::Timestamp;
+use uuid::Uuid;
+
+/// Words that make an object a matcher when it holds nothing else.
+const MATCHERS: &[&str] = &["is", "contains", "min", "max"];
+/// Longest value that a message quotes, in characters.
+const QUOTE_CHARS_MAX: usize = 120;
+
+/// The first place where two documents differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where: `$.user.id`.
+    pub path: String,
+    /// What was expected there.
+    pub expected: String,
+    /// What was there.
+    pub got: String,
+    /// How many fields matched before: the nearest miss is the one with most.
+    pub matched: usize,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {} expected {}, got {}", self.path, self.expected, self.got)
+    }
+}
+
+/// Compares; answers the first difference.
+pub fn matches(pattern: &Value, actual: &Value) -> Result<(), Mismatch> {
+    let mut walk = Walk { matched: 0 };
+    walk.value(pattern, Some(actual), &"$".to_owned())
+}
+
+struct Walk {
+    matched: usize,
+}
+
+impl Walk {
+    fn differ(&self, path: &str, expected: impl Into<String>, got: Option<&Value>) -> Mismatch {
+        let got = got.map_or_else(|| "nothing".to_owned(), quote);
+        Mismatch { path: path.to_owned(), expected: expected.into(), got, matched: self.matched }
+    }
+
+    fn value(
+        &mut self,
+        pattern: &Value,
+        actual: Option<&Value>,
+        path: &String,
+    ) -> Result<(), Mismatch> {
+        match (pattern, actual) {
+            (Value::Object(fields), _) if is_matcher(fields) => {
+                self.matcher(fields, actual, path)?;
+            }
+            (Value::Object(fields), Some(actual @ Value::Object(_))) => {
+                for (name, pattern) in fields {
+                    self.value(pattern, actual.get(name), &format!("{path}.{name}"))?;
+                }
+                return Ok(());
+            }
+            (Value::Array(patterns), Some(Value::Array(items))) => {
+                if patterns.len() != items.len() {
+                    let (want, have) = (patterns.len(), items.len());
+                    let mut wrong = self.differ(path, format!("a list of {want}"), actual);
+                    wrong.got = format!("a list of {have}: {}", wrong.got);
+                    return Err(wrong);
+                }
+                for (n, (pattern, item)) in patterns.iter().zip(items).enumerate() {
+                    self.value(pattern, Some(item), &format!("{path}[{n}]"))?;
+                }
+                return Ok(());
+            }
+            (Value::Number(a), Some(Value::Number(b))) if a.as_f64() == b.as_f64() => {}
+            (pattern, Some(actual)) if pattern == actual => {}
+            // What is absent is null to whoever asks for null.
+            (Value::Null, None) => {}
+            _ => return Err(self.differ(path, quote(pattern), actual)),
+        }
+        self.matched += 1;
+        Ok(())
+    }
+
+    fn matcher(
+        &mut self,
+        fields: &Map<String, Value>,
+        actual: Option<&Value>,
+        path: &String,
+    ) -> Result<(), Mismatch> {
+        for (word, wanted) in fields {
+            let holds = match word.as_str() {
+                "is" => is_kind(wanted.as_str().unwrap_or_default(), actual),
+                "contains" => self.contains(wanted, actual),
+                "min" => at_least(actual, wanted),
+                "max" => at_least(Some(wanted), actual.unwrap_or(&Value::Null)),
+                _ => false,
+            };
+            if !holds {
+                return Err(self.differ(path, format!("{word} {}", quote(wanted)), actual));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every wanted item is somewhere in the list; a wanted text is somewhere in the text.
+    fn contains(&self, wanted: &Value, actual: Option<&Value>) -> bool {
+        match (wanted, actual) {
+            (Value::String(wanted), Some(Value::String(text))) => text.contains(wanted.as_str()),
+            (Value::Array(wanted), Some(Value::Array(items))) => wanted
+                .iter()
+                .all(|wanted| items.iter().any(|item| matches(wanted, item).is_ok())),
+            (wanted, Some(Value::Array(items))) => {
+                items.iter().any(|item| matches(wanted, item).is_ok())
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_matcher(fields: &Map<String, Value>) -> bool {
+    !fields.is_empty() && fields.keys().all(|name| MATCHERS.contains(&name.as_str()))
+}
+
+fn is_kind(kind: &str, actual: Option<&Value>) -> bool {
+    let Some(actual) = actual else { return kind == "absent" };
+    match kind {
+        "uuid" => actual.as_str().is_some_and(|text| Uuid::try_parse(text).is_ok()),
+        "id" => actual.as_i64().is_some_and(|id| id > 0),
+        "string" => actual.is_string(),
+        "int" => actual.is_i64() || actual.is_u64(),
+        "number" => actual.is_number(),
+        "bool" => actual.is_boolean(),
+        "list" => actual.is_array(),
+        "object" => actual.is_object(),
+        "null" => actual.is_null(),
+        "time" => serde_json::from_value::<Timestamp>(actual.clone()).is_ok(),
+        _ => false,
+    }
+}
+
+fn at_least(greater: Option<&Value>, smaller: &Value) -> bool {
+    match (greater.and_then(Value::as_f64), smaller.as_f64()) {
+        (Some(greater), Some(smaller)) => greater >= smaller,
+        _ => false,
+    }
+}
+
+/// A value as a message shows it, cut when it is long.
+pub fn quote(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= QUOTE_CHARS_MAX {
+        return text;
+    }
+    let head: String = text.chars().take(QUOTE_CHARS_MAX).collect();
+    format!("{head}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(pattern: Value, actual: Value, expect: Option<&str>) {
+        let got = matches(&pattern, &actual).map_err(|wrong| wrong.to_string());
+        assert_eq!(got.err().as_deref(), expect, "{pattern} against {actual}");
+    }
+
+    #[test]
+    fn objects_match_partially_and_lists_exactly() {
+        check(json!({"a": 1}), json!({"a": 1, "b": 2}), None);
+        check(json!({"a": {"b": 1}}), json!({"a": {"b": 2}}), Some("at $.a.b expected 1, got 2"));
+        check(json!({"a": 1}), json!({}), Some("at $.a expected 1, got nothing"));
+        check(json!({"a": null}), json!({}), None);
+        check(json!({"a": 1}), json!([]), Some("at $ expected {\"a\":1}, got []"));
+        check(json!([{"a": 1}]), json!([{"a": 1, "b": 2}]), None);
+        check(json!([]), json!([1]), Some("at $ expected a list of 0, got a list of 1: [1]"));
+        check(json!([1, 2]), json!([2, 1]), Some("at $[0] expected 1, got 2"));
+        check(json!("1"), json!(1), Some("at $ expected \"1\", got 1"));
+        check(json!(1.0), json!(1), None);
+    }
+
+    #[test]
+    fn matchers_are_objects_of_nothing_but_matchers() {
+        let uuid = "0190a0b0-0000-7000-8000-00000000abcd";
+        check(json!({"is": "uuid"}), json!(uuid), None);
+        check(json!({"is": "uuid"}), json!("x"), Some("at $ expected is \"uuid\", got \"x\""));
+        check(json!({"is": "id"}), json!(0), Some("at $ expected is \"id\", got 0"));
+        check(json!({"a": {"is": "absent"}}), json!({}), None);
+        check(json!({"is": "time"}), json!("2026-02-03T04:05:06.789Z"), None);
+        check(json!({"min": 2, "max": 3}), json!(3), None);
+        check(json!({"min": 2}), json!(1), Some("at $ expected min 2, got 1"));
+        check(json!({"min": 2}), json!("3"), Some("at $ expected min 2, got \"3\""));
+        check(json!({"contains": [{"a": 2}, {"a": 1}]}), json!([{"a": 1}, {"a": 2}]), None);
+        check(json!({"contains": "b"}), json!("abc"), None);
+        check(json!({"is": "x", "b": 1}), json!({"is": "x", "b": 1}), None);
+    }
+}

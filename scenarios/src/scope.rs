@@ -1,0 +1,192 @@
+//! What `${...}` stands for: values that the file names, that steps saved and that actors have.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use crate::source::{Span, hint};
+use crate::yaml::{Node, Value};
+
+/// Looks a variable of the environment up; given in, so that a test owns it.
+pub type Env = fn(&str) -> Option<String>;
+
+/// The values that are known by now.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    values: BTreeMap<String, Json>,
+    env: Env,
+}
+
+/// Why a text cannot be filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Where it stands.
+    pub span: Span,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Scope {
+    /// Nothing but the environment.
+    pub fn new(env: Env) -> Self {
+        Self { values: BTreeMap::new(), env }
+    }
+
+    /// Names a value.
+    pub fn set(&mut self, name: &str, value: Json) {
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// Names a value that belongs to an actor or a step: `${owner.name}`.
+    pub fn set_of(&mut self, owner: &str, name: &str, value: Json) {
+        let entry = self.values.entry(owner.to_owned()).or_insert_with(|| Json::Object(Map::new()));
+        if let Json::Object(fields) = entry {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Fills a tree in. `me` is who `${self.…}` stands for.
+    pub fn resolve(&self, node: &Node, me: Option<&str>) -> Result<Json, Unresolved> {
+        Ok(match &node.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Int(value) => Json::from(*value),
+            Value::Float(value) => Json::from(*value),
+            Value::Text(text) => self
+                .text(text, me)
+                .map_err(|message| Unresolved { span: node.span, message })?,
+            Value::List(items) => Json::Array(
+                items.iter().map(|item| self.resolve(item, me)).collect::<Result<_, _>>()?,
+            ),
+            Value::Map(fields) => Json::Object(
+                fields
+                    .iter()
+                    .map(|(key, node)| Ok((key.name.clone(), self.resolve(node, me)?)))
+                    .collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+
+    /// A text that is one `${name}` keeps the kind of its value; else values become text.
+    fn text(&self, text: &str, me: Option<&str>) -> Result<Json, String> {
+        let parts = parts_of(text)?;
+        if let [Part::Name(name)] = parts.as_slice() {
+            return self.value(name, me);
+        }
+        let mut filled = String::new();
+        for part in parts {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Name(name) => match self.value(name, me)? {
+                    Json::String(text) => filled.push_str(&text),
+                    other => filled.push_str(&other.to_string()),
+                },
+            }
+        }
+        Ok(Json::String(filled))
+    }
+
+    fn value(&self, name: &str, me: Option<&str>) -> Result<Json, String> {
+        if let Some(name) = name.strip_prefix("env.") {
+            let (name, default) = match name.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (name, None),
+            };
+            let value = (self.env)(name).filter(|value| !value.is_empty());
+            return value.or_else(|| default.map(ToOwned::to_owned)).map(Json::String).ok_or_else(
+                || format!("the environment has no `{name}`; `${{env.{name}:-…}}` gives a default"),
+            );
+        }
+        let mut path = name.split('.');
+        let first = path.next().unwrap_or_default();
+        let owner = match (first, me) {
+            ("self", Some(me)) => me,
+            ("self", None) => return Err("`self` is nobody here: the step has no `as`".to_owned()),
+            _ => first,
+        };
+        let known = || self.values.keys().map(String::as_str);
+        let mut value = self
+            .values
+            .get(owner)
+            .ok_or_else(|| format!("nothing is called `{owner}` yet{}", hint(owner, known())))?;
+        for field in path {
+            value = value
+                .get(field)
+                .ok_or_else(|| format!("`{owner}` has no `{field}` yet{}", fields_of(value)))?;
+        }
+        Ok(value.clone())
+    }
+}
+
+fn fields_of(value: &Json) -> String {
+    match value.as_object() {
+        Some(fields) if !fields.is_empty() => {
+            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            format!("; it has {}", names.join(", "))
+        }
+        _ => String::new(),
+    }
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    Name(&'a str),
+}
+
+/// Texts and names of a text; `$${` is a plain `${`.
+fn parts_of(text: &str) -> Result<Vec<Part<'_>>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            parts.push(Part::Text(&rest[..at]));
+            parts.push(Part::Text("{"));
+            rest = &rest[at + 2..];
+            continue;
+        }
+        if at > 0 {
+            parts.push(Part::Text(&rest[..at]));
+        }
+        let end = rest[at..].find('}').ok_or_else(|| format!("`${{` without `}}` in `{text}`"))?;
+        parts.push(Part::Name(rest[at + 2..at + end].trim()));
+        rest = &rest[at + end + 1..];
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest));
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(text: &str, expect: Result<Json, &str>) {
+        let mut scope = Scope::new(|name| (name == "HOME").then(|| "/home".to_owned()));
+        scope.set("chat", json!("c-1"));
+        scope.set_of("customer", "userId", json!(7));
+        scope.set_of("m1", "message", json!({"id": "x"}));
+        let node = Node { span: Span::default(), value: Value::Text(text.to_owned()) };
+        let got = scope.resolve(&node, Some("customer")).map_err(|error| error.message);
+        assert_eq!(got, expect.map_err(ToOwned::to_owned), "{text}");
+    }
+
+    #[test]
+    fn names_become_their_values() {
+        check("plain", Ok(json!("plain")));
+        check("${chat}", Ok(json!("c-1")));
+        check("${customer.userId}", Ok(json!(7)));
+        check("${self.userId}", Ok(json!(7)));
+        check("user ${ self.userId } in ${chat}!", Ok(json!("user 7 in c-1!")));
+        check("${m1.message.id}", Ok(json!("x")));
+        check("${env.HOME}", Ok(json!("/home")));
+        check("${env.NOPE:-a b}", Ok(json!("a b")));
+        check("$${chat} costs $5", Ok(json!("${chat} costs $5")));
+        check("${env.NOPE}", Err("the environment has no `NOPE`; `${env.NOPE:-…}` gives a default"));
+        check("${chta}", Err("nothing is called `chta` yet; did you mean `chat`?"));
+        check("${customer.name}", Err("`customer` has no `name` yet; it has userId"));
+        check("${chat", Err("`${` without `}` in `${chat`"));
+    }
+}
