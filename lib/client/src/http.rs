@@ -4,7 +4,10 @@
 //! reading an answer of any length, waiting without an end, a token over plain HTTP to another
 //! machine unless the user said so.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
@@ -27,6 +30,34 @@ pub struct HttpConfig {
     pub allow_plain_http: bool,
     /// Certificate authorities to trust beside the system's, in PEM.
     pub root_certificates: Vec<Vec<u8>>,
+    /// Sees every exchange (none by default).
+    pub witness: Option<Witness>,
+}
+
+/// Sees every exchange when it is over: for journals and tests that must know what really went
+/// over the wire. Called on the task that sent the request, so it must not block.
+#[derive(Clone)]
+pub struct Witness(pub Arc<dyn Fn(&Exchange<'_>) + Send + Sync>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
+}
+
+/// A request and how it was answered. The bodies may hold passwords and tokens.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    /// `GET` and the like.
+    pub method: &'a str,
+    /// Path and query as sent.
+    pub path: &'a str,
+    /// Body as sent.
+    pub request: Option<&'a [u8]>,
+    /// Status and whole body of the answer, or why there is none.
+    pub answer: Result<(u16, &'a [u8]), &'a Error>,
+    /// From the first byte sent to the last byte read.
+    pub took: Duration,
 }
 
 impl HttpConfig {
@@ -39,6 +70,7 @@ impl HttpConfig {
             body_bytes_max: 32 * 1024 * 1024,
             allow_plain_http: false,
             root_certificates: Vec::new(),
+            witness: None,
         }
     }
 }
@@ -60,6 +92,7 @@ pub struct Http {
     client: reqwest::Client,
     base: Url,
     body_bytes_max: usize,
+    witness: Option<Witness>,
 }
 
 /// A request before it is sent.
@@ -67,7 +100,7 @@ pub struct Http {
 pub(crate) struct Call {
     method: Method,
     path: String,
-    query: Vec<(&'static str, String)>,
+    query: Vec<(Cow<'static, str>, String)>,
     body: Option<Vec<u8>>,
     idempotency_key: Option<String>,
 }
@@ -82,7 +115,7 @@ pub(crate) struct Answer {
 }
 
 impl Call {
-    fn new(method: Method, path: impl Into<String>) -> Self {
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
         let path = path.into();
         Self { method, path, query: Vec::new(), body: None, idempotency_key: None }
     }
@@ -104,7 +137,15 @@ impl Call {
 
     /// With `name=value`, if there is a value.
     pub(crate) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
-        self.query.extend(value.map(|v| (name, v.to_string())));
+        self.query.extend(value.map(|v| (name.into(), v.to_string())));
+        self
+    }
+
+    /// With all of `name=value&name=value`, as a URL has it.
+    pub(crate) fn raw_query(mut self, query: &str) -> Self {
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        self.query
+            .extend(pairs.map(|(name, value)| (name.into_owned().into(), value.into_owned())));
         self
     }
 
@@ -156,7 +197,8 @@ impl Http {
             builder = builder.tls_certs_merge(roots);
         }
         let client = builder.build().map_err(|e| Error::Invalid(innermost(&e)))?;
-        Ok(Self { client, base, body_bytes_max: config.body_bytes_max })
+        let (body_bytes_max, witness) = (config.body_bytes_max, config.witness);
+        Ok(Self { client, base, body_bytes_max, witness })
     }
 
     /// Scheme, host and port of the server.
@@ -166,6 +208,31 @@ impl Http {
 
     /// Sends and reads the whole answer, whatever its status.
     pub(crate) async fn send(&self, call: Call, token: Option<&str>) -> Result<Answer, Error> {
+        let Some(Witness(witness)) = &self.witness else {
+            return self.exchange(call, token).await;
+        };
+        let (method, body) = (call.method.clone(), call.body.clone());
+        let mut path = call.path.clone();
+        for (n, (name, value)) in call.query.iter().enumerate() {
+            path.push_str(if n == 0 { "?" } else { "&" });
+            path.extend([name, "=", value.as_str()]);
+        }
+        let begin = Instant::now();
+        let answer = self.exchange(call, token).await;
+        witness(&Exchange {
+            method: method.as_str(),
+            path: &path,
+            request: body.as_deref(),
+            answer: match &answer {
+                Ok(answer) => Ok((answer.status.as_u16(), &answer.body)),
+                Err(error) => Err(error),
+            },
+            took: begin.elapsed(),
+        });
+        answer
+    }
+
+    async fn exchange(&self, call: Call, token: Option<&str>) -> Result<Answer, Error> {
         let mut url = self.base.clone();
         let prefix = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}{}", call.path));
@@ -244,5 +311,49 @@ mod tests {
         check("ftp://chat.example", true, false);
         check("http://127.0.0.1.evil.example", false, false);
         check("http://localhost.evil.example", false, false);
+    }
+
+    /// A server that answers one request with a 409, whatever it is.
+    async fn refusing() -> Url {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"a b\"}") {
+                assert!(stream.read_buf(&mut request).await.unwrap() > 0);
+            }
+            let body = r#"{"no":true}"#;
+            let length = body.len();
+            let answer = format!("HTTP/1.1 409 Conflict\r\nContent-Length: {length}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_witness_sees_what_really_went_over_the_wire() {
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut config = HttpConfig::new(refusing().await);
+        let notes = Arc::clone(&seen);
+        config.witness = Some(Witness(Arc::new(move |exchange| {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let answer = exchange.answer.map(|(status, body)| (status, text(body))).unwrap();
+            let request = exchange.request.map(text);
+            notes
+                .lock()
+                .unwrap()
+                .push(format!("{} {} {request:?} {answer:?}", exchange.method, exchange.path));
+        })));
+        let http = Http::new(config).unwrap();
+        let rest = crate::Rest::new(http, crate::Dialect::Trialogue, crate::Credentials::default());
+        let body = serde_json::json!({"x": "a b"});
+        let answer = rest.raw("PUT", "/a?b=c%20d", Some(&body)).await;
+        assert_eq!(answer, Ok((409, serde_json::json!({"no": true}))));
+        let expect = r#"PUT /a?b=c d Some("{\"x\":\"a b\"}") (409, "{\"no\":true}")"#;
+        assert_eq!(*seen.lock().unwrap(), [expect]);
+        let wrong = rest.raw("P T", "/", None).await;
+        assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
     }
 }

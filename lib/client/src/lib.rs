@@ -19,7 +19,7 @@ pub mod timeline;
 pub use credentials::{Credentials, TokenKeeper};
 pub use dialect::{Capabilities, Dialect};
 pub use error::{Error, Refusal};
-pub use http::{Http, HttpConfig};
+pub use http::{Exchange, Http, HttpConfig, Witness};
 pub use link::{LinkState, Trouble};
 pub use outbox::Outcome;
 pub use rest::Rest;

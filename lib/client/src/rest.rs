@@ -209,6 +209,32 @@ impl Rest {
         HistoryPages { rest: self, chat, after: Some(after) }
     }
 
+    /// Any request, in the server's own words and with the account's token if there is one:
+    /// status and body as they came, whatever they are. An answer that is no JSON is `null`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: no such method. Else only what leaves no answer at all; see [`Error`].
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        json: Option<&serde_json::Value>,
+    ) -> Result<(u16, serde_json::Value), Error> {
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_| Error::Invalid(format!("`{method}` is no HTTP method")))?;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut call = Call::new(method, path).raw_query(query);
+        if let Some(json) = json {
+            call = call.json(json)?;
+        }
+        let answer = match self.credentials.tokens() {
+            Some(_) => self.signed(call).await?,
+            None => self.bare(call, None).await?,
+        };
+        let body = serde_json::from_slice(&answer.body).unwrap_or_default();
+        Ok((answer.status.as_u16(), body))
+    }
+
     /// Sends with this very token, or none.
     pub(crate) async fn bare(&self, call: Call, token: Option<&str>) -> Result<Answer, Error> {
         self.http.send(call, token).await
