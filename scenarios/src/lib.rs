@@ -1,6 +1,21 @@
 //! Scripted scenarios with several roles: file format, actors, runner, recorder.
 
 pub mod file;
+pub mod matching;
 pub mod path;
+pub mod scope;
 pub mod source;
 pub mod yaml;
+
+use std::sync::Arc;
+
+use source::Source;
+
+/// The scenarios that are part of the program: name and text.
+const BUNDLED: &[(&str, &str)] = &[("demo", include_str!("../demo.scn.yaml"))];
+
+/// A scenario that is part of the program, by its name.
+pub fn bundled(name: &str) -> Option<Arc<Source>> {
+    let (name, text) = BUNDLED.iter().find(|(bundled, _)| *bundled == name)?;
+    Some(Source::new(format!("{name}.scn.yaml"), *text))
+}

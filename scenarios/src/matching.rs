@@ -33,7 +33,7 @@ impl fmt::Display for Mismatch {
 /// Compares; answers the first difference.
 pub fn matches(pattern: &Value, actual: &Value) -> Result<(), Mismatch> {
     let mut walk = Walk { matched: 0 };
-    walk.value(pattern, Some(actual), &"$".to_owned())
+    walk.value(pattern, Some(actual), "$")
 }
 
 struct Walk {
@@ -50,7 +50,7 @@ impl Walk {
         &mut self,
         pattern: &Value,
         actual: Option<&Value>,
-        path: &String,
+        path: &str,
     ) -> Result<(), Mismatch> {
         match (pattern, actual) {
             (Value::Object(fields), _) if is_matcher(fields) => {
@@ -88,7 +88,7 @@ impl Walk {
         &mut self,
         fields: &Map<String, Value>,
         actual: Option<&Value>,
-        path: &String,
+        path: &str,
     ) -> Result<(), Mismatch> {
         for (word, wanted) in fields {
             let holds = match word.as_str() {
@@ -109,9 +109,9 @@ impl Walk {
     fn contains(&self, wanted: &Value, actual: Option<&Value>) -> bool {
         match (wanted, actual) {
             (Value::String(wanted), Some(Value::String(text))) => text.contains(wanted.as_str()),
-            (Value::Array(wanted), Some(Value::Array(items))) => wanted
-                .iter()
-                .all(|wanted| items.iter().any(|item| matches(wanted, item).is_ok())),
+            (Value::Array(wanted), Some(Value::Array(items))) => {
+                wanted.iter().all(|wanted| items.iter().any(|item| matches(wanted, item).is_ok()))
+            }
             (wanted, Some(Value::Array(items))) => {
                 items.iter().any(|item| matches(wanted, item).is_ok())
             }
@@ -164,38 +164,38 @@ mod tests {
 
     use super::*;
 
-    fn check(pattern: Value, actual: Value, expect: Option<&str>) {
+    fn check((pattern, actual): (Value, Value), expect: Option<&str>) {
         let got = matches(&pattern, &actual).map_err(|wrong| wrong.to_string());
         assert_eq!(got.err().as_deref(), expect, "{pattern} against {actual}");
     }
 
     #[test]
     fn objects_match_partially_and_lists_exactly() {
-        check(json!({"a": 1}), json!({"a": 1, "b": 2}), None);
-        check(json!({"a": {"b": 1}}), json!({"a": {"b": 2}}), Some("at $.a.b expected 1, got 2"));
-        check(json!({"a": 1}), json!({}), Some("at $.a expected 1, got nothing"));
-        check(json!({"a": null}), json!({}), None);
-        check(json!({"a": 1}), json!([]), Some("at $ expected {\"a\":1}, got []"));
-        check(json!([{"a": 1}]), json!([{"a": 1, "b": 2}]), None);
-        check(json!([]), json!([1]), Some("at $ expected a list of 0, got a list of 1: [1]"));
-        check(json!([1, 2]), json!([2, 1]), Some("at $[0] expected 1, got 2"));
-        check(json!("1"), json!(1), Some("at $ expected \"1\", got 1"));
-        check(json!(1.0), json!(1), None);
+        check((json!({"a": 1}), json!({"a": 1, "b": 2})), None);
+        check((json!({"a": {"b": 1}}), json!({"a": {"b": 2}})), Some("at $.a.b expected 1, got 2"));
+        check((json!({"a": 1}), json!({})), Some("at $.a expected 1, got nothing"));
+        check((json!({"a": null}), json!({})), None);
+        check((json!({"a": 1}), json!([])), Some("at $ expected {\"a\":1}, got []"));
+        check((json!([{"a": 1}]), json!([{"a": 1, "b": 2}])), None);
+        check((json!([]), json!([1])), Some("at $ expected a list of 0, got a list of 1: [1]"));
+        check((json!([1, 2]), json!([2, 1])), Some("at $[0] expected 1, got 2"));
+        check((json!("1"), json!(1)), Some("at $ expected \"1\", got 1"));
+        check((json!(1.0), json!(1)), None);
     }
 
     #[test]
     fn matchers_are_objects_of_nothing_but_matchers() {
         let uuid = "0190a0b0-0000-7000-8000-00000000abcd";
-        check(json!({"is": "uuid"}), json!(uuid), None);
-        check(json!({"is": "uuid"}), json!("x"), Some("at $ expected is \"uuid\", got \"x\""));
-        check(json!({"is": "id"}), json!(0), Some("at $ expected is \"id\", got 0"));
-        check(json!({"a": {"is": "absent"}}), json!({}), None);
-        check(json!({"is": "time"}), json!("2026-02-03T04:05:06.789Z"), None);
-        check(json!({"min": 2, "max": 3}), json!(3), None);
-        check(json!({"min": 2}), json!(1), Some("at $ expected min 2, got 1"));
-        check(json!({"min": 2}), json!("3"), Some("at $ expected min 2, got \"3\""));
-        check(json!({"contains": [{"a": 2}, {"a": 1}]}), json!([{"a": 1}, {"a": 2}]), None);
-        check(json!({"contains": "b"}), json!("abc"), None);
-        check(json!({"is": "x", "b": 1}), json!({"is": "x", "b": 1}), None);
+        check((json!({"is": "uuid"}), json!(uuid)), None);
+        check((json!({"is": "uuid"}), json!("x")), Some("at $ expected is \"uuid\", got \"x\""));
+        check((json!({"is": "id"}), json!(0)), Some("at $ expected is \"id\", got 0"));
+        check((json!({"a": {"is": "absent"}}), json!({})), None);
+        check((json!({"is": "time"}), json!("2026-02-03T04:05:06.789Z")), None);
+        check((json!({"min": 2, "max": 3}), json!(3)), None);
+        check((json!({"min": 2}), json!(1)), Some("at $ expected min 2, got 1"));
+        check((json!({"min": 2}), json!("3")), Some("at $ expected min 2, got \"3\""));
+        check((json!({"contains": [{"a": 2}, {"a": 1}]}), json!([{"a": 1}, {"a": 2}])), None);
+        check((json!({"contains": "b"}), json!("abc")), None);
+        check((json!({"is": "x", "b": 1}), json!({"is": "x", "b": 1})), None);
     }
 }

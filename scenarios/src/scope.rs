@@ -52,9 +52,9 @@ impl Scope {
             Value::Bool(value) => Json::Bool(*value),
             Value::Int(value) => Json::from(*value),
             Value::Float(value) => Json::from(*value),
-            Value::Text(text) => self
-                .text(text, me)
-                .map_err(|message| Unresolved { span: node.span, message })?,
+            Value::Text(text) => {
+                self.text(text, me).map_err(|message| Unresolved { span: node.span, message })?
+            }
             Value::List(items) => Json::Array(
                 items.iter().map(|item| self.resolve(item, me)).collect::<Result<_, _>>()?,
             ),
@@ -184,7 +184,10 @@ mod tests {
         check("${env.HOME}", Ok(json!("/home")));
         check("${env.NOPE:-a b}", Ok(json!("a b")));
         check("$${chat} costs $5", Ok(json!("${chat} costs $5")));
-        check("${env.NOPE}", Err("the environment has no `NOPE`; `${env.NOPE:-…}` gives a default"));
+        check(
+            "${env.NOPE}",
+            Err("the environment has no `NOPE`; `${env.NOPE:-…}` gives a default"),
+        );
         check("${chta}", Err("nothing is called `chta` yet; did you mean `chat`?"));
         check("${customer.name}", Err("`customer` has no `name` yet; it has userId"));
         check("${chat", Err("`${` without `}` in `${chat`"));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::duration;
-use crate::source::{Diagnostics, Span, hint};
+use crate::source::{Diagnostics, Span, hint, nearest};
 use crate::yaml::{Key, Node, Value};
 
 /// The fields of one object that nobody has read yet.
@@ -61,7 +61,9 @@ impl Fields {
     /// The field; complains when it is not there.
     pub(super) fn required(&mut self, name: &str, diag: &mut Diagnostics) -> Option<Node> {
         let node = self.node(name);
-        if node.is_none() {
+        // A field with a typo is one mistake, not two.
+        let typo = self.names().any(|left| nearest(left, [name]).is_some());
+        if node.is_none() && !typo {
             diag.error(first_line(self.span), format!("{} needs `{name}`", self.what));
         }
         node
@@ -97,7 +99,9 @@ pub(super) fn first_line(span: Span) -> Span {
 }
 
 fn wrong(node: &Node, name: &str, wanted: &str, diag: &mut Diagnostics) {
-    diag.error(node.span, format!("`{name}` is {}, not {wanted}", node.value.kind()));
+    // A name of one word is a field's; others are words of the message already.
+    let quote = if name.contains(' ') { "" } else { "`" };
+    diag.error(node.span, format!("{quote}{name}{quote} is {}, not {wanted}", node.value.kind()));
 }
 
 pub(super) fn text_of(node: &Node, name: &str, diag: &mut Diagnostics) -> Option<String> {

@@ -202,16 +202,17 @@ fn read_chain(
     ids: &BTreeSet<String>,
     diag: &mut Diagnostics,
 ) -> Option<Chain> {
-    let text = text_of(node, "a line of `order`", diag)?;
+    let text = text_of(node, "a line of order", diag)?;
+    if !text.contains('<') {
+        diag.error(node.span, "a line of `order` is `a < b`, with at least two moments");
+        return None;
+    }
     let mut moments = Vec::new();
     for word in text.split('<').map(str::trim) {
         match read_moment(word, actors, ids) {
             Ok(moment) => moments.push(moment),
             Err(message) => diag.error(node.span, message),
         }
-    }
-    if moments.len() < 2 {
-        diag.error(node.span, "a line of `order` is `a < b`, with at least two moments");
     }
     Some(Chain { span: node.span, moments })
 }

@@ -48,8 +48,8 @@ impl<'a> Reader<'a> {
         let mut within = fields.duration("within", self.diag);
         let expect = fields.node("expect").map(|node| self.expect(&node)).unwrap_or_default();
         let save = fields.node("save").map_or_else(Vec::new, |node| self.save(&node));
+        let verb = self.verb(fields, id.as_ref(), actors.is_some(), &mut within)?;
         let actors = actors.unwrap_or_default();
-        let verb = self.verb(fields, id.as_ref(), &actors, &mut within)?;
         Some(Step { span: node.span, id, actors, note, within, expect, save, verb })
     }
 

@@ -51,7 +51,7 @@ impl Reader<'_> {
         &mut self,
         mut fields: Fields,
         id: Option<&Key>,
-        actors: &[ActorId],
+        has_actors: bool,
         within: &mut Option<Duration>,
     ) -> Option<Verb> {
         let present: Vec<&(&str, &[&str])> =
@@ -60,9 +60,9 @@ impl Reader<'_> {
             return self.no_single_verb(fields, &present);
         };
         let (key, node) = fields.entry(name)?;
-        if actors.is_empty() && !WITHOUT_ACTOR.contains(name) {
+        if !has_actors && !WITHOUT_ACTOR.contains(name) {
             self.error(key.span, format!("`{name}` needs `as`: who does it?"));
-        } else if !actors.is_empty() && WITHOUT_ACTOR.contains(name) {
+        } else if has_actors && WITHOUT_ACTOR.contains(name) {
             self.error(key.span, format!("`{name}` takes no `as`: nobody in particular does it"));
         }
         if *name == "send" {

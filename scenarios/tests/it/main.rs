@@ -1,0 +1,3 @@
+//! The format and the player, from the outside.
+
+mod format;
