@@ -1,6 +1,7 @@
 //! The verbs: one file each. A verb parses its arguments, asks a library and prints.
 
 mod completions;
+mod db;
 mod man;
 
 use clap::Subcommand;
@@ -31,6 +32,8 @@ impl Context {
 pub(crate) enum Verb {
     /// Print the completions of a shell
     Completions(completions::Args),
+    /// Look at, stop or remove the private PostgreSQL
+    Db(db::Args),
     /// Write the man pages into a folder
     Man(man::Args),
 }
@@ -40,6 +43,7 @@ impl Verb {
     pub(crate) async fn run(self, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
         match self {
             Self::Completions(args) => completions::run(&args, context, out),
+            Self::Db(args) => db::run(args, context, out).await,
             Self::Man(args) => man::run(&args, out),
         }
     }
@@ -48,14 +52,14 @@ impl Verb {
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
         match self {
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Completions(_) | Self::Db(_) | Self::Man(_) => false,
         }
     }
 
     /// What is logged when neither `-q` nor `-v` says otherwise.
     pub(crate) fn log_level(&self) -> LevelFilter {
         match self {
-            Self::Completions(_) | Self::Man(_) => LevelFilter::WARN,
+            Self::Completions(_) | Self::Db(_) | Self::Man(_) => LevelFilter::WARN,
         }
     }
 }

@@ -1,32 +1,29 @@
 //! A cluster as its owners see it: entered, asked for databases, left.
 
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime};
 
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
 use super::account::Account;
 use super::database::{self, Database};
 use super::folder::{self, Folder, LOOK_EVERY, TEMPORARY_PREFIX};
 use super::guard::{self, Gate, Orders};
 use super::options::{Notice, Options};
-use super::postmaster::{self, PORT};
-use super::{EmbeddedError, programs};
+use super::postmaster::{self, NAME, PORT};
+use super::{EmbeddedError, home, programs};
 
-/// Name of the database's superuser, and of the database that `serve` uses by default.
-const NAME: &str = "trialogue";
 /// The longest that another process holds the lock: a first start on a slow disk.
-const LOCK_WITHIN: Duration = Duration::from_secs(90);
+pub(super) const LOCK_WITHIN: Duration = Duration::from_secs(90);
 /// `initdb` takes a second, on a slow disk ten.
 const INITIALISE_WITHIN: Duration = Duration::from_secs(60);
 /// The guard only forks here.
 const START_WITHIN: Duration = Duration::from_secs(10);
 /// A guard needs 30 s at the worst (see `guard.sh`).
-const STOP_WITHIN: Duration = Duration::from_secs(40);
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(40);
 /// A temporary folder without owners may be one that is being made right now.
 const FORSAKEN_AFTER: Duration = Duration::from_secs(600);
 /// A loadtest's pool and a hundred parallel tests; a slot costs some KiB of shared memory.
@@ -67,9 +64,9 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::persistent`].
     pub async fn persistent_with(options: &Options) -> Result<Self, EmbeddedError> {
-        let home = home(options)?;
+        let home = home::make(options)?;
         let binaries = programs::obtain(options, &home).await?;
-        let path = home.join(format!("pg{}", binaries.major));
+        let path = home::cluster(&home, binaries.major);
         let account = Account::choose(&path)?;
         sweep(options, account).await;
         let folder = Folder::make(&path, account)?;
@@ -110,7 +107,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::persistent`].
     pub async fn throwaway_with(durable: bool, options: &Options) -> Result<Self, EmbeddedError> {
-        let binaries = programs::obtain(options, &home(options)?).await?;
+        let binaries = programs::obtain(options, &home::make(options)?).await?;
         let account = Account::choose(Path::new("/nonexistent"))?;
         sweep(options, account).await;
         let path = folder::temporary(&options.temporary, account)?;
@@ -274,14 +271,11 @@ impl Hold {
 
     fn into_cluster(self) -> Result<Cluster, EmbeddedError> {
         let running = postmaster::Postmaster::read(&self.folder);
-        let sockets = running.map(|running| running.sockets).ok_or_else(|| {
-            EmbeddedError::Failed { program: "postgres", log: self.folder.log_tail() }
+        let running = running.ok_or_else(|| EmbeddedError::Failed {
+            program: "postgres",
+            log: self.folder.log_tail(),
         })?;
-        // Every part is named, so that PGPORT, PGUSER or PGSSLMODE of the user change nothing.
-        let host: String = byte_serialize(sockets.as_os_str().as_encoded_bytes()).collect();
-        let admin = format!("postgres:///postgres?host={host}&port={PORT}&user={NAME}");
-        let admin = Url::parse(&format!("{admin}&sslmode=disable"))
-            .map_err(|error| EmbeddedError::BadName(format!("{admin}: {error}")))?;
+        let admin = running.url()?;
         Ok(Cluster { admin, hold: Some(self) })
     }
 }
@@ -311,37 +305,6 @@ fn settings(durable: bool, keep: bool) -> Vec<String> {
     settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]).collect()
 }
 
-/// The user's data folder, as root `/var/lib/trialogue`.
-fn home(options: &Options) -> Result<PathBuf, EmbeddedError> {
-    let path = match &options.data {
-        Some(path) => path.clone(),
-        None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/trialogue"),
-        None => match directories::ProjectDirs::from("", "", NAME) {
-            Some(folders) => folders.data_dir().to_owned(),
-            None => {
-                let why = "this account has no home folder to keep a database in: set HOME";
-                return Err(EmbeddedError::NoUser(why.to_owned()));
-            }
-        },
-    };
-    std::fs::create_dir_all(&path).map_err(EmbeddedError::path("make", &path))?;
-    let path = path.canonicalize().map_err(EmbeddedError::path("find", &path))?;
-    if rustix::process::geteuid().is_root() {
-        // The database's account has to pass through to its own folder, whatever our umask says.
-        let mode = path.metadata().map_err(EmbeddedError::path("look at", &path))?.mode();
-        let passable = std::fs::Permissions::from_mode(mode | 0o011);
-        std::fs::set_permissions(&path, passable).map_err(EmbeddedError::path("open", &path))?;
-        if let Some(closed) = folder::closed_ancestor(&path) {
-            return Err(EmbeddedError::NoUser(format!(
-                "PostgreSQL refuses to run as root, and no other account may enter {}: \
-                 give it o+x or choose another data folder",
-                closed.display()
-            )));
-        }
-    }
-    Ok(path)
-}
-
 /// Waits a little: whoever asks whether there are owners holds the lock for an instant.
 async fn owner_lock(folder: &Folder) -> Result<File, EmbeddedError> {
     let path = folder.owners();
@@ -362,12 +325,12 @@ async fn owner_lock(folder: &Folder) -> Result<File, EmbeddedError> {
 }
 
 /// Whether a process holds a [`Cluster`] of this folder.
-fn is_owned(folder: &Folder) -> bool {
+pub(super) fn is_owned(folder: &Folder) -> bool {
     File::open(folder.owners())
         .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-fn is_guarded(folder: &Folder) -> bool {
+pub(super) fn is_guarded(folder: &Folder) -> bool {
     matches!(guard::open_for_writing(&folder.gate()), Ok(Some(_)))
 }
 

@@ -34,12 +34,15 @@ mod error;
 mod find;
 mod folder;
 mod guard;
+mod home;
 mod install;
 mod options;
 mod postmaster;
 mod programs;
+mod visit;
 
 pub use cluster::Cluster;
 pub use database::Database;
 pub use error::EmbeddedError;
 pub use options::{Listener, Notice, Options, Programs};
+pub use visit::{Running, halt, reset, running};

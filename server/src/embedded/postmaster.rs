@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use url::Url;
+use url::form_urlencoded::byte_serialize;
+
 use super::EmbeddedError;
 use super::account::Account;
 use super::folder::{Folder, LOOK_EVERY};
 use super::guard::Gate;
 
+/// Name of the database's superuser, and of the database that `serve` uses by default.
+pub(super) const NAME: &str = "trialogue";
 /// The port only names the socket's file; nothing listens on TCP.
 pub(super) const PORT: u16 = 5432;
 /// Recovery after a power cut may read gigabytes of WAL; a database that small needs seconds.
@@ -44,7 +49,16 @@ impl Postmaster {
         })
     }
 
-    fn answers(&self) -> bool {
+    /// A URL of the cluster's own database `postgres`. Every part is named, so that `PGPORT`,
+    /// `PGUSER` or `PGSSLMODE` of the user change nothing.
+    pub(super) fn url(&self) -> Result<Url, EmbeddedError> {
+        let host: String = byte_serialize(self.sockets.as_os_str().as_encoded_bytes()).collect();
+        let url = format!("postgres:///postgres?host={host}&port={PORT}&user={NAME}");
+        Url::parse(&format!("{url}&sslmode=disable"))
+            .map_err(|error| EmbeddedError::BadName(format!("{url}: {error}")))
+    }
+
+    pub(super) fn answers(&self) -> bool {
         let socket = self.sockets.join(format!(".s.PGSQL.{PORT}"));
         self.sockets.is_absolute() && UnixStream::connect(socket).is_ok()
     }
