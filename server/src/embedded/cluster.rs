@@ -130,17 +130,31 @@ impl Cluster {
         Hold::enter(folder, account, owners, orders, options).await?.into_cluster()
     }
 
-    /// A server that is somebody else's: only databases that we make ourselves are touched.
+    /// A server that is somebody else's: only databases that we make ourselves are touched, and
+    /// those that killed processes left there hours ago are dropped.
     ///
     /// # Errors
-    /// The address is no PostgreSQL URL.
-    pub fn external(url: &str) -> Result<Self, EmbeddedError> {
+    /// The address is no PostgreSQL URL, or the server refuses.
+    pub async fn external(url: &str) -> Result<Self, EmbeddedError> {
         let admin = Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"));
         let admin = admin.ok_or_else(|| {
             // Without the text: it may hold a password.
             EmbeddedError::BadName("the database's address is not a postgres:// URL".to_owned())
         })?;
+        database::drop_old(&admin).await?;
         Ok(Self { admin, hold: None })
+    }
+
+    /// What tests use: the server that `TRIALOGUE_TEST_DATABASE_URL` names, else a throw-away
+    /// cluster that a crash of the machine may lose.
+    ///
+    /// # Errors
+    /// As [`Cluster::external`] and [`Cluster::throwaway`].
+    pub async fn for_tests() -> Result<Self, EmbeddedError> {
+        match std::env::var("TRIALOGUE_TEST_DATABASE_URL") {
+            Ok(url) if !url.is_empty() => Self::external(&url).await,
+            _ => Self::throwaway(false).await,
+        }
     }
 
     /// The address of the database `name` in this cluster, as `--database-url` and `psql` take it.

@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use url::Url;
@@ -15,6 +15,11 @@ use super::folder;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// `CREATE DATABASE` copies 8 MiB; on a disk that is busy flushing this has taken 9 s.
 const STATEMENT_WITHIN: Duration = Duration::from_secs(60);
+
+/// How names of temporary databases begin on a server that is not ours.
+const TEMPORARY: &str = "trialogue_tmp_";
+/// No test or demo takes that long.
+const OLD_AFTER: Duration = Duration::from_hours(6);
 
 /// A database of its owner's own.
 ///
@@ -64,7 +69,11 @@ pub(super) async fn create(
     template: Option<&str>,
 ) -> Result<Database, EmbeddedError> {
     // Random, not counted: several processes make databases in one cluster.
-    let name = format!("{}_{:012x}", checked(prefix)?, rand::random::<u64>() >> 16);
+    let name = match claims {
+        Some(_) => format!("{prefix}_{:08x}", rand::random::<u32>()),
+        // No lock reaches another machine: the name itself says since when it is temporary.
+        None => format!("{TEMPORARY}{prefix}_{:08x}_{:08x}", seconds(), rand::random::<u32>()),
+    };
     let claim = match claims {
         Some(folder) => {
             let path = folder.join(&name);
@@ -124,6 +133,28 @@ pub(super) async fn drop_abandoned(admin: &Url, claims: &Path) -> Result<(), Emb
     Ok(())
 }
 
+/// Drops what killed processes left on a server that is not ours: databases with a name that only
+/// [`create`] gives, old, and with nobody connected.
+pub(super) async fn drop_old(admin: &Url) -> Result<(), EmbeddedError> {
+    let sql = "SELECT datname::text FROM pg_database d \
+        WHERE datname ~ ('^' || $1 || '[a-z0-9_]+_[0-9a-f]{8}_[0-9a-f]{8}$') \
+        AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)";
+    let mut connection = connect(admin).await?;
+    let query = sqlx::query_scalar::<_, String>(sql).bind(TEMPORARY).fetch_all(&mut connection);
+    let names = bounded(query).await?.map_err(EmbeddedError::database("list databases"))?;
+    let made = |name: &str| u64::from_str_radix(name.rsplit('_').nth(1)?, 16).ok();
+    for name in names {
+        if made(&name).is_some_and(|made| made + OLD_AFTER.as_secs() < seconds()) {
+            drop_named(admin, &name).await?;
+        }
+    }
+    Ok(())
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// The address of the database `name` in the cluster of `url`.
 pub(super) fn at(url: &Url, name: &str) -> Url {
     let mut url = url.clone();
@@ -161,7 +192,7 @@ async fn bounded<T>(work: impl Future<Output = T>) -> Result<T, EmbeddedError> {
     })
 }
 
-/// A name that needs no quotes; at most 48 bytes, so that a suffix fits into PostgreSQL's 63.
+/// A name that needs no quotes.
 fn checked(name: &str) -> Result<&str, EmbeddedError> {
     const NAME_BYTES_MAX: usize = 63;
     let head = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());

@@ -61,3 +61,28 @@ async fn the_last_of_two_owners_stops_the_cluster() {
     until("the end of the socket's folder", || !sockets(&url).exists()).await;
     assert!(PgConnection::connect(&url).await.is_err());
 }
+
+#[tokio::test]
+async fn on_a_foreign_server_only_databases_of_our_making_are_touched() {
+    const NAMES: &str = "SELECT coalesce(string_agg(datname, ' ' ORDER BY datname), '') \
+        FROM pg_database WHERE datname LIKE 'trialogue_tmp%' OR datname LIKE 'theirs%'";
+    // The part in the middle is the time of making: one second after the beginning of 1970.
+    const LEFT: &str = "trialogue_tmp_demo_00000001_12345678";
+    const THEIRS: &str = "theirs_00000001_12345678";
+    let server = Cluster::throwaway(false).await.unwrap();
+    for name in [LEFT, THEIRS] {
+        server.ensure_database(name).await.unwrap();
+    }
+    let url = server.url_of("postgres");
+    let cluster = Cluster::external(&url).await.unwrap();
+    assert_eq!(text(&url, NAMES).await, THEIRS, "only the old one of ours is gone");
+    let database = cluster.fresh_database("demo").await.unwrap();
+    assert_eq!(text(&database.url(), "SELECT current_database()::text").await, database.name());
+    let next = Cluster::external(&url).await.unwrap();
+    assert_eq!(text(&url, NAMES).await, format!("{THEIRS} {}", database.name()));
+    database.drop_database().await.unwrap();
+    assert_eq!(text(&url, NAMES).await, THEIRS);
+    for cluster in [cluster, next, server] {
+        cluster.stop().await.unwrap();
+    }
+}
