@@ -1,6 +1,13 @@
 //! The command line's outside: flags that every verb understands.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, ValueEnum};
+use trialogue_client::profile::ProfileName;
+use trialogue_server::config::parse_duration;
+use url::Url;
 
 use crate::exit;
 use crate::verb::Verb;
@@ -8,7 +15,7 @@ use crate::verb::Verb;
 /// Three people, one job, one chat: customer, provider and local service manager (LSM).
 #[derive(Parser)]
 #[command(name = "trialogue", version = env!("TRIALOGUE_VERSION"), after_help = exit::HELP)]
-#[command(propagate_version = true, infer_subcommands = false, max_term_width = 100)]
+#[command(max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -20,11 +27,28 @@ pub(crate) struct Cli {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
+    /// The account to speak as: a name of your own choice
+    #[arg(long, global = true, value_name = "NAME", env = "TRIALOGUE_PROFILE")]
+    #[arg(default_value = "default")]
+    pub(crate) profile: ProfileName,
+    /// The server [default: the profile's, else http://127.0.0.1:3000]
+    #[arg(long, global = true, value_name = "URL", env = "TRIALOGUE_SERVER")]
+    pub(crate) server: Option<Url>,
+    /// How long to wait for an answer, such as 500ms, 30s or 5m
+    #[arg(long, global = true, value_name = "TIME", env = "TRIALOGUE_TIMEOUT")]
+    #[arg(default_value = "30s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Trust the certificate authorities of this PEM file too
+    #[arg(long, global = true, value_name = "FILE", env = "TRIALOGUE_CACERT")]
+    pub(crate) cacert: Vec<PathBuf>,
+    /// Permit http:// to another machine, which shows the token to the network
+    #[arg(long, global = true, env = "TRIALOGUE_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
+    pub(crate) plain_http: bool,
     /// Print JSON only: one document, or one object per line for streams
-    #[arg(long, global = true, env = "TRIALOGUE_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = "TRIALOGUE_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// Never ask anything, even at a terminal
-    #[arg(long, global = true, env = "TRIALOGUE_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = "TRIALOGUE_NO_INPUT", value_parser = FalseyValueParser::new())]
     pub(crate) no_input: bool,
     /// Use colours
     #[arg(long, global = true, value_name = "WHEN", env = "TRIALOGUE_COLOR")]

@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use trialogue_client as client;
+use trialogue_protocol::ErrorCode;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exit(u8);
@@ -15,6 +18,14 @@ impl Exit {
     pub(crate) const UNEXPECTED: Self = Self(1);
     /// The command line does not make sense; nothing was tried.
     pub(crate) const USAGE: Self = Self(2);
+    /// There is no token, or none that the server takes.
+    pub(crate) const NOT_SIGNED_IN: Self = Self(3);
+    /// The server said no, and will say so again.
+    pub(crate) const REFUSED: Self = Self(4);
+    /// The server cannot be reached, or cannot do it now.
+    pub(crate) const NO_CONNECTION: Self = Self(5);
+    /// Out of time, or fewer events than asked for.
+    pub(crate) const TIME_OR_COUNT: Self = Self(6);
     /// 128 + SIGINT.
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// 128 + SIGTERM.
@@ -29,7 +40,8 @@ impl From<Exit> for ExitCode {
 
 /// What `--help` says below the flags.
 pub(crate) const HELP: &str = "\
-Exit codes: 0 done, 1 unexpected, 2 usage, 130 Ctrl-C, 143 SIGTERM";
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 not signed in, 4 refused by the server, \
+5 no connection, 6 out of time, 130 Ctrl-C, 143 SIGTERM";
 
 /// An error whose exit code and code word a verb knows.
 #[derive(Debug)]
@@ -43,6 +55,21 @@ impl Failure {
     /// The arguments parsed, but do not make sense together.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::USAGE, code: "usage", message: message.into() }
+    }
+
+    /// There is no token to speak with.
+    pub(crate) fn not_signed_in(message: impl Into<String>) -> Self {
+        Self { exit: Exit::NOT_SIGNED_IN, code: "not_signed_in", message: message.into() }
+    }
+
+    /// The server has no such thing for this user.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self { exit: Exit::REFUSED, code: "not_found", message: message.into() }
+    }
+
+    /// Out of time.
+    pub(crate) fn time(message: impl Into<String>) -> Self {
+        Self { exit: Exit::TIME_OR_COUNT, code: "time", message: message.into() }
     }
 }
 
@@ -65,8 +92,50 @@ pub(crate) fn of(error: &anyhow::Error) -> (Exit, &'static str) {
         if cause.downcast_ref::<ClosedPipe>().is_some() {
             return (Exit::DONE, "closed_pipe");
         }
+        if let Some(error) = cause.downcast_ref::<client::Error>() {
+            return of_client(error);
+        }
+        if cause.downcast_ref::<client::profile::ProfileError>().is_some() {
+            return (Exit::UNEXPECTED, "storage");
+        }
     }
     (Exit::UNEXPECTED, "unexpected")
+}
+
+fn of_client(error: &client::Error) -> (Exit, &'static str) {
+    use client::Error;
+    match error {
+        Error::Refused(refusal) => (of_code(refusal.code), refusal.code.as_str()),
+        Error::Unreachable(_) => (Exit::NO_CONNECTION, "no_connection"),
+        Error::NotConnected => (Exit::NO_CONNECTION, "not_connected"),
+        Error::Unanswered(_) => (Exit::NO_CONNECTION, "no_answer"),
+        Error::LoginNeeded(_) => (Exit::NOT_SIGNED_IN, "not_signed_in"),
+        Error::Invalid(_) => (Exit::USAGE, "invalid"),
+        Error::Garbled(_) => (Exit::UNEXPECTED, "garbled"),
+        Error::Full(_) => (Exit::UNEXPECTED, "full"),
+        Error::Storage(_) => (Exit::UNEXPECTED, "storage"),
+        Error::Closed => (Exit::UNEXPECTED, "closed"),
+    }
+}
+
+fn of_code(code: ErrorCode) -> Exit {
+    match code {
+        ErrorCode::Unauthenticated | ErrorCode::TokenExpired => Exit::NOT_SIGNED_IN,
+        ErrorCode::Unavailable | ErrorCode::Draining | ErrorCode::OutcomeUnknown => {
+            Exit::NO_CONNECTION
+        }
+        ErrorCode::Internal => Exit::UNEXPECTED,
+        ErrorCode::BadRequest
+        | ErrorCode::Denied
+        | ErrorCode::NotFound
+        | ErrorCode::MethodNotAllowed
+        | ErrorCode::Conflict
+        | ErrorCode::IdempotencyConflict
+        | ErrorCode::ChatClosed
+        | ErrorCode::TooLarge
+        | ErrorCode::UnsupportedMediaType
+        | ErrorCode::RateLimited => Exit::REFUSED,
+    }
 }
 
 /// The reader of our standard output went away, like `head` does.
@@ -96,6 +165,11 @@ mod tests {
         check(anyhow::Error::new(Failure::usage("no")).context("outer"), Exit::USAGE);
         let pipe = ClosedPipe(io::Error::from(io::ErrorKind::BrokenPipe));
         check(anyhow::Error::new(pipe).context("outer"), Exit::DONE);
+        let refused = |code| client::Error::from(client::Refusal::new(code, "no")).into();
+        check(refused(ErrorCode::Denied), Exit::REFUSED);
+        check(refused(ErrorCode::TokenExpired), Exit::NOT_SIGNED_IN);
+        check(refused(ErrorCode::Unavailable), Exit::NO_CONNECTION);
+        check(client::Error::Unreachable("gone".to_owned()).into(), Exit::NO_CONNECTION);
         // A broken pipe of some socket is not our reader's.
         check(io::Error::from(io::ErrorKind::BrokenPipe).into(), Exit::UNEXPECTED);
     }

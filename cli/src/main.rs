@@ -3,10 +3,16 @@
 //! No business of its own lives here: a verb asks a library and hands what comes back to
 //! [`out::Out`], the only room that prints.
 
+mod account;
 mod args;
 mod exit;
+mod human;
+mod json;
 mod logs;
 mod out;
+mod paging;
+mod password;
+mod prompt;
 mod signals;
 mod verb;
 

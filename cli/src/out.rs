@@ -7,10 +7,11 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
-use serde_json::json;
+use trialogue_client::sanitize;
 
 use crate::args::{Color, Global};
 use crate::exit::{self, ClosedPipe, Exit};
+use crate::json;
 
 /// Where a verb's words go.
 pub(crate) struct Out {
@@ -49,7 +50,7 @@ impl Out {
 
     /// One JSON document, on one line: newline and object leave together.
     pub(crate) fn json(&mut self, document: &impl Serialize) -> anyhow::Result<()> {
-        self.data(&serde_json::to_string(document)?)
+        self.data(&json::line(document)?)
     }
 
     /// One line of talk, left out with `--quiet` and `--json`.
@@ -58,6 +59,11 @@ impl Out {
             // Nobody is left to tell when standard error itself is gone.
             let _ = writeln!(self.stderr, "{line}");
         }
+    }
+
+    /// A question to a person at the terminal; whether to ask is [`crate::prompt`]'s decision.
+    pub(crate) fn ask(&mut self, question: &str) {
+        let _ = write!(self.stderr, "{question}").and_then(|()| self.stderr.flush());
     }
 
     /// The last line of a verb that failed; answers the exit code.
@@ -100,10 +106,12 @@ pub(crate) fn stderr_colors(color: Color) -> bool {
 
 fn print_error(to: &mut impl Write, json: bool, code: &str, message: &str) {
     let _ = if json {
-        writeln!(to, "{}", json!({"error": {"code": code, "message": message}}))
+        let error = serde_json::json!({"error": {"code": code, "message": message}});
+        writeln!(to, "{}", json::line(&error).unwrap_or_default())
     } else {
         let bad = anstyle::AnsiColor::Red.on_default().bold();
-        writeln!(to, "{bad}error:{bad:#} {message}")
+        // Half of it may be the server's words.
+        writeln!(to, "{bad}error:{bad:#} {}", sanitize::line(message))
     };
 }
 

@@ -283,7 +283,11 @@ impl FromStr for Network {
 }
 
 /// Reads `500ms`, `25s`, `15m`, `2h` or a bare number of seconds.
-fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+///
+/// # Errors
+///
+/// A sentence for the command line, when it is none of these.
+pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let wrong = "a time is a whole number with ms, s, m or h, as in 15m";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| wrong)?;

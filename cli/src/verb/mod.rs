@@ -1,15 +1,29 @@
 //! The verbs: one file each. A verb parses its arguments, asks a library and prints.
 
+mod book;
+mod chats;
 mod completions;
 mod db;
+mod dispute;
+mod history;
+mod invites;
+mod join;
+mod login;
+mod logout;
 mod man;
+mod members;
+mod notifications;
+mod providers;
+mod register;
+mod resolve;
+mod whoami;
 
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
 use crate::args::Global;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
 /// What every verb may look at.
@@ -25,11 +39,51 @@ impl Context {
     pub(crate) fn new(global: Global) -> Self {
         Self { global, shutdown: CancellationToken::new() }
     }
+
+    /// Gives up when `--timeout` is over.
+    pub(crate) async fn within<T>(
+        &self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let limit = self.global.timeout;
+        match tokio::time::timeout(limit, work).await {
+            Ok(done) => done,
+            Err(_) => Err(Failure::time(format!("not done within {limit:?} (--timeout)")).into()),
+        }
+    }
 }
 
 /// One word per thing that can be asked for; the doc comments are the help texts.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Make an account and sign in
+    Register(register::Args),
+    /// Sign in
+    Login(login::Args),
+    /// Sign out
+    Logout,
+    /// Show who is signed in
+    Whoami,
+    /// List the providers that can be booked
+    Providers(providers::Args),
+    /// Book a job; prints the id of its chat
+    Book(book::Args),
+    /// List my chats
+    Chats(chats::Args),
+    /// List who is in a chat, and who is there now
+    Members(members::Args),
+    /// Show what was said
+    History(history::Args),
+    /// Open a dispute: call the local service manager in
+    Dispute(dispute::Args),
+    /// List the disputes that I am invited into, as a local service manager
+    Invites(invites::Args),
+    /// Accept the invitation into a dispute
+    Join(join::Args),
+    /// End a dispute and leave its chat
+    Resolve(resolve::Args),
+    /// List what happened while I was away, or mark it as read
+    Notifications(notifications::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Look at, stop or remove the private PostgreSQL
@@ -42,6 +96,22 @@ impl Verb {
     /// Does it. Takes as long as it takes: waits are bounded where they happen.
     pub(crate) async fn run(self, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
         match self {
+            Self::Register(args) => register::run(args, context, out).await,
+            Self::Login(args) => login::run(args, context, out).await,
+            Self::Logout => context.within(logout::run(context, out)).await,
+            Self::Whoami => context.within(whoami::run(context, out)).await,
+            Self::Providers(args) => context.within(providers::run(args, context, out)).await,
+            Self::Book(args) => context.within(book::run(args, context, out)).await,
+            Self::Chats(args) => context.within(chats::run(&args, context, out)).await,
+            Self::Members(args) => context.within(members::run(&args, context, out)).await,
+            Self::History(args) => history::run(&args, context, out).await,
+            Self::Dispute(args) => context.within(dispute::run(&args, context, out)).await,
+            Self::Invites(args) => context.within(invites::run(&args, context, out)).await,
+            Self::Join(args) => context.within(join::run(&args, context, out)).await,
+            Self::Resolve(args) => context.within(resolve::run(&args, context, out)).await,
+            Self::Notifications(args) => {
+                context.within(notifications::run(&args, context, out)).await
+            }
             Self::Completions(args) => completions::run(&args, context, out),
             Self::Db(args) => db::run(args, context, out).await,
             Self::Man(args) => man::run(&args, out),
@@ -51,15 +121,11 @@ impl Verb {
     /// Whether the verb ends by itself once [`Context::shutdown`] is cancelled, because it has
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
-        match self {
-            Self::Completions(_) | Self::Db(_) | Self::Man(_) => false,
-        }
+        false
     }
 
     /// What is logged when neither `-q` nor `-v` says otherwise.
     pub(crate) fn log_level(&self) -> LevelFilter {
-        match self {
-            Self::Completions(_) | Self::Db(_) | Self::Man(_) => LevelFilter::WARN,
-        }
+        LevelFilter::WARN
     }
 }

@@ -1,5 +1,12 @@
 //! Runs the binary itself: what a shell sees of every verb.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a step that fails fails its test; helpers are no exception"
+)]
+
 mod binary;
 mod db;
+#[cfg(unix)]
+mod prompt;
 mod shell;

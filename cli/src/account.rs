@@ -1,0 +1,209 @@
+//! Who speaks, to which server: from the global flags and what the profile remembers.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use trialogue_client::profile::{Profile, Profiles, Saved};
+use trialogue_client::rest::ListQuery;
+use trialogue_client::{Credentials, Dialect, Http, HttpConfig, Rest};
+use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
+use url::Url;
+
+use crate::args::Global;
+use crate::exit::Failure;
+use crate::paging::{self, Most, Page};
+
+/// Where `trialogue serve` listens when nobody says otherwise.
+const SERVER: &str = "http://127.0.0.1:3000";
+
+/// A token from the environment instead of the profile's: for scripts, never kept.
+const TOKEN_VARIABLE: &str = "TRIALOGUE_TOKEN";
+
+/// Replaces the user's data folder, of which the profiles are a part.
+const DATA_VARIABLE: &str = "TRIALOGUE_DATA_DIR";
+
+/// Chats looked through for a shortened id.
+const CHATS_MAX: u32 = 10_000;
+
+/// Longest PEM file in bytes: every authority of the world fits.
+const CACERT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// One account at one server.
+pub(crate) struct Account {
+    /// Its voice.
+    pub(crate) rest: Rest,
+    /// The server, as flags, environment or profile name it.
+    pub(crate) server: Url,
+    profile: Profile,
+}
+
+impl Account {
+    /// The profile's account, signed in or not.
+    pub(crate) fn open(global: &Global) -> anyhow::Result<Self> {
+        let profile = profiles()?.profile(global.profile.clone());
+        let saved = profile.load()?;
+        let server = match (&global.server, saved) {
+            (Some(server), _) => server.clone(),
+            (None, Some(saved)) => saved.server,
+            (None, None) => Url::parse(SERVER)?,
+        };
+        let credentials = Credentials::kept(profile.tokens_at(server.clone()));
+        let rest = Rest::new(http(global, &server)?, Dialect::Trialogue, credentials);
+        Ok(Self { rest, server, profile })
+    }
+
+    /// The profile's account, or that of `TRIALOGUE_TOKEN`; fails without any token.
+    pub(crate) fn signed_in(global: &Global) -> anyhow::Result<Self> {
+        let account = Self::open(global)?;
+        if let Some(token) = token_of_environment()? {
+            let tokens = TokenPair { access_token: token, refresh_token: String::new() };
+            let credentials = Credentials::in_memory(Some(tokens));
+            let rest = Rest::new(account.rest.http().clone(), account.rest.dialect(), credentials);
+            return Ok(Self { rest, ..account });
+        }
+        if account.rest.credentials().tokens().is_none() {
+            let (profile, server) = (account.profile_name(), account.server.as_str());
+            let what = format!("profile {profile} is not signed in at {server}: trialogue login");
+            return Err(Failure::not_signed_in(what).into());
+        }
+        Ok(account)
+    }
+
+    /// The profile's name.
+    pub(crate) fn profile_name(&self) -> &str {
+        self.profile.name().as_str()
+    }
+
+    /// Remembers who has just signed in.
+    pub(crate) fn remember(&self, user: &User) -> anyhow::Result<()> {
+        let tokens = self.rest.credentials().tokens().map(|tokens| TokenPair::clone(&tokens));
+        let saved = Saved { server: self.server.clone(), user: Some(user.clone()), tokens };
+        Ok(self.profile.keep(&saved)?)
+    }
+
+    /// The chat that is meant.
+    pub(crate) async fn chat(&self, given: &ChatGiven) -> anyhow::Result<ChatId> {
+        if let Ok(id) = given.0.parse() {
+            return Ok(id);
+        }
+        let chats = async |page: ListQuery| {
+            let list = self.rest.chats(&page).await?;
+            let items = list.chats.into_iter().map(|chat| chat.id).collect();
+            Ok(Page { items, next: list.next })
+        };
+        let mut ids = paging::collect(Most::of(CHATS_MAX), chats).await?.items;
+        ids.retain(|id| given.matches(*id));
+        if ids.is_empty() {
+            // An LSM's invitation names a chat that is not in the list yet.
+            let disputes = async |page: ListQuery| {
+                let list = self.rest.disputes(&DisputeQuery::default(), &page).await?;
+                let items = list.disputes.into_iter().map(|dispute| dispute.chat_id).collect();
+                Ok(Page { items, next: list.next })
+            };
+            ids = paging::collect(Most::of(CHATS_MAX), disputes).await?.items;
+            ids.retain(|id| given.matches(*id));
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        match ids.as_slice() {
+            [id] => Ok(*id),
+            [] => Err(Failure::not_found(format!("no chat of yours is {}", given.0)).into()),
+            [one, two, ..] => {
+                let text = format!("{} could be {one} or {two}: give more of it", given.0);
+                Err(Failure::usage(text).into())
+            }
+        }
+    }
+}
+
+/// A chat as a person names it: the id, or enough of its beginning or its end to be unique.
+#[derive(Debug, Clone)]
+pub(crate) struct ChatGiven(String);
+
+impl ChatGiven {
+    fn matches(&self, id: ChatId) -> bool {
+        let id = id.to_string();
+        id.starts_with(&self.0) || id.ends_with(&self.0)
+    }
+}
+
+impl FromStr for ChatGiven {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |b: u8| b.is_ascii_hexdigit() || b == b'-';
+        if text.is_empty() || !text.bytes().all(allowed) {
+            return Err("a chat is named by its id, or by the beginning or end of its id");
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+/// The argument CHAT of a verb.
+#[derive(clap::Args)]
+pub(crate) struct ChatArg {
+    /// The chat: its id, or enough of the id's beginning or end to be unique
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: ChatGiven,
+}
+
+fn profiles() -> anyhow::Result<Profiles> {
+    let own = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty());
+    let folder = own.map(|folder| PathBuf::from(folder).join("profiles"));
+    let folder = folder.or_else(Profiles::usual_folder);
+    let nowhere = || Failure::usage(format!("there is no home folder: set {DATA_VARIABLE}"));
+    Ok(Profiles::at(folder.ok_or_else(nowhere)?))
+}
+
+fn http(global: &Global, server: &Url) -> anyhow::Result<Http> {
+    let mut config = HttpConfig::new(server.clone());
+    config.answer_timeout = global.timeout;
+    config.connect_timeout = config.connect_timeout.min(global.timeout);
+    config.allow_plain_http = global.plain_http;
+    for path in &global.cacert {
+        let pem = read_bounded(path).with_context(|| format!("cannot read {}", path.display()))?;
+        config.root_certificates.push(pem);
+    }
+    Ok(Http::new(config)?)
+}
+
+fn read_bounded(path: &PathBuf) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(CACERT_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn token_of_environment() -> anyhow::Result<Option<String>> {
+    match std::env::var(TOKEN_VARIABLE) {
+        Ok(token) => Ok(Some(token).filter(|token| !token.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        // The error's own text would show the token.
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::usage(format!("{TOKEN_VARIABLE} is not text")).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_is_named_by_either_end_of_its_id() {
+        let id: ChatId = "0190f3a2-1b2c-7def-8123-456789abcdef".parse().unwrap();
+        let check = |text: &str, expect| {
+            let given: ChatGiven = text.parse().unwrap();
+            assert_eq!(given.matches(id), expect, "{text}");
+        };
+        check("0190", true);
+        check("0190F3A2-1", true);
+        check("abcdef", true);
+        check("ABCDEF", true);
+        check("1b2c", false);
+        for wrong in ["", "../etc", "kitchen", "0190 "] {
+            assert!(wrong.parse::<ChatGiven>().is_err(), "{wrong}");
+        }
+    }
+}

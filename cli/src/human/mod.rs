@@ -1,0 +1,188 @@
+//! What the protocol's things look like to eyes, when no `--json` is asked for.
+//!
+//! Everything that a person typed elsewhere goes through `sanitize` here and nowhere later: what
+//! this room returns may be printed.
+
+mod table;
+
+use chrono::{Local, NaiveDate};
+use trialogue_client::sanitize;
+use trialogue_protocol::{
+    Chat, ChatId, Dispute, Member, Message, Notification, PresenceStatus, Provider, Timestamp, User,
+};
+
+pub(crate) use table::table;
+
+/// Cells that a message may take in a list, where only its beginning matters.
+const PREVIEW_CHARS_MAX: usize = 50;
+
+/// Fewest characters of an id that a list shows: six hex digits tell 16 million chats apart.
+const SHORT_ID_CHARS_MIN: usize = 6;
+
+/// Foreign text as one harmless line.
+pub(crate) fn line(text: &str) -> String {
+    sanitize::line(text).into_owned()
+}
+
+/// `Amna Khan (customer)`.
+pub(crate) fn user(user: &User) -> String {
+    let name = format!("{} {}", user.first_name, user.last_name);
+    format!("{} ({})", line(name.trim()), user.role.short())
+}
+
+/// A moment in local time: the time of today, else the date too.
+pub(crate) fn time(at: Timestamp, today: NaiveDate) -> String {
+    let local = at.as_datetime().with_timezone(&Local);
+    let format = if local.date_naive() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    local.format(format).to_string()
+}
+
+/// The date that [`time`] leaves out.
+pub(crate) fn today() -> NaiveDate {
+    Local::now().date_naive()
+}
+
+/// `14:05 Amna Khan: text`. Further lines are indented: no message can forge another's first
+/// line (RELIABILITY §3.8, H5).
+pub(crate) fn message(message: &Message, today: NaiveDate) -> String {
+    let name = line(&message.sender_name);
+    let text = sanitize::text(&message.message).replace('\n', "\n      ");
+    format!("{} {name}: {text}", time(message.created_at, today))
+}
+
+/// How many characters of the end of each id tell these chats apart.
+///
+/// The end, because ids of one minute begin alike: they start with their time.
+pub(crate) fn short_id_chars(ids: &[ChatId]) -> usize {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let whole = ids.iter().map(String::len).max().unwrap_or(SHORT_ID_CHARS_MIN);
+    (SHORT_ID_CHARS_MIN..whole)
+        .find(|&chars| {
+            let mut ends: Vec<&str> = ids.iter().map(|id| &id[id.len() - chars..]).collect();
+            ends.sort_unstable();
+            ends.windows(2).all(|pair| pair[0] != pair[1])
+        })
+        .unwrap_or(whole)
+}
+
+/// The chats of one account, as a table.
+pub(crate) fn chats(chats: &[Chat], me: &User) -> String {
+    let today = today();
+    let ids: Vec<ChatId> = chats.iter().map(|chat| chat.id).collect();
+    let chars = short_id_chars(&ids);
+    let rows: Vec<[String; 6]> = chats
+        .iter()
+        .map(|chat| {
+            let id = chat.id.to_string();
+            let others = chat.members.iter().filter(|member| member.user_id != me.id);
+            let others: Vec<String> = others.map(|member| line(&member.name)).collect();
+            let unread =
+                if chat.unread_count == 0 { String::new() } else { chat.unread_count.to_string() };
+            [
+                id[id.len() - chars..].to_owned(),
+                unread,
+                chat.job.id.to_string(),
+                line(chat.job.title.as_deref().unwrap_or_default()),
+                others.join(", "),
+                chat.last_message.as_ref().map(|last| preview(last, today)).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(["CHAT", "NEW", "JOB", "TITLE", "WITH", "LAST"], &rows)
+}
+
+fn preview(message: &Message, today: NaiveDate) -> String {
+    let text = line(&message.message);
+    let mut short: String = text.chars().take(PREVIEW_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{} {}: {short}", time(message.created_at, today), line(&message.sender_name))
+}
+
+/// The members of one chat, as a table.
+pub(crate) fn members(members: &[Member]) -> String {
+    let today = today();
+    let rows: Vec<[String; 4]> = members
+        .iter()
+        .map(|member| {
+            let presence = match (member.status, member.last_seen) {
+                (Some(PresenceStatus::Online), _) => "online".to_owned(),
+                (Some(PresenceStatus::Offline), Some(seen)) => {
+                    format!("offline since {}", time(seen, today))
+                }
+                (Some(PresenceStatus::Offline), None) => "offline".to_owned(),
+                // The server cannot tell, so neither can we.
+                (None, _) => "unknown".to_owned(),
+            };
+            let role = member.role.short().to_owned();
+            [member.user_id.to_string(), line(&member.name), role, presence]
+        })
+        .collect();
+    table(["USER", "NAME", "ROLE", "PRESENCE"], &rows)
+}
+
+/// Providers that can be booked, as a table.
+pub(crate) fn providers(providers: &[Provider]) -> String {
+    let word = |text: &Option<String>| line(text.as_deref().unwrap_or_default());
+    let rows: Vec<[String; 4]> = providers
+        .iter()
+        .map(|provider| {
+            let region = word(&provider.region);
+            [provider.id.to_string(), line(&provider.name), word(&provider.business_name), region]
+        })
+        .collect();
+    table(["ID", "NAME", "BUSINESS", "REGION"], &rows)
+}
+
+/// An LSM's queue, as a table.
+pub(crate) fn disputes(disputes: &[Dispute]) -> String {
+    let today = today();
+    let rows: Vec<[String; 5]> = disputes
+        .iter()
+        .map(|dispute| {
+            [
+                dispute.chat_id.to_string(),
+                dispute.job_id.to_string(),
+                dispute.status.to_string(),
+                time(dispute.created_at, today),
+                line(&dispute.description),
+            ]
+        })
+        .collect();
+    table(["CHAT", "JOB", "STATUS", "SINCE", "WHY"], &rows)
+}
+
+/// Notifications, newest first, as a table.
+pub(crate) fn notifications(notifications: &[Notification]) -> String {
+    let today = today();
+    let rows: Vec<[String; 5]> = notifications
+        .iter()
+        .map(|notification| {
+            [
+                notification.id.to_string(),
+                if notification.is_read { String::new() } else { "new".to_owned() },
+                time(notification.created_at, today),
+                line(&notification.title),
+                line(&notification.message),
+            ]
+        })
+        .collect();
+    table(["ID", "", "WHEN", "TITLE", "TEXT"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_id_is_as_long_as_it_must_be() {
+        let check = |ids: &[&str], expect| {
+            let ids: Vec<ChatId> = ids.iter().map(|id| id.parse().unwrap()).collect();
+            assert_eq!(short_id_chars(&ids), expect);
+        };
+        check(&[], 6);
+        check(&["0190aaaa-0000-7000-8000-000000000001", "0190aaaa-0000-7000-8000-000000000002"], 6);
+        check(&["0190aaaa-0000-7000-8000-000010000001", "0190aaaa-0000-7000-8000-000020000001"], 8);
+    }
+}
