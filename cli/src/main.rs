@@ -24,6 +24,7 @@ use clap::Parser;
 use crate::args::Cli;
 use crate::exit::Exit;
 use crate::out::Out;
+use crate::signals::Signals;
 use crate::verb::{Context, Verb};
 
 /// How long tasks that a verb has left behind may take to notice that the runtime ends.
@@ -52,20 +53,24 @@ fn main() -> ExitCode {
 
 /// Runs the verb until it is done or a signal ends it.
 async fn run(verb: Verb, context: &Context, out: &mut Out) -> Exit {
+    let mut signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return out.error(&anyhow::Error::new(error).context("no signals")),
+    };
     let tidies_up = verb.tidies_up();
     let done = {
         let verb = verb.run(context, out);
         tokio::pin!(verb);
         tokio::select! {
             done = &mut verb => done,
-            signal = signals::first() => {
+            signal = signals.next() => {
                 context.shutdown.cancel();
                 if !tidies_up {
                     return signal;
                 }
                 tokio::select! {
                     done = verb => done,
-                    second = signals::first() => return second,
+                    second = signals.next() => return second,
                 }
             }
         }

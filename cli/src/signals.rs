@@ -2,25 +2,45 @@
 
 use crate::exit::Exit;
 
-/// Waits for Ctrl-C or SIGTERM; answers the exit code that says which one came.
-pub(crate) async fn first() -> Exit {
+/// Ctrl-C and SIGTERM, caught from the moment this is made: a signal that came before the verb
+/// had begun to wait would else kill it without its tidying up.
+pub(crate) struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                () = interrupted() => Exit::INTERRUPTED,
-                Some(()) = terminate.recv() => Exit::TERMINATED,
-            };
-        }
-    }
-    interrupted().await;
-    Exit::INTERRUPTED
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
 }
 
-/// Waits for Ctrl-C; for ever where the system cannot tell us of it.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+#[cfg(unix)]
+impl Signals {
+    /// Takes over from the system's defaults. Needs a runtime.
+    pub(crate) fn catch() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one; answers the exit code that says which one came.
+    pub(crate) async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::INTERRUPTED,
+            _ = self.terminate.recv() => Exit::TERMINATED,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Nothing to prepare here.
+    pub(crate) fn catch() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next Ctrl-C; for ever where the system cannot tell us of it.
+    pub(crate) async fn next(&mut self) -> Exit {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Exit::INTERRUPTED
     }
 }
