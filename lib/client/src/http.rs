@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode, header};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
+use trialogue_socketio::client::RootCertificates;
 use url::{Host, Url};
 
 use crate::error::Error;
@@ -28,7 +31,8 @@ pub struct HttpConfig {
     pub body_bytes_max: usize,
     /// Permit `http://` to a host that is not this machine.
     pub allow_plain_http: bool,
-    /// Certificate authorities to trust beside the system's, in PEM.
+    /// Certificate authorities in PEM, trusted instead of the system's, over HTTP and over the
+    /// socket; empty: the system's.
     pub root_certificates: Vec<Vec<u8>>,
     /// Sees every exchange (none by default).
     pub witness: Option<Witness>,
@@ -93,6 +97,7 @@ pub struct Http {
     base: Url,
     body_bytes_max: usize,
     witness: Option<Witness>,
+    roots: RootCertificates,
 }
 
 /// A request before it is sent.
@@ -187,23 +192,26 @@ impl Http {
             // A proxy for the world has no business with this machine.
             builder = builder.no_proxy();
         }
-        let mut roots = Vec::new();
-        for pem in &config.root_certificates {
-            let several = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|_| Error::Invalid("a certificate is not PEM".to_owned()))?;
-            roots.extend(several);
-        }
-        if !roots.is_empty() {
-            builder = builder.tls_certs_merge(roots);
+        let mut roots = RootCertificates::default();
+        if !config.root_certificates.is_empty() {
+            let ders = authorities(&config.root_certificates)?;
+            let own = ders.iter().map(|der| reqwest::Certificate::from_der(der));
+            builder = builder.tls_certs_only(own.collect::<Result<Vec<_>, _>>().map_err(bad_pem)?);
+            roots = RootCertificates::only(ders).map_err(bad_pem)?;
         }
         let client = builder.build().map_err(|e| Error::Invalid(innermost(&e)))?;
         let (body_bytes_max, witness) = (config.body_bytes_max, config.witness);
-        Ok(Self { client, base, body_bytes_max, witness })
+        Ok(Self { client, base, body_bytes_max, witness, roots })
     }
 
     /// Scheme, host and port of the server.
     pub fn base(&self) -> &Url {
         &self.base
+    }
+
+    /// Whom a socket to the same server trusts.
+    pub(crate) fn roots(&self) -> RootCertificates {
+        self.roots.clone()
     }
 
     /// Sends and reads the whole answer, whatever its status.
@@ -266,6 +274,16 @@ impl Http {
         }
         Ok(Answer { status, body, retry_after })
     }
+}
+
+fn authorities(pems: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let all = pems.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem));
+    let ders = all.collect::<Result<Vec<_>, _>>().map_err(bad_pem)?;
+    if ders.is_empty() { Err(bad_pem("it holds none")) } else { Ok(ders) }
+}
+
+fn bad_pem(why: impl std::fmt::Display) -> Error {
+    Error::Invalid(format!("a certificate authority cannot be used: {why}"))
 }
 
 fn failed(error: &reqwest::Error) -> Error {

@@ -4,6 +4,19 @@
 //! what a server cannot do. Everything above it is one code for all servers.
 
 pub(crate) mod trialogue;
+mod trialogue_socket;
+
+use std::time::Duration;
+
+use serde_json::Error as JsonError;
+use trialogue_protocol::{
+    ChatId, Connected, FetchMessages, JoinAck, JoinChat, Message, MessagePage, Positions, SendAck,
+    Seq,
+};
+use trialogue_socketio::{Args, Outgoing};
+
+use crate::error::{Error, Refusal};
+use crate::outbox::Draft;
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +54,72 @@ pub struct Capabilities {
     pub error_codes: bool,
     /// A living connection takes a new token.
     pub refresh_auth: bool,
+}
+
+/// What an event of the server means to a session. Everything else is the face's own business.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The session is ready.
+    Connected(Connected),
+    /// A message was stored.
+    Message(Message),
+    /// How far each chat is.
+    Positions(Positions),
+    /// The token ends soon.
+    TokenExpiring,
+    /// The server stops; come back after so long.
+    Draining(Duration),
+    /// A request, or the session itself, was refused.
+    Refused(Refusal),
+    /// An event whose payload is not what the contract says.
+    Garbled(String),
+    /// Nothing that a session acts on.
+    Other,
+}
+
+/// One function per socket word, spread over the dialects.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
+        impl Dialect {
+            $(
+                $(#[$doc])*
+                pub(crate) fn $name(self, $($arg: $type),*) -> $answer {
+                    match self {
+                        Self::Trialogue => trialogue_socket::$name($($arg),*),
+                    }
+                }
+            )*
+        }
+    };
+}
+
+words! {
+    /// The namespace to connect to.
+    namespace() -> &'static str;
+    /// What an event means.
+    hear(name: &str, args: &Args) -> Heard;
+    /// Enter a room.
+    join(body: &JoinChat) -> Result<Outgoing, JsonError>;
+    /// Leave it.
+    leave(chat: ChatId) -> Result<Outgoing, JsonError>;
+    /// Say something.
+    send(draft: &Draft) -> Result<Outgoing, JsonError>;
+    /// A page of history.
+    fetch(body: &FetchMessages) -> Result<Outgoing, JsonError>;
+    /// Typing, or no longer.
+    typing(chat: ChatId, is_typing: bool) -> Result<Outgoing, JsonError>;
+    /// Read up to here, or everything.
+    mark_read(chat: ChatId, seq: Option<Seq>) -> Result<Outgoing, JsonError>;
+    /// A fresh token for the living connection.
+    refresh_auth(token: &str) -> Result<Outgoing, JsonError>;
+    /// The answer to `join`.
+    read_join(args: &Args) -> Result<JoinAck, Error>;
+    /// The answer to `send`.
+    read_send(args: &Args) -> Result<SendAck, Error>;
+    /// The answer to `fetch`.
+    read_fetch(args: &Args) -> Result<MessagePage, Error>;
+    /// The answer to anything else.
+    read_done(args: &Args) -> Result<(), Error>;
 }
 
 impl Dialect {

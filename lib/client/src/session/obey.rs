@@ -1,0 +1,247 @@
+//! Effects of the cores -> sockets, disk and face.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::oneshot;
+use trialogue_protocol::{ChatId, FetchMessages, JoinChat};
+use trialogue_socketio::Outgoing;
+use trialogue_socketio::client::{AckError, ClientConfig};
+
+use super::Update;
+use super::driver::{Driver, Job, Live};
+use super::react::{Done, Outcome as RequestOutcome};
+use crate::error::Error;
+use crate::link::{self, OpenFailure, Trouble};
+use crate::outbox::{self, Draft, Outcome, Record};
+use crate::socket;
+use crate::timeline::{self, Ask};
+
+impl Driver {
+    pub(super) fn obey_link(&mut self, effect: link::Effect) {
+        match effect {
+            link::Effect::State(state) => {
+                tracing::debug!(?state, "link");
+                self.tell(Update::Link(state));
+            }
+            link::Effect::Refresh => self.refresh(),
+            link::Effect::Open { serial } => self.open(serial),
+            link::Effect::Hangup => self.hang_up(),
+            link::Effect::Reauthenticate => self.reauthenticate(),
+            link::Effect::Join(chat) => self.join(chat),
+            link::Effect::Leave(chat) => {
+                let leave = self.config.rest.dialect().leave(chat);
+                self.emit_if_live(leave);
+            }
+            link::Effect::Online(held) => {
+                self.jobs.push_back(Job::Outbox(outbox::Event::Online { held }));
+            }
+            link::Effect::Release(chat) => {
+                self.jobs.push_back(Job::Outbox(outbox::Event::Release(chat)));
+            }
+            link::Effect::Offline => {
+                self.jobs.push_back(Job::Outbox(outbox::Event::Offline));
+                let rooms = self.rooms.keys();
+                self.jobs.extend(rooms.map(|c| Job::Timeline(*c, timeline::Event::Offline)));
+            }
+        }
+    }
+
+    fn refresh(&mut self) {
+        let rest = self.config.rest.clone();
+        let than = self.presented.take().or_else(|| rest.credentials().tokens());
+        self.refreshing = Some(async move { rest.refresh(than.as_ref()).await }.boxed());
+    }
+
+    fn open(&mut self, serial: u64) {
+        let Some(tokens) = self.config.rest.credentials().tokens() else {
+            let failure = OpenFailure::Token(Trouble::new("there is no token"));
+            self.jobs.push_back(Job::Link(link::Event::OpenFailed { serial, failure }));
+            return;
+        };
+        let http = self.config.rest.http();
+        let mut config = ClientConfig::new(http.base().clone());
+        config.path.clone_from(&self.config.socket_path);
+        config.transports = self.config.transports;
+        config.root_certificates = http.roots();
+        config.connect_timeout = self.config.connect_timeout;
+        config.max_payload = self.config.message_bytes_max;
+        let dialect = self.config.rest.dialect();
+        let within = self.config.connect_timeout;
+        self.presented = Some(tokens.clone());
+        self.last_refusal = None;
+        let attempt = async move {
+            let ready = socket::open(config, dialect, &tokens.access_token, within).await;
+            (serial, ready.map(Box::new))
+        };
+        self.opening = Some(attempt.boxed());
+    }
+
+    fn hang_up(&mut self) {
+        self.opening = None;
+        if let Some(live) = self.live.take() {
+            live.client.close();
+        }
+    }
+
+    fn reauthenticate(&mut self) {
+        let Some(tokens) = self.config.rest.credentials().tokens() else { return };
+        self.presented = Some(tokens.clone());
+        let outgoing = self.config.rest.dialect().refresh_auth(&tokens.access_token);
+        self.request(outgoing, self.config.request_timeout, RequestOutcome::Reauthenticated);
+    }
+
+    fn join(&mut self, chat_id: ChatId) {
+        let Some(room) = self.rooms.get(&chat_id) else { return };
+        let (since_seq, epoch) = room.timeline.cursor().unzip();
+        let epoch = epoch.flatten().map(ToOwned::to_owned);
+        let body = JoinChat { chat_id, since_seq, epoch, limit: None };
+        let outgoing = self.config.rest.dialect().join(&body);
+        self.request(outgoing, self.config.request_timeout, RequestOutcome::Joined(chat_id));
+    }
+
+    pub(super) fn obey_outbox(&mut self, effect: outbox::Effect) {
+        match effect {
+            outbox::Effect::Write(record) => self.write(record),
+            outbox::Effect::Emit { draft, attempt } => self.send(&draft, attempt),
+            outbox::Effect::Outcome { id, chat, outcome } => {
+                if let Outcome::Queued = outcome {
+                    self.answer_authors(&id, &Ok(()));
+                }
+                if let Outcome::Stored { message, .. } = &outcome
+                    && self.rooms.contains_key(&chat)
+                {
+                    let acked = timeline::Event::Acked(message.clone());
+                    self.jobs.push_back(Job::Timeline(chat, acked));
+                }
+                self.tell(Update::Outcome { client_message_id: id, chat, outcome });
+            }
+            outbox::Effect::NotQueued { id, error } => self.answer_authors(&id, &Err(error)),
+        }
+    }
+
+    fn answer_authors(
+        &mut self,
+        id: &trialogue_protocol::ClientMessageId,
+        answer: &Result<(), Error>,
+    ) {
+        for author in self.authors.remove(id).unwrap_or_default() {
+            // An author who no longer waits is told by the outcome.
+            drop(author.send(answer.clone()));
+        }
+    }
+
+    fn write(&mut self, record: Record) {
+        let queued = match &record {
+            Record::Queued(draft) => Some(draft.id.clone()),
+            Record::Done { .. } | Record::Refused { .. } | Record::Again { .. } => None,
+        };
+        let event = match &self.journalist {
+            None => queued.map(|id| outbox::Event::Written(vec![id])),
+            Some(journalist) => match journalist.write(record) {
+                Ok(()) => None,
+                // Without its end, a message is sent once more after a restart, under its id.
+                Err(_) => queued.map(|id| outbox::Event::NotWritten {
+                    ids: vec![id],
+                    why: "the disk does not keep up".to_owned(),
+                }),
+            },
+        };
+        self.jobs.extend(event.map(Job::Outbox));
+    }
+
+    fn send(&mut self, draft: &Draft, attempt: u32) {
+        let outgoing = self.config.rest.dialect().send(draft);
+        // The outbox has its own clock for this; ours only ends the wait for good.
+        let within = self.config.outbox.ack_timeout + Duration::from_secs(60);
+        let outcome = RequestOutcome::Sent { id: draft.id.clone(), attempt };
+        self.request(outgoing, within, outcome);
+    }
+
+    pub(super) fn obey_timeline(&mut self, chat: ChatId, effect: timeline::Effect) {
+        match effect {
+            timeline::Effect::Deliver { message, via } => {
+                self.tell(Update::Message { message, via });
+            }
+            timeline::Effect::Fetch { serial, ask, limit } => {
+                let (after_seq, before_seq) = match ask {
+                    Ask::After(seq) => (Some(seq), None),
+                    Ask::Before(seq) => (None, Some(seq)),
+                };
+                let limit = Some(limit);
+                let body = FetchMessages { chat_id: chat, after_seq, before_seq, limit };
+                let outgoing = self.config.rest.dialect().fetch(&body);
+                let outcome = RequestOutcome::Fetched { chat, serial };
+                self.request(outgoing, self.config.request_timeout, outcome);
+            }
+            timeline::Effect::CaughtUp => {
+                self.tell(Update::CaughtUp { chat });
+                self.jobs.push_back(Job::Link(link::Event::CaughtUp(chat)));
+            }
+            timeline::Effect::Rejoin => {
+                let retry_after = Some(Duration::ZERO);
+                let event = link::Event::JoinFailed { chat, retry_after };
+                self.jobs.push_back(Job::Link(event));
+            }
+            timeline::Effect::Reset(why) => self.tell(Update::Reset { chat, why }),
+            timeline::Effect::Missing { from, to } => {
+                self.tell(Update::Missing { chat, from, to });
+            }
+            timeline::Effect::Older { messages, more } => {
+                self.tell(Update::Older { chat, messages, more });
+            }
+        }
+    }
+
+    /// Emits now and waits beside everything else; without a connection the answer is that.
+    pub(super) fn request(
+        &mut self,
+        outgoing: Result<Outgoing, serde_json::Error>,
+        within: Duration,
+        outcome: RequestOutcome,
+    ) {
+        let serial = self.live.as_ref().map(|live| live.serial);
+        let pending = match (&self.live, outgoing) {
+            (_, Err(error)) => Err(Error::Invalid(error.to_string())),
+            (None, Ok(_)) => Err(Error::NotConnected),
+            (Some(Live { sender, .. }), Ok(outgoing)) => {
+                sender.emit_for_ack(&outgoing).map_err(|e| socket::not_sent(&e))
+            }
+        };
+        let wait = async move {
+            let result = match pending {
+                Ok(pending) => {
+                    pending.within(within).await.map_err(|e: AckError| socket::unanswered(&e))
+                }
+                Err(error) => Err(error),
+            };
+            Done { serial, outcome, result }
+        };
+        self.requests.push(wait.boxed());
+    }
+
+    /// Emits without an answer; lost without a connection.
+    pub(super) fn emit_if_live(&self, outgoing: Result<Outgoing, serde_json::Error>) {
+        if let (Some(live), Ok(outgoing)) = (&self.live, outgoing)
+            && let Err(error) = live.sender.emit(&outgoing)
+        {
+            tracing::debug!(%error, "an event was not emitted");
+        }
+    }
+
+    /// Emits a raw event and says how that went.
+    pub(super) fn emit_raw(
+        &self,
+        event: &str,
+        args: &str,
+        reply: oneshot::Sender<Result<(), Error>>,
+    ) {
+        let result = match (&self.live, Outgoing::raw(event, args)) {
+            (_, Err(error)) => Err(Error::Invalid(error.to_string())),
+            (None, Ok(_)) => Err(Error::NotConnected),
+            (Some(live), Ok(out)) => live.sender.emit(&out).map_err(|e| socket::not_sent(&e)),
+        };
+        // A face that no longer waits does not need the answer.
+        drop(reply.send(result));
+    }
+}
