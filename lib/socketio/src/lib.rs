@@ -10,6 +10,7 @@ mod json;
 pub mod packet;
 pub mod payload;
 mod reason;
+pub mod server;
 pub mod ws;
 
 pub use payload::{Args, ArgsError, Outgoing};

@@ -3,13 +3,15 @@
 //! Below it lies a transport (HTTP long-polling or WebSocket), above it Socket.IO. Time comes in
 //! as an argument; nothing here waits.
 
+mod heartbeat;
 mod packet;
 mod payload;
 
 use serde::{Deserialize, Serialize};
 
+pub use heartbeat::{Beat, Heartbeat};
 pub use packet::{EnginePacket, EnginePacketError};
-pub use payload::{Payload, PayloadItem, SEPARATOR, put_binary, put_separator};
+pub use payload::{Payload, PayloadItem, SEPARATOR, decode_binary, put_binary, put_separator};
 
 /// The only protocol version spoken; `EIO=3` and everything else is answered 400.
 pub const PROTOCOL: &str = "4";

@@ -32,6 +32,12 @@ impl<'a> Payload<'a> {
     pub fn new(body: &'a [u8], packets_max: usize) -> Self {
         Self { rest: Some(body), packets_left: packets_max }
     }
+
+    /// What has not been decoded yet, and how many packets it may hold: where to go on later.
+    #[must_use]
+    pub fn rest(&self) -> Option<(&'a [u8], usize)> {
+        self.rest.map(|rest| (rest, self.packets_left))
+    }
 }
 
 impl<'a> Iterator for Payload<'a> {
@@ -54,18 +60,23 @@ impl<'a> Iterator for Payload<'a> {
                 rest
             }
         };
-        let item = match text.strip_prefix(b"b") {
-            Some(base64) => STANDARD
-                .decode(base64)
-                .map(|bytes| PayloadItem::Binary(bytes.into()))
-                .map_err(|_| EnginePacketError::Base64),
-            None => EnginePacket::decode(text).map(PayloadItem::Text),
+        let item = match text.first() {
+            Some(b'b') => {
+                decode_binary(text).map(PayloadItem::Binary).ok_or(EnginePacketError::Base64)
+            }
+            _ => EnginePacket::decode(text).map(PayloadItem::Text),
         };
         if item.is_err() {
             self.rest = None;
         }
         Some(item)
     }
+}
+
+/// The bytes of a binary message in a payload, `b` included; `None` when it is none.
+#[must_use]
+pub fn decode_binary(text: &[u8]) -> Option<Bytes> {
+    STANDARD.decode(text.strip_prefix(b"b")?).ok().map(Bytes::from)
 }
 
 /// Appends the separator when `out` already holds a packet.

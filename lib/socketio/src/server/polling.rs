@@ -1,0 +1,171 @@
+//! Long-polling: a GET waits for packets, a POST brings some.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::body::ResponseBody;
+use super::http::{Rejection, respond};
+use super::queue::{Polled, Release};
+use super::session::{Post, Session};
+use super::signal::READ;
+use crate::reason::DisconnectReason;
+
+/// How long a poll waits for the client to move when a websocket is being tried: either the move
+/// comes and the poll is turned away, or it is released so that the client can move.
+const PROBING_HOLD: Duration = Duration::from_millis(100);
+
+const TEXT: &str = "text/plain; charset=UTF-8";
+
+/// The error of a request's body.
+pub(super) type BodyError = Box<dyn Error + Send + Sync>;
+
+/// The answer that carries packets.
+pub(super) fn packets(session: &Arc<Session>, packets: Bytes) -> Response<ResponseBody> {
+    respond(StatusCode::OK, TEXT, ResponseBody::packets(packets, Arc::clone(session)))
+}
+
+/// Ends the poll however its request ends. A client that gives up a poll may have lost packets
+/// that were on their way, so that its session ends.
+struct PendingPoll<'a> {
+    session: &'a Arc<Session>,
+    answered: bool,
+}
+
+impl Drop for PendingPoll<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.session.queue().end_poll();
+            self.session.close(DisconnectReason::TransportError);
+        }
+    }
+}
+
+/// Waits for packets.
+pub(super) async fn get(session: &Arc<Session>) -> Result<Response<ResponseBody>, Rejection> {
+    if !session.is_alive() && !session.has_farewell() {
+        return Err(Rejection::UnknownSession);
+    }
+    if !session.queue().begin_poll() {
+        // Two polls at once: nobody knows in which order the client would read their answers.
+        session.release_poll(Release::Close);
+        session.close(DisconnectReason::Protocol);
+        return Err(Rejection::BadRequest);
+    }
+    let mut pending = PendingPoll { session, answered: false };
+    let answer = poll_fn(|context| {
+        let answer = session.queue().answer_poll(context.waker());
+        answer.map_or(Poll::Pending, Poll::Ready)
+    });
+    let answer = if session.is_probing() {
+        timeout(PROBING_HOLD, answer).await.unwrap_or_else(|_| {
+            session.queue().end_poll();
+            Polled::Released(Release::Noop)
+        })
+    } else {
+        answer.await
+    };
+    pending.answered = true;
+    drop(pending);
+    if session.queue().closed().is_some() {
+        // The connection waits for its farewell to be taken.
+        session.signal.ring(READ);
+    }
+    match answer {
+        Polled::Packets(bytes) => Ok(packets(session, bytes)),
+        Polled::Released(Release::Noop) => {
+            Ok(respond(StatusCode::OK, TEXT, ResponseBody::new("6")))
+        }
+        Polled::Released(Release::Close) => {
+            Ok(respond(StatusCode::OK, TEXT, ResponseBody::new("1")))
+        }
+        Polled::Released(Release::Moved) => Err(Rejection::BadRequest),
+    }
+}
+
+/// Marks the request as the only one that brings packets. A client that gives up half-way has a
+/// hole in what it sent, so that its session ends.
+struct PendingPost<'a> {
+    session: &'a Arc<Session>,
+    taken: bool,
+}
+
+impl Drop for PendingPost<'_> {
+    fn drop(&mut self) {
+        self.session.end_post();
+        if !self.taken {
+            self.session.close(DisconnectReason::TransportError);
+        }
+    }
+}
+
+/// Takes packets. Answered when the layer above has room for all of them, which is how a client
+/// that is too fast is slowed down.
+pub(super) async fn post<B>(
+    session: &Arc<Session>,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Response<ResponseBody>, Rejection>
+where
+    B: Body,
+    B::Error: Into<BodyError>,
+{
+    if !session.is_alive() {
+        return Err(Rejection::UnknownSession);
+    }
+    if session.queue().encoding != super::frame::Encoding::Polling {
+        return Err(Rejection::BadRequest);
+    }
+    if !session.begin_post() {
+        session.close(DisconnectReason::Protocol);
+        return Err(Rejection::BadRequest);
+    }
+    let mut pending = PendingPost { session, taken: false };
+    let binary = headers.get(header::CONTENT_TYPE);
+    if binary.is_some_and(|value| value.as_bytes() == b"application/octet-stream") {
+        // Protocol 4 sends binary messages as text.
+        return Err(Rejection::BadRequest);
+    }
+    let body = match read(session, body).await {
+        Ok(body) => body,
+        Err(rejection) => {
+            // Nothing of it was taken: the client may send less.
+            pending.taken = rejection == Rejection::BodyTooLarge;
+            return Err(rejection);
+        }
+    };
+    pending.taken = true;
+    let (done, taken) = oneshot::channel();
+    session.bring_post(Post { body, done });
+    match taken.await {
+        Ok(true) => Ok(respond(StatusCode::OK, "text/html", ResponseBody::new("ok"))),
+        Ok(false) | Err(_) => Err(Rejection::BadRequest),
+    }
+}
+
+async fn read<B>(session: &Session, body: B) -> Result<Bytes, Rejection>
+where
+    B: Body,
+    B::Error: Into<BodyError>,
+{
+    let config = &session.registry.config;
+    if body.size_hint().lower() > config.max_payload as u64 {
+        return Err(Rejection::BodyTooLarge);
+    }
+    let body = Box::pin(Limited::new(body, config.max_payload).collect());
+    match timeout(config.body_timeout, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::BodyTooLarge),
+        Ok(Err(_)) => Err(Rejection::BadRequest),
+        Err(_) => Err(Rejection::BodyTooSlow),
+    }
+}

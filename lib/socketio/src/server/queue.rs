@@ -1,0 +1,387 @@
+//! The frames that wait for one session, bounded in number and bytes. No IO, no clock.
+//!
+//! Nothing is ever left out of the middle: a frame is queued, or the session is cut with a reason.
+//! Only events that were declared volatile may be skipped.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use bytes::{Bytes, BytesMut};
+
+use super::frame::{self, Encoding};
+use crate::engine;
+use crate::reason::DisconnectReason;
+
+/// A deque that grew in a burst is given back when it is empty and larger than this.
+const KEPT_CAPACITY: usize = 32;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QueueLimits {
+    pub(super) frames_max: usize,
+    pub(super) bytes_max: usize,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// Queued as the first: whoever writes must be told.
+    First,
+    /// Queued behind others.
+    Behind,
+    /// Over the limits: the session is cut, everything that waited is freed.
+    Overflow,
+}
+
+/// How a pending poll is answered when not with packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    /// `6`: nothing to say, ask again.
+    Noop,
+    /// `1`: the session has ended.
+    Close,
+    /// The session lives on another transport: 400.
+    Moved,
+}
+
+/// The answer to a poll.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Polled {
+    Packets(Bytes),
+    Released(Release),
+}
+
+#[derive(Debug, Default)]
+enum Poll {
+    #[default]
+    None,
+    /// A request waits; its waker is there once it has looked at the queue.
+    Pending(Option<Waker>),
+}
+
+pub(super) struct Queue {
+    pub(super) encoding: Encoding,
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    /// What the writer has taken and not yet written still counts.
+    taken_frames: usize,
+    taken_bytes: usize,
+    /// Whether the transport has refused to take more; always true for polling.
+    blocked: bool,
+    closed: Option<DisconnectReason>,
+    poll: Poll,
+    release: Option<Release>,
+    /// How many polls were answered, by which a stalled client is told from a busy one.
+    polls: u32,
+}
+
+impl Queue {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            frames: VecDeque::new(),
+            bytes: 0,
+            taken_frames: 0,
+            taken_bytes: 0,
+            blocked: encoding == Encoding::Polling,
+            closed: None,
+            poll: Poll::None,
+            release: None,
+            polls: 0,
+        }
+    }
+
+    pub(super) fn closed(&self) -> Option<DisconnectReason> {
+        self.closed
+    }
+
+    /// Whether nothing waits, neither here nor at the writer.
+    pub(super) fn is_drained(&self) -> bool {
+        self.frames.is_empty() && self.taken_frames == 0
+    }
+
+    pub(super) fn push(&mut self, frame: Bytes, limits: QueueLimits) -> Pushed {
+        let first = self.frames.is_empty();
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        let frames = self.frames.len() + self.taken_frames;
+        if self.bytes + self.taken_bytes > limits.bytes_max
+            || (self.blocked && frames > limits.frames_max)
+        {
+            self.close(DisconnectReason::Slow);
+            return Pushed::Overflow;
+        }
+        if first { Pushed::First } else { Pushed::Behind }
+    }
+
+    /// Ends the queue; the first reason stands. What waited is kept only where it can still be
+    /// delivered.
+    pub(super) fn close(&mut self, reason: DisconnectReason) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.closed = Some(reason);
+        if !flushes(reason) {
+            self.frames = VecDeque::new();
+            self.bytes = 0;
+        }
+    }
+
+    /// Appends the last frame, past the limits.
+    pub(super) fn push_goodbye(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Hands everything to the writer, whose own deque is empty and is kept for the next frames.
+    pub(super) fn take_into(&mut self, writing: &mut VecDeque<Bytes>) {
+        std::mem::swap(&mut self.frames, writing);
+        self.taken_frames = writing.len();
+        self.taken_bytes = std::mem::take(&mut self.bytes);
+        self.blocked = false;
+        if writing.is_empty() {
+            for deque in [&mut self.frames, writing] {
+                if deque.capacity() > KEPT_CAPACITY {
+                    *deque = VecDeque::new();
+                }
+            }
+        }
+    }
+
+    /// Gives back the memory of an idle queue.
+    pub(super) fn shrink(&mut self) {
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// The transport takes no more: this much is left at the writer.
+    pub(super) fn set_blocked(&mut self, frames: usize, bytes: usize) {
+        self.taken_frames = frames;
+        self.taken_bytes = bytes;
+        self.blocked = true;
+    }
+
+    /// Moves the session from polling to its websocket, with everything that waited, in order.
+    pub(super) fn move_to_websocket(&mut self) -> Option<Waker> {
+        self.encoding = Encoding::Websocket;
+        self.blocked = false;
+        for packets in &mut self.frames {
+            *packets = frame::polling_to_websocket(packets);
+        }
+        self.bytes = self.frames.iter().map(Bytes::len).sum();
+        self.release(Release::Moved)
+    }
+
+    /// A poll has come; `false` when another one waits.
+    pub(super) fn begin_poll(&mut self) -> bool {
+        if matches!(self.poll, Poll::Pending(_)) {
+            return false;
+        }
+        self.poll = Poll::Pending(None);
+        self.release = None;
+        true
+    }
+
+    pub(super) fn is_polled(&self) -> bool {
+        matches!(self.poll, Poll::Pending(_))
+    }
+
+    pub(super) fn polls(&self) -> u32 {
+        self.polls
+    }
+
+    /// The waker of the pending poll, once.
+    pub(super) fn poll_waker(&mut self) -> Option<Waker> {
+        match &mut self.poll {
+            Poll::Pending(waker) => waker.take(),
+            Poll::None => None,
+        }
+    }
+
+    /// Answers the pending poll without packets. Nothing happens when none waits.
+    pub(super) fn release(&mut self, release: Release) -> Option<Waker> {
+        if self.is_polled() && self.release.is_none() {
+            self.release = Some(release);
+        }
+        self.poll_waker()
+    }
+
+    /// The answer of the pending poll if there is one now; else `waker` is told when there is.
+    pub(super) fn answer_poll(&mut self, waker: &Waker) -> Option<Polled> {
+        let answer = match self.release.take() {
+            Some(release) => Polled::Released(release),
+            None if !self.frames.is_empty() && self.encoding == Encoding::Polling => {
+                Polled::Packets(self.join())
+            }
+            None if self.encoding == Encoding::Websocket => Polled::Released(Release::Moved),
+            None if self.closed.is_some() => Polled::Released(Release::Close),
+            None => {
+                self.poll = Poll::Pending(Some(waker.clone()));
+                return None;
+            }
+        };
+        self.end_poll();
+        Some(answer)
+    }
+
+    /// The poll is over: answered, or its request is gone.
+    pub(super) fn end_poll(&mut self) {
+        self.poll = Poll::None;
+        self.release = None;
+        self.polls = self.polls.wrapping_add(1);
+    }
+
+    /// Joins everything that waits to one payload.
+    fn join(&mut self) -> Bytes {
+        self.bytes = 0;
+        let mut frames = std::mem::take(&mut self.frames);
+        if frames.len() == 1
+            && let Some(only) = frames.pop_front()
+        {
+            return only;
+        }
+        let length = frames.iter().map(|frame| frame.len() + 1).sum();
+        let mut payload = BytesMut::with_capacity(length);
+        for packets in frames {
+            engine::put_separator(&mut payload);
+            payload.extend_from_slice(&packets);
+        }
+        payload.freeze()
+    }
+}
+
+/// Whether what waits is still written when a session ends for this reason.
+fn flushes(reason: DisconnectReason) -> bool {
+    is_farewell(reason) || reason == DisconnectReason::Protocol
+}
+
+/// Whether the end is one that the peer is expected to hear of: then it is given the time.
+pub(super) fn is_farewell(reason: DisconnectReason) -> bool {
+    match reason {
+        DisconnectReason::Closed
+        | DisconnectReason::ServerShutdown
+        | DisconnectReason::ServerDisconnect
+        | DisconnectReason::ConnectTimeout
+        | DisconnectReason::HandlerFailed => true,
+        DisconnectReason::TransportClose
+        | DisconnectReason::TransportError
+        | DisconnectReason::PingTimeout
+        | DisconnectReason::ClientDisconnect
+        | DisconnectReason::Slow
+        | DisconnectReason::Protocol => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: QueueLimits = QueueLimits { frames_max: 3, bytes_max: 10 };
+
+    fn bytes(text: &str) -> Bytes {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+
+    fn answer(queue: &mut Queue) -> Option<Polled> {
+        queue.answer_poll(Waker::noop())
+    }
+
+    #[test]
+    fn only_the_first_frame_wakes_the_writer() {
+        let mut queue = Queue::new(Encoding::Websocket);
+        let mut writing = VecDeque::new();
+        assert_eq!(queue.push(bytes("a"), LIMITS), Pushed::First);
+        assert_eq!(queue.push(bytes("b"), LIMITS), Pushed::Behind);
+        queue.take_into(&mut writing);
+        assert_eq!(writing, [bytes("a"), bytes("b")]);
+        assert!(!queue.is_drained());
+        assert_eq!(queue.push(bytes("c"), LIMITS), Pushed::First);
+        writing.clear();
+        queue.take_into(&mut writing);
+        writing.clear();
+        queue.take_into(&mut writing);
+        assert!(queue.is_drained());
+    }
+
+    #[test]
+    fn frames_are_counted_only_while_the_transport_refuses_them() {
+        let mut queue = Queue::new(Encoding::Websocket);
+        for _ in 0..5 {
+            assert_ne!(queue.push(bytes("a"), LIMITS), Pushed::Overflow);
+        }
+        queue.set_blocked(0, 0);
+        assert_eq!(queue.push(bytes("a"), LIMITS), Pushed::Overflow);
+        assert_eq!(queue.closed(), Some(DisconnectReason::Slow));
+        assert!(queue.frames.is_empty());
+    }
+
+    #[test]
+    fn what_the_writer_holds_counts_until_it_is_written() {
+        let mut queue = Queue::new(Encoding::Websocket);
+        let mut writing = VecDeque::new();
+        queue.push(bytes("12345678"), LIMITS);
+        queue.take_into(&mut writing);
+        assert_eq!(queue.push(bytes("123"), LIMITS), Pushed::Overflow);
+
+        let mut queue = Queue::new(Encoding::Websocket);
+        writing.clear();
+        queue.push(bytes("12345678"), LIMITS);
+        queue.take_into(&mut writing);
+        queue.set_blocked(1, 1);
+        assert_eq!(queue.push(bytes("123"), LIMITS), Pushed::First);
+    }
+
+    #[test]
+    fn a_poll_takes_everything_in_order() {
+        let mut queue = Queue::new(Encoding::Polling);
+        assert!(queue.begin_poll());
+        assert!(!queue.begin_poll());
+        assert_eq!(answer(&mut queue), None);
+        queue.push(bytes("4a"), LIMITS);
+        queue.push(bytes("4b"), LIMITS);
+        assert!(queue.poll_waker().is_some());
+        assert_eq!(answer(&mut queue), Some(Polled::Packets(bytes("4a\x1e4b"))));
+        assert!(queue.is_drained() && !queue.is_polled());
+    }
+
+    #[test]
+    fn a_released_poll_leaves_the_packets_to_the_next_one() {
+        let mut queue = Queue::new(Encoding::Polling);
+        assert!(queue.release(Release::Noop).is_none());
+        queue.begin_poll();
+        assert_eq!(answer(&mut queue), None);
+        queue.release(Release::Noop);
+        queue.push(bytes("4a"), LIMITS);
+        assert_eq!(answer(&mut queue), Some(Polled::Released(Release::Noop)));
+        queue.begin_poll();
+        assert_eq!(answer(&mut queue), Some(Polled::Packets(bytes("4a"))));
+    }
+
+    #[test]
+    fn what_waited_moves_to_the_websocket_and_a_late_poll_is_turned_away() {
+        let mut queue = Queue::new(Encoding::Polling);
+        queue.push(bytes("4a"), LIMITS);
+        queue.begin_poll();
+        queue.move_to_websocket();
+        assert_eq!(answer(&mut queue), Some(Polled::Released(Release::Moved)));
+        let mut writing = VecDeque::new();
+        queue.take_into(&mut writing);
+        assert_eq!(writing, [Bytes::from_static(b"\x81\x024a")]);
+        queue.begin_poll();
+        assert_eq!(answer(&mut queue), Some(Polled::Released(Release::Moved)));
+    }
+
+    #[test]
+    fn a_farewell_is_flushed_and_a_cut_is_not() {
+        for (reason, left) in [(DisconnectReason::Closed, 2), (DisconnectReason::PingTimeout, 1)] {
+            let mut queue = Queue::new(Encoding::Polling);
+            queue.push(bytes("4a"), LIMITS);
+            queue.close(reason);
+            queue.close(DisconnectReason::Protocol);
+            assert_eq!(queue.closed(), Some(reason));
+            queue.push_goodbye(bytes("1"));
+            assert_eq!(queue.frames.len(), left);
+        }
+    }
+}
