@@ -1,7 +1,7 @@
 //! The server: sessions over WebSocket and long-polling, namespaces, rooms, and the fan-out.
 //!
 //! [`Server::serve`] answers HTTP requests inside any hyper or axum service. Each session is one
-//! task ([`connection`]); requests of a polling client meet it in its [`session`]. What an
+//! task (`connection`); requests of a polling client meet it in its `session`. What an
 //! application sees of a client is a [`Socket`] to send to and [`Events`] to read from, in order.
 //!
 //! What may not happen here: a task per event, a lock over a fan-out or an await, a queue without
