@@ -54,14 +54,14 @@ $$;
 -- only digests are stored. Verdicts: fresh; again (within the grace); reused (after it: the
 -- session is ended); refused.
 create function refresh_session(p_hash bytea, p_successor_hash bytea, p_grace interval)
-returns table (verdict text, session_id uuid, user_id bigint, role text)
+returns table (verdict text, session_id uuid, user_id bigint, role text, email text)
 language plpgsql as $$
 #variable_conflict use_column
 declare
     v_used timestamptz;
 begin
     -- The session's row is the lock: parallel requests with one token take turns.
-    select s.id, s.user_id, u.role into session_id, user_id, role
+    select s.id, s.user_id, u.role, u.email into session_id, user_id, role, email
     from refresh_tokens t
     join sessions s on s.id = t.session_id
     join users u on u.id = s.user_id

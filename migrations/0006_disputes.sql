@@ -51,7 +51,8 @@ begin
     from users u
     where u.role = 'local_service_manager' and u.disabled_at is null
         and u.region_key is not distinct from v_region
-    order by (select count(*) from disputes d where d.lsm_id = u.id and d.status <> 'resolved'), u.id
+    order by (
+        select count(*) from disputes d where d.lsm_id = u.id and d.status <> 'resolved'), u.id
     limit 1;
     if not found then
         verdict := 'no_lsm';

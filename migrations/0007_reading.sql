@@ -24,7 +24,8 @@ create function unread_notifications(p_users bigint[])
 returns table (user_id bigint, unread bigint)
 language sql stable as $$
     select u.id,
-           coalesce((select sum(b.notices_unread) from memberships b where b.user_id = u.id), 0)::bigint
+           coalesce((
+               select sum(b.notices_unread) from memberships b where b.user_id = u.id), 0)::bigint
            + (select count(*) from notifications n
               where n.recipient_id = u.id and not n.is_read and n.kind <> 'message')
     from unnest(p_users) as u (id)

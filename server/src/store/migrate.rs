@@ -1,0 +1,81 @@
+//! The migrations of `migrations/`, embedded in the binary.
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection, SqlSafeStr};
+
+macro_rules! sources {
+    ($($version:literal $file:literal),* $(,)?) => {
+        [$(($version, $file, include_str!(concat!("../../../migrations/", $file, ".sql")))),*]
+    };
+}
+
+/// Version, name and text of each, in order. A released one is never edited.
+const SOURCES: [(i64, &str, &str); 7] = sources![
+    1 "0001_people",
+    2 "0002_chats",
+    3 "0003_sessions",
+    4 "0004_store_messages",
+    5 "0005_jobs",
+    6 "0006_disputes",
+    7 "0007_reading",
+];
+
+/// Time for another server's migrations to end, and for each of our statements. A new database
+/// takes a fraction of a second; an index on a large one takes longer.
+const MIGRATION_TIMEOUT: &str = "10min";
+
+fn migrator() -> Migrator {
+    let migrations = SOURCES.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
+    // A server of the version before may start again while a newer one has migrated already.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Brings the database up to date, on a connection of its own that is closed afterwards: two
+/// servers that start at once take turns on an advisory lock, and a process that dies half-way
+/// leaves whole migrations only (each runs in one transaction with its bookkeeping).
+pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), MigrateError> {
+    let patient = options.clone().options([
+        ("statement_timeout", MIGRATION_TIMEOUT),
+        ("lock_timeout", MIGRATION_TIMEOUT),
+        ("idle_in_transaction_session_timeout", MIGRATION_TIMEOUT),
+    ]);
+    let mut connection = PgConnection::connect_with(&patient).await?;
+    let migrator = migrator();
+    // Asked first, because a role that may only serve cannot even say `create table if not exists`.
+    if !is_current(&mut connection, &migrator).await {
+        migrator.run_direct(None, &mut connection, false).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+async fn is_current(connection: &mut PgConnection, migrator: &Migrator) -> bool {
+    let Ok(applied) = connection.list_applied_migrations("_sqlx_migrations").await else {
+        return false;
+    };
+    migrator.iter().all(|wanted| {
+        applied.iter().any(|a| a.version == wanted.version && a.checksum == wanted.checksum)
+    })
+}
+
+/// The newest version: what a ready database has.
+pub(super) const NEWEST: i64 = SOURCES[SOURCES.len() - 1].0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_rise_with_the_file_names() {
+        for (index, (version, name, sql)) in SOURCES.iter().enumerate() {
+            assert_eq!(*version, i64::try_from(index).unwrap() + 1);
+            assert!(name.starts_with(&format!("{version:04}_")), "{name}");
+            assert!(sql.starts_with("-- "), "{name} begins with what it is for");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The only room with SQL: one function per question or act, each a single autocommit statement.
+//!
+//! What may not happen here: a transaction begun from Rust, a statement that its caller's
+//! disconnect can cancel, an opinion. Access is part of the statement that acts; refusals come back
+//! as verdicts and `policy` gives them their names. Errors say only whether something may have been
+//! stored ([`StoreError`]).
+
+mod busy;
+mod chats;
+mod disputes;
+mod durability;
+mod endings;
+mod error;
+mod history;
+mod jobs;
+mod lane;
+mod messages;
+mod migrate;
+mod notifications;
+mod people;
+mod pool;
+mod rows;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+pub use chats::{ChatCursor, Entry};
+pub use disputes::{DisputeOpening, DisputeStep, NewDispute};
+pub use endings::{Ending, Endings};
+pub use error::{Cause, StoreError};
+pub use history::{Page, Range};
+pub use jobs::{Booking, Ended, NewJob};
+pub use messages::{NewMessage, Verdict};
+pub use notifications::EXCERPT_CHARS_MAX;
+pub use people::{Credentials, Person, PersonDetails};
+pub use sessions::{NewUser, Refreshed, SessionTokens};
+
+use error::Access;
+use lane::Lane;
+use pool::{Pool, Work};
+
+/// Server-side bound on a statement; on waiting for a lock; on a transaction that does nothing
+/// (ours never do). RELIABILITY §2.3.
+const SESSION_SETTINGS: [(&str, &str); 5] = [
+    ("statement_timeout", "3s"),
+    ("lock_timeout", "2s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    // Compiling a plan costs more than any of our statements.
+    ("jit", "off"),
+    ("TimeZone", "UTC"),
+];
+/// First and longest pause between two attempts to reach the database at start.
+const START_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How long a server waits at start for a database that is starting too.
+const START_PATIENCE: Duration = Duration::from_mins(1);
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `postgres://...`; may carry a password, so it is never printed.
+    pub url: String,
+    /// Connections at most, 2 at least: the line of messages keeps one busy.
+    pub connections: usize,
+    /// Work on a database that may forget commits (`--unsafe-durability`).
+    pub unsafe_durability: bool,
+}
+
+/// Why the store cannot be opened. No text of it carries the URL or a password.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL cannot be read.
+    #[error("the database URL cannot be read: it looks like postgres://user:password@host/name")]
+    Url,
+    /// The database is there and refuses us, or it did not come in time.
+    #[error("cannot use the database: {0}")]
+    Refused(String),
+    /// A commit could be lost, which would break promise 1.
+    #[error(
+        "{0} in PostgreSQL, so an acknowledged message could be lost: turn it on, or start with \
+         --unsafe-durability"
+    )]
+    NotDurable(&'static str),
+    /// A migration failed; the database is as it was before that one.
+    #[error("cannot migrate the database: {0}")]
+    Migration(String),
+}
+
+/// The database, as the flows see it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    lane: Lane,
+}
+
+impl Store {
+    /// Reaches the database (with patience, should it be starting), checks that a commit stays,
+    /// migrates, and starts the line of messages. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what to do about it.
+    pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        let options: PgConnectOptions = config.url.parse().map_err(|_| OpenError::Url)?;
+        let options = options
+            .application_name("trialogue")
+            .options(SESSION_SETTINGS)
+            .disable_statement_logging();
+        let mut first = reach(&options).await?;
+        let facts =
+            durability::facts(&mut first).await.map_err(|e| OpenError::Refused(plain(&e)))?;
+        if let Some(weakness) = facts.weakness()
+            && !config.unsafe_durability
+        {
+            return Err(OpenError::NotDurable(weakness));
+        }
+        // Best effort: it has done its work.
+        let _ = first.close().await;
+        migrate::migrate(&options).await.map_err(|e| OpenError::Migration(e.to_string()))?;
+        let pool = Pool::new(options, config.connections.max(2), config.unsafe_durability);
+        let lane = Lane::start(pool.clone());
+        let store = Self { pool, lane };
+        store.ready().await.map_err(|e| OpenError::Refused(e.to_string()))?;
+        Ok(store)
+    }
+
+    /// Whether the database answers and has all migrations: `GET /health/ready`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is away or not migrated.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let sql = "select coalesce(max(version), 0) from _sqlx_migrations where success";
+        let newest: i64 = self
+            .read(move |connection| {
+                Box::pin(async move { sqlx::query_scalar(sql).fetch_one(connection).await })
+            })
+            .await?;
+        if newest < migrate::NEWEST {
+            return Err(StoreError::unavailable("the database is not migrated"));
+        }
+        Ok(())
+    }
+
+    /// Identity of the database and its history: changes when it is another one or was restored.
+    pub fn epoch(&self) -> Arc<str> {
+        self.pool.epoch()
+    }
+
+    /// Puts a message in line to be stored. Synchronous, so that who calls twice in a row is stored
+    /// in that order; the receiver answers after the commit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the line is full.
+    pub fn put_message(
+        &self,
+        message: NewMessage,
+    ) -> Result<oneshot::Receiver<Result<Verdict, StoreError>>, StoreError> {
+        self.lane.put(message)
+    }
+
+    /// Waits for running statements and closes the connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(
+                &'c mut PgConnection,
+            ) -> futures_util::future::BoxFuture<'c, sqlx::Result<T>>
+            + Send
+            + 'static,
+    {
+        let work: Work<T> = Box::new(work);
+        self.pool.run(Access::Read, work).await
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(
+                &'c mut PgConnection,
+            ) -> futures_util::future::BoxFuture<'c, sqlx::Result<T>>
+            + Send
+            + 'static,
+    {
+        let work: Work<T> = Box::new(work);
+        self.pool.run(Access::Write, work).await
+    }
+}
+
+/// The first connection: a database that is starting is waited for, one that refuses us is not.
+async fn reach(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let deadline = Instant::now() + START_PATIENCE;
+    let (mut pause, longest) = START_PAUSES;
+    loop {
+        let error = match PgConnection::connect_with(options).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        // 57P03: the database system is starting up.
+        let starting = match error.as_database_error() {
+            Some(refusal) => refusal.code().as_deref() == Some("57P03"),
+            None => matches!(error, sqlx::Error::Io(_)),
+        };
+        if !starting || Instant::now() >= deadline {
+            return Err(OpenError::Refused(plain(&error)));
+        }
+        tracing::info!(pause_ms = pause.as_millis(), "waiting for the database");
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// The driver's sentence without its prefix. It names users and databases, never a password.
+fn plain(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(refusal) => refusal.message().to_owned(),
+        None => error.to_string(),
+    }
+}
