@@ -1,17 +1,20 @@
-//! One HTTP/1.1 connection, driven by whoever waits for an answer on it: no task of its own.
+//! HTTP/1.1 connections, driven by whoever waits for an answer on them: no tasks of their own.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
+use super::config::ClientConfig;
 use super::error::ConnectError;
 use super::stream::{Stream, Target};
 use crate::ws;
@@ -68,15 +71,84 @@ impl HttpConnection {
         Self::drive(&mut self.driver, answer).await.map_err(broken)
     }
 
-    /// The beginning of an error's body; nothing when it cannot be had.
+    /// Waits until the next request can be sent; false when the server has hung up meanwhile.
+    async fn is_usable(&mut self) -> bool {
+        Self::drive(&mut self.driver, self.sender.ready()).await.is_ok()
+    }
+
+    /// The whole body, of at most so many bytes.
+    async fn body(&mut self, body: Incoming, bytes_max: usize) -> Result<Bytes, ConnectError> {
+        let body = Limited::new(body, bytes_max).collect();
+        match Self::drive(&mut self.driver, body).await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(ConnectError::Protocol(format!("an answer over {bytes_max} bytes")))
+            }
+            Err(error) => Err(ConnectError::Broken(error.to_string())),
+        }
+    }
+
+    /// An answer that is an error, with the beginning of its body if it can be had.
     async fn error(&mut self, answer: Response<Incoming>) -> ConnectError {
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ERROR_BODY_BYTES_MAX).collect();
-        let body = match Self::drive(&mut self.driver, body).await {
-            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-            Err(_) => String::new(),
+        let (head, mut body) = answer.into_parts();
+        let mut text = Vec::new();
+        while text.len() < ERROR_BODY_BYTES_MAX
+            && let Some(Ok(frame)) = Self::drive(&mut self.driver, body.frame()).await
+        {
+            text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        }
+        text.truncate(ERROR_BODY_BYTES_MAX);
+        let body = String::from_utf8_lossy(&text).into_owned();
+        ConnectError::Http { status: head.status, body }
+    }
+}
+
+/// Polling requests one after another, over one connection as long as the server keeps it.
+pub(super) struct Requests {
+    target: Arc<Target>,
+    headers: HeaderMap,
+    connect_timeout: Duration,
+    connection: Option<HttpConnection>,
+}
+
+impl Requests {
+    pub(super) fn new(target: Arc<Target>, config: &ClientConfig) -> Self {
+        let headers = config.headers.clone();
+        Self { target, headers, connect_timeout: config.connect_timeout, connection: None }
+    }
+
+    /// GET without a body, POST with one; the answer's body, of at most `bytes_max` bytes. A
+    /// request is never sent twice: whether a lost one was heard is not known here.
+    pub(super) async fn send(
+        &mut self,
+        sid: Option<&str>,
+        body: Option<Bytes>,
+        bytes_max: usize,
+    ) -> Result<Bytes, ConnectError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let body = body.unwrap_or_default();
+        let mut request = request(&self.target, &self.headers, method, "polling", sid, body)?;
+        if request.method() == Method::POST {
+            let text = HeaderValue::from_static("text/plain;charset=UTF-8");
+            request.headers_mut().insert(header::CONTENT_TYPE, text);
+        }
+        let mut kept = self.connection.take();
+        if let Some(connection) = &mut kept
+            && !connection.is_usable().await
+        {
+            kept = None;
+        }
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => HttpConnection::new(self.target.connect(self.connect_timeout).await?).await?,
         };
-        ConnectError::Http { status, body }
+        let answer = connection.send(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(connection.error(answer).await);
+        }
+        let body = connection.body(answer.into_body(), bytes_max).await?;
+        self.connection = Some(connection);
+        Ok(body)
     }
 }
 

@@ -12,6 +12,7 @@
 mod config;
 mod error;
 mod http;
+mod polling;
 mod session;
 mod shared;
 mod socket;
@@ -31,8 +32,9 @@ use tokio::time::Instant;
 pub use config::{ClientConfig, RootCertificates, Transports};
 pub use error::{AckError, ConnectError, EmitError, Refused};
 pub use socket::{ClientSender, ClientSocket, Event, PendingAck, Received};
+pub use state::Transport;
 
-use crate::engine::Handshake;
+use crate::engine::{EnginePacket, Handshake};
 use crate::{DisconnectReason, ws};
 use session::Session;
 use shared::Shared;
@@ -85,27 +87,45 @@ impl Client {
 
     async fn shake_hands(config: &ClientConfig) -> Result<Self, ConnectError> {
         let target = Target::new(config)?;
+        let (shared, sid) = match config.transports {
+            Transports::Websocket => Self::over_websocket(config, &target).await?,
+            Transports::Polling | Transports::PollingUpgrade => {
+                polling::connect(config, Arc::new(target)).await?
+            }
+        };
+        let connect_timeout = config.connect_timeout;
+        Ok(Self { handle: Arc::new(Handle { shared }), sid: sid.into(), connect_timeout })
+    }
+
+    async fn over_websocket(
+        config: &ClientConfig,
+        target: &Target,
+    ) -> Result<(Arc<Shared>, String), ConnectError> {
         let stream = target.connect(config.connect_timeout).await?;
-        let (mut io, read) = http::open_websocket(&target, &config.headers, stream, None).await?;
-        let mut frames = ws::Decoder::new(ws::Role::Client, frame_limits(config));
+        let (mut io, read) = http::open_websocket(target, &config.headers, stream, None).await?;
+        let mut frames = frame_decoder(config);
         let mut input = BytesMut::from(&read[..]);
         let text = websocket::first_text(&mut io, &mut frames, &mut input).await?;
-        let open = parse_open(&text)?;
-        let shared =
-            Arc::new(Shared::new(config, usize::try_from(open.max_payload).unwrap_or(usize::MAX)));
+        let open = match EnginePacket::decode(&text) {
+            Ok(EnginePacket::Open(json)) => parse_open(json)?,
+            _ => return Err(ConnectError::Protocol("no handshake came first".to_owned())),
+        };
+        let shared = Arc::new(Shared::new(config, &open));
         let session = Session::new(shared.clone(), &open, config.max_payload, Instant::now());
         tokio::spawn(Websocket::new(io, session, frames, input, VecDeque::new()).run());
-        Ok(Self {
-            handle: Arc::new(Handle { shared }),
-            sid: open.sid.into(),
-            connect_timeout: config.connect_timeout,
-        })
+        Ok((shared, open.sid))
     }
 
     /// The id of the Engine.IO session. It is a secret between us and the server.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.sid
+    }
+
+    /// What the session travels on now.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.handle.shared.transport()
     }
 
     /// Connects a namespace; `auth` must serialise as a JSON object. A refusal is
@@ -150,15 +170,14 @@ impl Client {
     }
 }
 
-fn frame_limits(config: &ClientConfig) -> ws::Limits {
-    ws::Limits { message_bytes_max: config.max_payload, ..ws::Limits::default() }
+fn frame_decoder(config: &ClientConfig) -> ws::Decoder {
+    let limits = ws::Limits { message_bytes_max: config.max_payload, ..ws::Limits::default() };
+    ws::Decoder::new(ws::Role::Client, limits)
 }
 
-fn parse_open(text: &[u8]) -> Result<Handshake, ConnectError> {
-    let wrong = |what: String| ConnectError::Protocol(what);
-    let json = text.strip_prefix(b"0").ok_or_else(|| wrong("no handshake came first".into()))?;
-    serde_json::from_slice(json)
-        .map_err(|error| wrong(format!("a handshake that is none: {error}")))
+fn parse_open(json: &str) -> Result<Handshake, ConnectError> {
+    serde_json::from_str(json)
+        .map_err(|error| ConnectError::Protocol(format!("a handshake that is none: {error}")))
 }
 
 fn serialise_auth<T: Serialize + ?Sized>(auth: &T) -> Result<String, ConnectError> {

@@ -11,8 +11,11 @@ use tokio::sync::oneshot;
 
 use super::config::{ClientConfig, Transports};
 use super::error::{ConnectError, EmitError, Refused};
-use super::state::{Asked, ENTRY_BYTES, Granted, Inbound, Outbound, Phase, Slot, SlotId, State};
+use super::state::{
+    Asked, ENTRY_BYTES, Granted, Inbound, Outbound, Phase, Slot, SlotId, State, Transport,
+};
 use crate::DisconnectReason;
+use crate::engine::Handshake;
 use crate::packet::NamedArgs;
 use crate::payload::{Args, Outgoing};
 
@@ -38,14 +41,14 @@ struct Bounds {
 }
 
 impl Shared {
-    pub(super) fn new(config: &ClientConfig, payload_max: usize) -> Self {
+    pub(super) fn new(config: &ClientConfig, open: &Handshake) -> Self {
         let bounds = Bounds {
             inbound_events_max: config.inbound_events_max.max(1),
             inbound_bytes_max: config.inbound_bytes_max,
             queue_frames_max: config.queue_frames_max.max(1),
             queue_bytes_max: config.queue_bytes_max,
             acks_max: config.acks_max,
-            payload_max,
+            payload_max: usize::try_from(open.max_payload).unwrap_or(usize::MAX),
             base64: config.transports != Transports::Websocket,
         };
         Self { state: Mutex::default(), task: AtomicWaker::new(), bounds }
@@ -216,6 +219,10 @@ impl Shared {
         self.task.wake();
     }
 
+    pub(super) fn transport(&self) -> Transport {
+        self.lock().transport
+    }
+
     /// Waits for the end of the connection.
     pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
         let mut state = self.lock();
@@ -284,6 +291,27 @@ impl Shared {
         }
         state.out_bytes = 0;
         state.writing = !batch.is_empty();
+    }
+
+    /// Like [`Self::take_out`], for a transport that has something to do only when something waits.
+    pub(super) fn poll_out(&self, batch: &mut VecDeque<Outbound>, cx: &Context<'_>) -> Poll<()> {
+        self.register(cx);
+        self.take_out(batch);
+        let state = self.lock();
+        if batch.is_empty() && state.pong.is_none() && state.asked.is_none() {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits until the application has received enough for more to be read.
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        self.register(cx);
+        if self.must_pause() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    pub(super) fn set_transport(&self, transport: Transport) {
+        self.lock().transport = transport;
     }
 
     pub(super) fn set_pong(&self, data: Bytes) {

@@ -76,6 +76,16 @@ pub(super) type Inbound = (Option<u64>, NamedArgs);
 /// A granted namespace: its path and the sid that the server gave us there.
 pub(super) type Granted = (Arc<str>, Box<str>);
 
+/// What a session travels on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// HTTP requests.
+    #[default]
+    Polling,
+    /// A websocket.
+    Websocket,
+}
+
 /// How the application wants the connection to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -146,6 +156,8 @@ pub(super) struct State {
     pub(super) out_bytes: usize,
     /// The transport has taken packets that are not written yet.
     pub(super) writing: bool,
+    /// What the session travels on now.
+    pub(super) transport: Transport,
     /// The newest ping's data: a peer that floods us with pings gets one pong for many.
     pub(super) pong: Option<Bytes>,
     pub(super) slots: Vec<Slot>,

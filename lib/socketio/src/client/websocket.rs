@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::error::ConnectError;
 use super::session::{Session, Step, Wrong};
-use super::state::{Asked, Outbound};
+use super::state::{Asked, Outbound, Transport};
 use super::stream::Stream;
 use crate::DisconnectReason;
 use crate::engine::EnginePacket;
@@ -79,6 +79,7 @@ impl Websocket {
         batch: VecDeque<Outbound>,
     ) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(session.deadline));
+        session.shared.set_transport(Transport::Websocket);
         Self {
             io,
             session,
@@ -313,6 +314,28 @@ fn read_some(
         input.extend_from_slice(read.filled());
         Poll::Ready(Ok(read.filled().len()))
     })
+}
+
+/// Asks over a new websocket whether the session may move to it (Engine.IO v4, "upgrade").
+pub(super) async fn probe(
+    io: &mut Stream,
+    frames: &mut ws::Decoder,
+    input: &mut BytesMut,
+) -> Result<(), ConnectError> {
+    write_text(io, b"2probe").await?;
+    match first_text(io, frames, input).await? {
+        text if &text[..] == b"3probe" => Ok(()),
+        _ => Err(ConnectError::Protocol("the probe was answered with something else".to_owned())),
+    }
+}
+
+/// Sends one text message, within whoever's timeout.
+pub(super) async fn write_text(io: &mut Stream, text: &[u8]) -> Result<(), ConnectError> {
+    let broken = |error: io::Error| ConnectError::Broken(error.to_string());
+    let mut frame = BytesMut::new();
+    put(&mut frame, Opcode::Text, &[text]);
+    io.write_all(&frame).await.map_err(broken)?;
+    io.flush().await.map_err(broken)
 }
 
 /// One masked frame, with a mask of its own (RFC 6455 §5.3).

@@ -80,6 +80,11 @@ pub(crate) struct Wire<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) async fn accept(mut io: S) -> Self {
         let request = read_head(&mut io).await;
+        Self::answer(io, request).await
+    }
+
+    /// Answers a request that has been read.
+    pub(crate) async fn answer(mut io: S, request: String) -> Self {
         let key = header(&request, "sec-websocket-key").unwrap().to_owned();
         let answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

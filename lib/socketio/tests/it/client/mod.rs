@@ -3,6 +3,7 @@
 mod connect;
 mod events;
 mod life;
+mod polling;
 mod tls;
 
 use std::time::Duration;
