@@ -7,6 +7,7 @@
 
 mod binary;
 mod db;
+mod house;
 #[cfg(unix)]
 mod prompt;
 mod shell;

@@ -205,7 +205,7 @@ impl Http {
     }
 
     /// Scheme, host and port of the server.
-    pub fn base(&self) -> &Url {
+    pub fn server(&self) -> &Url {
         &self.base
     }
 

@@ -9,7 +9,7 @@ use crate::source::{Diagnostics, Span, hint};
 use crate::yaml::{Key, Node, Value};
 
 /// Fields that any step may have.
-pub(super) const COMMON: &[&str] = &["as", "id", "note", "within", "expect", "save"];
+pub(super) const STEP_FIELDS: &[&str] = &["as", "id", "note", "within", "expect", "save"];
 const EXPECT_FIELDS: &[&str] = &["status", "json", "ack", "error"];
 
 /// Reads steps, and remembers what they name.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fields::{
     Fields, bool_of, count_of, duration_of, entries_of, list_of, text_of, word_of,
 };
-use super::steps::{COMMON, Reader};
+use super::steps::{Reader, STEP_FIELDS};
 use super::{ActorId, LaneName, Method, Range, ServerVerb, StateWord, Verb, Via};
 use crate::source::{hint, nearest};
 use crate::yaml::{Key, Node, Value};
@@ -88,7 +88,7 @@ impl Reader<'_> {
         }
         let known: Vec<&str> = verbs()
             .chain(VERBS.iter().flat_map(|(_, extra)| extra.iter().copied()))
-            .chain(COMMON.iter().copied())
+            .chain(STEP_FIELDS.iter().copied())
             .collect();
         fields.finish(&known, self.diag);
         None
@@ -102,7 +102,7 @@ impl Reader<'_> {
                 self.error(key.span, format!("`{name}` does not go with `{verb}`"));
             }
         }
-        let known: Vec<&str> = COMMON.iter().chain(extra).copied().collect();
+        let known: Vec<&str> = STEP_FIELDS.iter().chain(extra).copied().collect();
         fields.finish(&known, self.diag);
     }
 

@@ -60,7 +60,7 @@ impl Driver {
             return;
         };
         let http = self.config.rest.http();
-        let mut config = ClientConfig::new(http.base().clone());
+        let mut config = ClientConfig::new(http.server().clone());
         config.path.clone_from(&self.config.socket_path);
         config.transports = self.config.transports;
         config.root_certificates = http.roots();
