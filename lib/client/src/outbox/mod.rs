@@ -5,6 +5,8 @@
 //! in silence. What may not happen here: making ids, giving up after some number of tries.
 
 mod queue;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::BTreeSet;

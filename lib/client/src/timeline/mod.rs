@@ -6,6 +6,8 @@
 
 mod fetch;
 mod seen;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::BTreeMap;
