@@ -71,6 +71,8 @@ pub(super) struct Queue {
     closed: Option<DisconnectReason>,
     poll: Poll,
     release: Option<Release>,
+    /// The client has said goodbye while a poll of its own was still on its way here.
+    parting: bool,
     /// How many polls were answered, by which a stalled client is told from a busy one.
     polls: u32,
 }
@@ -87,6 +89,7 @@ impl Queue {
             closed: None,
             poll: Poll::None,
             release: None,
+            parting: false,
             polls: 0,
         }
     }
@@ -207,10 +210,23 @@ impl Queue {
         self.poll_waker()
     }
 
+    /// The client says goodbye: its pending poll is released, or else the next one will be, since
+    /// a client sends both at once and they may arrive in either order.
+    pub(super) fn part(&mut self) -> Option<Waker> {
+        self.parting = !self.is_polled();
+        self.release(Release::Noop)
+    }
+
+    /// Whether a poll is still to be released.
+    pub(super) fn is_parting(&self) -> bool {
+        self.parting
+    }
+
     /// The answer of the pending poll if there is one now; else `waker` is told when there is.
     pub(super) fn answer_poll(&mut self, waker: &Waker) -> Option<Polled> {
         let answer = match self.release.take() {
             Some(release) => Polled::Released(release),
+            None if std::mem::take(&mut self.parting) => Polled::Released(Release::Noop),
             None if !self.frames.is_empty() && self.encoding == Encoding::Polling => {
                 Polled::Packets(self.join())
             }
@@ -356,6 +372,23 @@ mod tests {
         assert_eq!(answer(&mut queue), Some(Polled::Released(Release::Noop)));
         queue.begin_poll();
         assert_eq!(answer(&mut queue), Some(Polled::Packets(bytes("4a"))));
+    }
+
+    #[test]
+    fn a_goodbye_releases_the_pending_poll_or_the_next_one_but_not_both() {
+        let mut queue = Queue::new(Encoding::Polling);
+        queue.begin_poll();
+        queue.part();
+        assert!(!queue.is_parting());
+        assert_eq!(answer(&mut queue), Some(Polled::Released(Release::Noop)));
+
+        let mut queue = Queue::new(Encoding::Polling);
+        queue.part();
+        queue.close(DisconnectReason::TransportClose);
+        assert!(queue.is_parting());
+        queue.begin_poll();
+        assert_eq!(answer(&mut queue), Some(Polled::Released(Release::Noop)));
+        assert!(!queue.is_parting());
     }
 
     #[test]

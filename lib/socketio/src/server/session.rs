@@ -127,6 +127,14 @@ impl Session {
         }
     }
 
+    /// The client has said goodbye in a request.
+    pub(super) fn part(&self) {
+        let waker = self.queue().part();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// Whether a request of this session may still be served: compares the heartbeat's deadline
     /// with the clock, so that a late timer never lets a dead session answer.
     pub(super) fn is_alive(&self) -> bool {
@@ -140,7 +148,7 @@ impl Session {
     /// Whether a session that has ended still has something to say to a poll.
     pub(super) fn has_farewell(&self) -> bool {
         let queue = self.queue();
-        queue.closed().is_some_and(is_farewell) && !queue.is_drained()
+        queue.is_parting() || (queue.closed().is_some_and(is_farewell) && !queue.is_drained())
     }
 
     /// Sets the heartbeat's deadline; `None` suspends it.
@@ -168,9 +176,9 @@ impl Session {
 
     /// Claims the right to replace polling; `false` when it was claimed before.
     pub(super) fn begin_upgrade(&self) -> bool {
-        let order = Ordering::AcqRel;
+        let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
         self.queue().encoding == Encoding::Polling
-            && self.upgrade.compare_exchange(NO_UPGRADE, CLAIMED, order, order).is_ok()
+            && self.upgrade.compare_exchange(NO_UPGRADE, CLAIMED, new, old).is_ok()
     }
 
     /// The websocket works: a poll that is pending ends, so that the client can move.

@@ -14,6 +14,9 @@ use crate::ws::{Opcode, close_code, close_payload};
 /// Bytes that are read and forgotten in one turn while we wait for the peer to close.
 const DRAIN_BYTES: usize = 64 << 10;
 
+/// How long after a client's goodbye a poll of its own may still be on its way.
+const PARTING_MS: u64 = 100;
+
 /// The last steps.
 pub(super) struct Closing {
     /// When the transport is dropped, come what may.
@@ -67,6 +70,10 @@ impl Connection {
             if is_farewell(reason) {
                 queue.push_goodbye(frame::bare(Encoding::Polling, b'1'));
                 queue.poll_waker()
+            } else if queue.is_parting() {
+                let now = self.session.registry.now_ms();
+                self.closing = Some(Closing { by_ms: now + PARTING_MS, shut_down: false });
+                None
             } else {
                 self.transport = Transport::Gone;
                 queue.release(Release::Close)
@@ -79,7 +86,11 @@ impl Connection {
 
     /// Ends when the last poll has taken the last packet; the poll rings.
     fn let_go_of_polling(&mut self) {
-        if self.session.queue().is_drained() {
+        let done = {
+            let queue = self.session.queue();
+            queue.is_drained() && !queue.is_parting()
+        };
+        if done {
             self.transport = Transport::Gone;
         }
     }

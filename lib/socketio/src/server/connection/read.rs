@@ -6,7 +6,6 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::super::frame;
-use super::super::queue::Release;
 use super::super::signal::READ;
 use super::super::stream::{ReadBuffer, Websocket};
 use super::{Connection, Transport};
@@ -89,9 +88,11 @@ impl Connection {
         while let Some(item) = payload.next() {
             let taken = match item {
                 Ok(PayloadItem::Text(EnginePacket::Close)) => {
+                    // Ended before it is answered, so that what the client asks next finds it so.
+                    self.session.part();
+                    self.end(DisconnectReason::TransportClose, close_code::NORMAL);
                     let _request_gone = post.done.send(true);
-                    self.session.release_poll(Release::Noop);
-                    return self.end(DisconnectReason::TransportClose, close_code::NORMAL);
+                    return;
                 }
                 Ok(PayloadItem::Text(packet)) => self.engine_packet(packet),
                 Ok(PayloadItem::Binary(bytes)) => self.upper.binary(&bytes),
