@@ -6,6 +6,7 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use trialogue_client::profile::{Profile, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
+use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
 use trialogue_client::{Credentials, Dialect, Http, HttpConfig, Rest};
 use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
 use url::Url;
@@ -68,6 +69,13 @@ impl Account {
             return Err(Failure::not_signed_in(what).into());
         }
         Ok(account)
+    }
+
+    /// Starts a live connection. What is not read holds it up, so both ends are needed.
+    pub(crate) fn session(
+        &self,
+    ) -> anyhow::Result<(SessionHandle, tokio::sync::mpsc::Receiver<Update>)> {
+        Ok(Session::start(SessionConfig::new(self.rest.clone()))?)
     }
 
     /// The profile's name.

@@ -28,7 +28,7 @@ use crate::signals::Signals;
 use crate::verb::{Context, Verb};
 
 /// How long tasks that a verb has left behind may take to notice that the runtime ends.
-const RUNTIME_END_MAX: Duration = Duration::from_secs(1);
+const RUNTIME_END_MAX: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -7,10 +7,11 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
-use trialogue_client::sanitize;
+use trialogue_client::{LinkState, sanitize};
 
 use crate::args::{Color, Global};
 use crate::exit::{self, ClosedPipe, Exit};
+use crate::human::live;
 use crate::json;
 
 /// Where a verb's words go.
@@ -58,6 +59,20 @@ impl Out {
         if !self.quiet && !self.json {
             // Nobody is left to tell when standard error itself is gone.
             let _ = writeln!(self.stderr, "{line}");
+        }
+    }
+
+    /// The state of a live connection, as talk; coming and going between tries is left out.
+    pub(crate) fn say_link(&mut self, state: &LinkState) {
+        match state {
+            LinkState::Reconnecting { next_in, .. } if next_in.is_zero() => {}
+            LinkState::Offline | LinkState::Closed => {}
+            LinkState::Connecting { .. } | LinkState::Syncing { .. } => {}
+            LinkState::Connected
+            | LinkState::Reconnecting { .. }
+            | LinkState::LoginNeeded { .. } => {
+                self.say(&live::link(state));
+            }
         }
     }
 

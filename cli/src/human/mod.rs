@@ -3,6 +3,8 @@
 //! Everything that a person typed elsewhere goes through `sanitize` here and nowhere later: what
 //! this room returns may be printed.
 
+pub(crate) mod happening;
+pub(crate) mod live;
 mod table;
 
 use chrono::{Local, NaiveDate};

@@ -8,14 +8,17 @@ mod dispute;
 mod history;
 mod invites;
 mod join;
+mod listen;
 mod login;
 mod logout;
 mod man;
 mod members;
 mod notifications;
 mod providers;
+mod read;
 mod register;
 mod resolve;
+mod send;
 mod whoami;
 
 use clap::Subcommand;
@@ -74,6 +77,13 @@ pub(crate) enum Verb {
     Members(members::Args),
     /// Show what was said
     History(history::Args),
+    /// Say something and wait until it is stored
+    Send(send::Args),
+    /// Show what happens as it happens; comes back by itself
+    #[command(visible_alias = "tail")]
+    Listen(listen::Args),
+    /// Mark a chat as read
+    Read(read::Args),
     /// Open a dispute: call the local service manager in
     Dispute(dispute::Args),
     /// List the disputes that I am invited into, as a local service manager
@@ -105,6 +115,9 @@ impl Verb {
             Self::Chats(args) => context.within(chats::run(&args, context, out)).await,
             Self::Members(args) => context.within(members::run(&args, context, out)).await,
             Self::History(args) => history::run(&args, context, out).await,
+            Self::Send(args) => send::run(args, context, out).await,
+            Self::Listen(args) => listen::run(args, context, out).await,
+            Self::Read(args) => context.within(read::run(&args, context, out)).await,
             Self::Dispute(args) => context.within(dispute::run(&args, context, out)).await,
             Self::Invites(args) => context.within(invites::run(&args, context, out)).await,
             Self::Join(args) => context.within(join::run(&args, context, out)).await,

@@ -1,0 +1,123 @@
+//! One thing that happened on a live connection, and the JSON line that says so.
+//!
+//! `{"type": …, "time": …}` and then the fields of the wire under their names of the wire; a
+//! message stands under `message`, because its own fields include one of that name.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use trialogue_client::session::Update;
+use trialogue_client::timeline::ResetReason;
+use trialogue_client::{Error, LinkState, Via};
+use trialogue_protocol::{ChatId, Message, Seq, Timestamp, event};
+use trialogue_socketio::Args;
+
+/// Something to tell.
+pub(crate) enum Happening<'a> {
+    Link(&'a LinkState),
+    Message { message: &'a Message, via: Via },
+    Event { name: &'a str, args: &'a Args },
+    JoinFailed { chat: ChatId, error: &'a Error },
+    Missing { chat: ChatId, from: Seq, to: Seq },
+    Reset { chat: ChatId, why: ResetReason },
+}
+
+/// A line of a stream.
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    time: Timestamp,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+impl<'a> Happening<'a> {
+    /// What of an update is to be told; the rest is the session's own affair.
+    pub(crate) fn of(update: &'a Update) -> Option<Self> {
+        Some(match update {
+            Update::Link(state) => Self::Link(state),
+            Update::Message { message, via } => Self::Message { message, via: *via },
+            // Told as a message: in order, and once.
+            Update::Event { name, .. } if name == event::NEW_MESSAGE => return None,
+            Update::Event { name, args } => Self::Event { name, args },
+            Update::JoinFailed { chat, error } => Self::JoinFailed { chat: *chat, error },
+            Update::Missing { chat, from, to } => {
+                Self::Missing { chat: *chat, from: *from, to: *to }
+            }
+            Update::Reset { chat, why } => Self::Reset { chat: *chat, why: *why },
+            Update::Ready(_)
+            | Update::Joined { .. }
+            | Update::CaughtUp { .. }
+            | Update::Older { .. }
+            | Update::Outcome { .. }
+            | Update::Journal { .. } => return None,
+        })
+    }
+
+    /// What `--event` calls it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Link(_) => "link",
+            Self::Message { .. } => event::NEW_MESSAGE,
+            Self::Event { name, .. } => name,
+            Self::JoinFailed { .. } => "join_failed",
+            Self::Missing { .. } => "missing",
+            Self::Reset { .. } => "reset",
+        }
+    }
+
+    /// The line, told at this time.
+    pub(crate) fn line(&self, time: Timestamp) -> anyhow::Result<Line<'_>> {
+        let fields = match self {
+            Self::Link(state) => link(state),
+            Self::Message { message, via } => {
+                let via = match via {
+                    Via::Live => "live",
+                    Via::CatchUp => "catch_up",
+                    Via::Ack => "ack",
+                };
+                json!({"via": via, "message": message})
+            }
+            Self::Event { args, .. } => match args.raw(0).map(serde_json::from_str) {
+                Some(Ok(Value::Object(fields))) => Value::Object(fields),
+                Some(Ok(other)) => json!({"data": other}),
+                Some(Err(_)) | None => json!({}),
+            },
+            Self::JoinFailed { chat, error } => {
+                let code = error.code().map_or("unexpected", |code| code.as_str());
+                json!({"chatId": chat, "code": code, "message": error.sentence()})
+            }
+            Self::Missing { chat, from, to } => json!({"chatId": chat, "from": from, "to": to}),
+            Self::Reset { chat, why } => {
+                let why = match why {
+                    ResetReason::EpochChanged => "epoch_changed",
+                    ResetReason::ServerBehind => "server_behind",
+                };
+                json!({"chatId": chat, "why": why})
+            }
+        };
+        let Value::Object(mut fields) = fields else { anyhow::bail!("a line is an object") };
+        // A foreign server's fields of these names would make the line two-faced.
+        fields.remove("type");
+        fields.remove("time");
+        Ok(Line { kind: self.name(), time, fields })
+    }
+}
+
+fn link(state: &LinkState) -> Value {
+    match state {
+        LinkState::Offline => json!({"state": "offline"}),
+        LinkState::Connecting { attempt } => json!({"state": "connecting", "attempt": attempt}),
+        LinkState::Reconnecting { attempt, next_in, why } => json!({
+            "state": "reconnecting", "attempt": attempt,
+            "nextMs": u64::try_from(next_in.as_millis()).unwrap_or(u64::MAX),
+            "code": why.code, "message": why.sentence,
+        }),
+        LinkState::Syncing { done, of } => json!({"state": "syncing", "done": done, "of": of}),
+        LinkState::Connected => json!({"state": "connected"}),
+        LinkState::LoginNeeded { why } => {
+            json!({"state": "login_needed", "code": why.code, "message": why.sentence})
+        }
+        LinkState::Closed => json!({"state": "closed"}),
+    }
+}

@@ -1,0 +1,195 @@
+//! A live connection in words: one line per thing that happens.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use trialogue_client::LinkState;
+use trialogue_protocol::{
+    ChatId, ChatUpdated, ErrorEvent, JoinedChat, MessagesRead, NotificationCreated, Presence,
+    PresenceStatus, UserId, UserJoined, UserLeft, UserTyping, event,
+};
+use trialogue_socketio::Args;
+
+use super::{happening::Happening, line, message, today};
+
+/// Names remembered for lines that carry only an id: the members of 128 chats, and more.
+const NAMES_MAX: usize = 4_096;
+
+/// Turns happenings into lines; remembers who is who and which chat is which.
+pub(crate) struct Words {
+    names: HashMap<UserId, String>,
+    /// More than one chat: every line says which.
+    tagged: bool,
+}
+
+impl Words {
+    /// For one chat, or for several.
+    pub(crate) fn new(tagged: bool) -> Self {
+        Self { names: HashMap::new(), tagged }
+    }
+
+    /// Takes names out of what happened.
+    pub(crate) fn learn(&mut self, happening: &Happening<'_>) {
+        match happening {
+            Happening::Message { message, .. } => {
+                self.name_is(message.sender_id, &message.sender_name);
+            }
+            Happening::Event { name: event::JOINED_CHAT, args } => {
+                let joined = args.get::<JoinedChat>(0).ok();
+                for member in joined.and_then(|joined| joined.members).into_iter().flatten() {
+                    self.name_is(member.user_id, &member.name);
+                }
+            }
+            Happening::Event { name: event::USER_JOINED, args } => {
+                if let Ok(UserJoined { user_id, name: Some(name), .. }) = args.get(0) {
+                    self.name_is(user_id, &name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn name_is(&mut self, user: UserId, name: &str) {
+        if self.names.len() < NAMES_MAX || self.names.contains_key(&user) {
+            self.names.insert(user, line(name));
+        }
+    }
+
+    /// The line; nothing for what is of no use to eyes, unless it was asked for by name.
+    pub(crate) fn line(&self, happening: &Happening<'_>, asked_for: bool) -> Option<String> {
+        let today = today();
+        let (chat, text) = match happening {
+            Happening::Link(state) => (None, Some(link(state))),
+            Happening::Message { message: said, .. } => {
+                (Some(said.chat_id), Some(message(said, today)))
+            }
+            Happening::Event { name, args } => self.event(name, args, today),
+            Happening::JoinFailed { chat, error } => {
+                (Some(*chat), Some(format!("* cannot be entered: {}", line(&error.sentence()))))
+            }
+            Happening::Missing { chat, from, to } => {
+                (Some(*chat), Some(format!("* messages {from} to {to} are missing")))
+            }
+            Happening::Reset { chat, .. } => {
+                (Some(*chat), Some("* the server begins anew: all messages again".to_owned()))
+            }
+        };
+        let text = text.or_else(|| asked_for.then(|| raw(happening)).flatten())?;
+        Some(match chat.filter(|_| self.tagged) {
+            Some(chat) => format!("[{}] {text}", short(chat)),
+            None => text,
+        })
+    }
+
+    /// The chat of an event of ours, and its words.
+    fn event(&self, name: &str, args: &Args, today: NaiveDate) -> (Option<ChatId>, Option<String>) {
+        let said = |chat, text| (Some(chat), Some(text));
+        match name {
+            event::USER_JOINED => match args.get::<UserJoined>(0) {
+                Ok(UserJoined { user_id, chat_id, role, .. }) => {
+                    let role = role.map(|role| format!(" ({})", role.short())).unwrap_or_default();
+                    said(chat_id, format!("* {}{role} joined", self.name(user_id)))
+                }
+                Err(_) => (None, None),
+            },
+            event::USER_LEFT => match args.get::<UserLeft>(0) {
+                Ok(left) => said(left.chat_id, format!("* {} left", self.name(left.user_id))),
+                Err(_) => (None, None),
+            },
+            event::USER_TYPING => match args.get::<UserTyping>(0) {
+                Ok(UserTyping { user_id, chat_id, is_typing: true }) => {
+                    said(chat_id, format!("* {} is typing", self.name(user_id)))
+                }
+                Ok(_) | Err(_) => (None, None),
+            },
+            event::MESSAGES_READ => match args.get::<MessagesRead>(0) {
+                Ok(MessagesRead { user_id, chat_id, seq }) => {
+                    let upto = seq.map(|seq| format!(" up to message {seq}")).unwrap_or_default();
+                    said(chat_id, format!("* {} has read{upto}", self.name(user_id)))
+                }
+                Err(_) => (None, None),
+            },
+            event::PRESENCE => match args.get::<Presence>(0) {
+                Ok(Presence { user_id, chat_id, status, .. }) => {
+                    let word = match status {
+                        PresenceStatus::Online => "online",
+                        PresenceStatus::Offline => "offline",
+                    };
+                    said(chat_id, format!("* {} is {word}", self.name(user_id)))
+                }
+                Err(_) => (None, None),
+            },
+            _ => announcement(name, args, today),
+        }
+    }
+
+    fn name(&self, user: UserId) -> String {
+        self.names.get(&user).cloned().unwrap_or_else(|| format!("user {user}"))
+    }
+}
+
+/// Events that name nobody of the chat.
+fn announcement(name: &str, args: &Args, today: NaiveDate) -> (Option<ChatId>, Option<String>) {
+    match name {
+        event::CHAT_UPDATED => match args.get::<ChatUpdated>(0) {
+            Ok(ChatUpdated { chat }) => {
+                let text = match (chat.lsm_joined, chat.lsm_invited) {
+                    (true, _) => "* the local service manager is in the chat",
+                    (false, true) => "* the local service manager is invited",
+                    (false, false) => "* the local service manager is no longer in the chat",
+                };
+                (Some(chat.id), Some(text.to_owned()))
+            }
+            Err(_) => (None, None),
+        },
+        event::NOTIFICATION_CREATED => match args.get::<NotificationCreated>(0) {
+            Ok(NotificationCreated { notification, .. }) => {
+                let at = super::time(notification.created_at, today);
+                let (title, text) = (line(&notification.title), line(&notification.message));
+                (notification.chat_id, Some(format!("{at} ! {title}: {text}")))
+            }
+            Err(_) => (None, None),
+        },
+        event::ERROR => match args.get::<ErrorEvent>(0) {
+            Ok(error) => (None, Some(format!("* {} ({})", line(&error.message), error.code))),
+            Err(_) => (None, None),
+        },
+        event::SERVER_DRAINING => (None, Some("* the server is about to stop".to_owned())),
+        _ => (None, None),
+    }
+}
+
+/// An event that has no words of its own.
+fn raw(happening: &Happening<'_>) -> Option<String> {
+    match happening {
+        Happening::Event { name, args } => {
+            Some(format!("* {} {}", line(name), line(args.raw(0).unwrap_or_default())))
+        }
+        _ => None,
+    }
+}
+
+/// The end of a chat's id, as `chats` shows it.
+fn short(chat: ChatId) -> String {
+    let id = chat.to_string();
+    id[id.len() - super::SHORT_ID_CHARS_MIN..].to_owned()
+}
+
+/// The state of the line.
+pub(crate) fn link(state: &LinkState) -> String {
+    match state {
+        LinkState::Offline => "offline".to_owned(),
+        LinkState::Connecting { .. } => "connecting".to_owned(),
+        LinkState::Reconnecting { attempt, next_in, why } => {
+            let next = match next_in.as_secs_f64() {
+                0.0 => "now".to_owned(),
+                seconds => format!("next in {seconds:.1} s"),
+            };
+            format!("reconnecting, retry {attempt}, {next}: {}", line(&why.sentence))
+        }
+        LinkState::Syncing { done, of } => format!("connected, rejoining {done} of {of} chats"),
+        LinkState::Connected => "connected".to_owned(),
+        LinkState::LoginNeeded { why } => format!("signed out: {}", line(&why.sentence)),
+        LinkState::Closed => "closed".to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! `trialogue send CHAT TEXT…`: says something and waits until the server has stored it.
+//!
+//! The message has an id of its own before it leaves, so trying again never doubles it: neither
+//! here, over reconnects, nor by the caller with `--id`.
+
+use std::io::{BufRead, Read};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use trialogue_client::session::{SessionHandle, Update};
+use trialogue_client::{Error, LinkState, Outcome};
+use trialogue_protocol::{
+    ChatId, ClientMessageId, MESSAGE_BYTES_MAX, MessageType, SendAck, SendStatus,
+};
+use uuid::Uuid;
+
+use crate::account::{Account, ChatArg};
+use crate::exit::{Exit, Failure};
+use crate::human;
+use crate::out::Out;
+use crate::verb::Context;
+
+/// Lines read ahead while one waits to be stored: a fast writer is held back by its pipe.
+const LINES_AHEAD_MAX: usize = 16;
+
+/// Arguments of `send`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    chat: ChatArg,
+    /// What to say; - reads it from standard input
+    #[arg(value_name = "TEXT", required_unless_present = "each_line")]
+    text: Vec<String>,
+    /// Send every line of standard input as a message of its own
+    #[arg(long, conflicts_with = "text")]
+    each_line: bool,
+    /// Id of the message, which makes a repeat harmless; made up when it is missing
+    #[arg(long, value_name = "ID", conflicts_with = "each_line")]
+    id: Option<ClientMessageId>,
+}
+
+/// Sends and waits; `--timeout` is for each message.
+pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    let account = Account::signed_in(&context.global)?;
+    let chat = context.within(account.chat(&args.chat.chat)).await?;
+    let (handle, updates) = account.session()?;
+    let mut sender = Sender { chat, handle, updates, wait: context.global.timeout };
+    if args.each_line {
+        let mut lines = lines();
+        while let Some(line) = lines.recv().await {
+            let (number, line) = line?;
+            let id = ClientMessageId::from(Uuid::now_v7());
+            sender.send(id, &line, out).await.with_context(|| format!("line {number}"))?;
+        }
+    } else {
+        let text = match args.text.as_slice() {
+            [dash] if dash == "-" => all_of_stdin().await?,
+            words => words.join(" "),
+        };
+        let id = args.id.unwrap_or_else(|| ClientMessageId::from(Uuid::now_v7()));
+        sender.send(id, &text, out).await?;
+    }
+    sender.handle.close().await;
+    Ok(Exit::DONE)
+}
+
+/// One chat, one connection, one message at a time.
+struct Sender {
+    chat: ChatId,
+    handle: SessionHandle,
+    updates: mpsc::Receiver<Update>,
+    wait: Duration,
+}
+
+impl Sender {
+    /// Returns once the message is stored.
+    async fn send(&mut self, id: ClientMessageId, text: &str, out: &mut Out) -> anyhow::Result<()> {
+        self.handle.send_as(id.clone(), self.chat, text, MessageType::Text).await?;
+        let Ok(stored) = tokio::time::timeout(self.wait, self.stored(&id, out)).await else {
+            let wait = self.wait;
+            // Whether the server has it is not known: the id makes trying again safe.
+            let what = format!("not stored within {wait:?}; to try again safely, add --id {id}");
+            return Err(Failure::time(what).into());
+        };
+        let ack = stored?;
+        if out.is_json() {
+            return out.json(&ack);
+        }
+        let number = ack.message.seq.map(|seq| format!(" as message {seq}")).unwrap_or_default();
+        let again = if ack.status == SendStatus::Duplicate { "already " } else { "" };
+        out.say(&format!("{again}stored{number}"));
+        Ok(())
+    }
+
+    async fn stored(&mut self, id: &ClientMessageId, out: &mut Out) -> anyhow::Result<SendAck> {
+        while let Some(update) = self.updates.recv().await {
+            match update {
+                Update::Outcome { client_message_id, outcome, .. } if client_message_id == *id => {
+                    match outcome {
+                        Outcome::Stored { message, duplicate } => {
+                            let status = match duplicate {
+                                true => SendStatus::Duplicate,
+                                false => SendStatus::Stored,
+                            };
+                            return Ok(SendAck { status, message });
+                        }
+                        Outcome::Refused(refusal) | Outcome::Conflict(refusal) => {
+                            return Err(Error::Refused(refusal).into());
+                        }
+                        Outcome::Retrying { why, .. } => {
+                            out.say(&format!("trying again: {}", human::line(&why.sentence)));
+                        }
+                        Outcome::Discarded => return Err(Error::Closed.into()),
+                        Outcome::Queued | Outcome::Sending { .. } => {}
+                    }
+                }
+                Update::Link(LinkState::LoginNeeded { why }) => {
+                    return Err(Error::LoginNeeded(why.sentence).into());
+                }
+                Update::Link(state) => out.say_link(&state),
+                _ => {}
+            }
+        }
+        Err(Error::Closed.into())
+    }
+}
+
+/// One message, however many lines it has.
+async fn all_of_stdin() -> anyhow::Result<String> {
+    let read = tokio::task::spawn_blocking(|| {
+        let mut text = String::new();
+        // One byte more than the server takes, so that too long is still seen to be too long.
+        let most = MESSAGE_BYTES_MAX as u64 + 2;
+        std::io::stdin().lock().take(most).read_to_string(&mut text).map(|_| text)
+    });
+    let text = read.await?.context("cannot read standard input")?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+/// The lines of standard input with their numbers from 1, without empty ones, as they come.
+fn lines() -> mpsc::Receiver<anyhow::Result<(usize, String)>> {
+    let (tell, lines) = mpsc::channel(LINES_AHEAD_MAX);
+    // Ends with standard input or with the process: a blocked read cannot be interrupted.
+    tokio::task::spawn_blocking(move || {
+        let mut stdin = std::io::stdin().lock();
+        for number in 1.. {
+            let mut line = String::new();
+            let most = MESSAGE_BYTES_MAX as u64 + 2;
+            let read = (&mut stdin).take(most).read_line(&mut line);
+            let line = match read.context("cannot read standard input") {
+                Ok(0) => return,
+                Ok(_) => Ok((number, line.trim_end_matches(['\n', '\r']).to_owned())),
+                Err(error) => Err(error),
+            };
+            if line.as_ref().is_ok_and(|(_, line)| line.trim().is_empty()) {
+                continue;
+            }
+            let failed = line.is_err();
+            if tell.blocking_send(line).is_err() || failed {
+                return;
+            }
+        }
+    });
+    lines
+}
