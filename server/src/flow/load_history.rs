@@ -87,7 +87,10 @@ pub struct History {
     store: Store,
     reader: UserId,
     chat: ChatId,
-    chunk: Option<Page>,
+    /// Read and not handed out yet.
+    ready: Option<Page>,
+    /// Handed out up to here.
+    after: Seq,
     /// The range ends here, by the first chunk: what is stored later is not part of the answer.
     through: Seq,
     meta: HistoryMeta,
@@ -143,7 +146,7 @@ pub async fn open(
         has_more,
         epoch: store.epoch().as_ref().to_owned(),
     };
-    Ok(History { store: store.clone(), reader, chat, chunk: Some(page), through, meta })
+    Ok(History { store: store.clone(), reader, chat, ready: Some(page), after, through, meta })
 }
 
 impl History {
@@ -164,14 +167,27 @@ impl History {
     ///
     /// `denied`, `unavailable`.
     pub async fn next(&mut self) -> Result<Option<Vec<Message>>, Error> {
-        let Some(page) = self.chunk.take() else { return Ok(None) };
-        let Some(last) = page.messages.last().and_then(|m| m.seq) else { return Ok(None) };
-        if last < self.through {
-            let range = Range::After { seq: last, limit: Some(self.through - last) };
-            let next = self.store.page(self.reader, self.chat, range, CHUNK_BYTES_MAX).await?;
-            self.chunk = Some(next.ok_or(Refusal::Denied)?);
-        }
+        let page = match self.ready.take() {
+            Some(page) => page,
+            None if self.after >= self.through => return Ok(None),
+            None => {
+                let limit = Some(self.through - self.after);
+                let range = Range::After { seq: self.after, limit };
+                let page = self.store.page(self.reader, self.chat, range, CHUNK_BYTES_MAX).await?;
+                page.ok_or(Refusal::Denied)?
+            }
+        };
+        let Some(last) = page.messages.last().and_then(|m| m.seq) else {
+            self.after = self.through;
+            return Ok(None);
+        };
+        self.after = last;
         Ok(Some(page.messages))
+    }
+
+    /// Whether everything has been handed out.
+    pub fn is_over(&self) -> bool {
+        self.ready.is_none() && self.after >= self.through
     }
 }
 

@@ -1,0 +1,90 @@
+//! `/auth` and `/providers`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use http::StatusCode;
+use serde::Deserialize;
+use trialogue_protocol::{
+    ChangePassword, Login, Me, ProviderList, Refresh, Register, Session, TokenPair, route,
+};
+
+use super::extract::{Created, Json, Paging, Query};
+use crate::error::Error;
+use crate::flow::browse;
+use crate::flow::log_in::{self, Caller};
+use crate::state::AppState;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route(route::REGISTER, post(register))
+        .route(route::LOGIN, post(login))
+        .route(route::REFRESH, post(refresh))
+        .route(route::LOGOUT, post(logout))
+        .route(route::PASSWORD, post(password))
+        .route(route::ME, get(me))
+        .route(route::PROVIDERS, get(providers))
+}
+
+async fn register(
+    State(state): State<AppState>,
+    Json(body): Json<Register>,
+) -> Result<Created<Session>, Error> {
+    log_in::register(&state.store, &state.auth, body).await.map(Created)
+}
+
+async fn login(
+    State(state): State<AppState>,
+    Json(body): Json<Login>,
+) -> Result<Json<Session>, Error> {
+    log_in::log_in(&state.store, &state.auth, body).await.map(Json)
+}
+
+async fn refresh(
+    State(state): State<AppState>,
+    Json(body): Json<Refresh>,
+) -> Result<Json<TokenPair>, Error> {
+    let outcome = log_in::refresh(&state.store, &state.auth, &body).await?;
+    state.publisher.publish(outcome.events).await;
+    outcome.reply.map(Json)
+}
+
+async fn logout(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Error> {
+    let outcome = log_in::log_out(&state.store, &caller.claims).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn password(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(body): Json<ChangePassword>,
+) -> Result<StatusCode, Error> {
+    let ChangePassword { old_password, new_password } = body;
+    let (store, auth) = (&state.store, &state.auth);
+    let outcome =
+        log_in::change_password(store, auth, &caller.claims, old_password, new_password).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn me(State(state): State<AppState>, caller: Caller) -> Result<Json<Me>, Error> {
+    let user = log_in::me(&state.store, caller.person.id).await?;
+    Ok(Json(Me { user }))
+}
+
+#[derive(Deserialize)]
+struct Search {
+    q: Option<String>,
+    region: Option<String>,
+}
+
+async fn providers(
+    State(state): State<AppState>,
+    _: Caller,
+    Query(search): Query<Search>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<ProviderList>, Error> {
+    let (q, region) = (search.q.as_deref(), search.region.as_deref());
+    browse::providers(&state.store, q, region, &paging.into()).await.map(Json)
+}

@@ -1,0 +1,63 @@
+//! `/disputes`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use trialogue_protocol::{
+    Dispute, DisputeId, DisputeJoined, DisputeList, DisputeOpened, DisputeQuery, OpenDispute,
+    ResolveDispute, route,
+};
+
+use super::extract::{Created, Json, Paging, Path, Query};
+use crate::error::Error;
+use crate::flow::log_in::Caller;
+use crate::flow::{browse, join_chat, open_dispute, resolve_dispute};
+use crate::state::AppState;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route(route::DISPUTES, get(list).post(open))
+        .route("/disputes/{id}/join", post(join))
+        .route("/disputes/{id}/resolve", post(resolve))
+}
+
+async fn open(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(body): Json<OpenDispute>,
+) -> Result<Created<DisputeOpened>, Error> {
+    let outcome = open_dispute::open(&state.store, caller.person.id, body).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(Created(outcome.reply))
+}
+
+async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<DisputeQuery>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<DisputeList>, Error> {
+    let reader = caller.person.id;
+    browse::disputes(&state.store, reader, query.status, &paging.into()).await.map(Json)
+}
+
+async fn join(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<DisputeId>,
+) -> Result<Json<DisputeJoined>, Error> {
+    let outcome = join_chat::join_dispute(&state.store, caller.person.id, id).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(Json(outcome.reply))
+}
+
+async fn resolve(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<DisputeId>,
+    Json(body): Json<ResolveDispute>,
+) -> Result<Json<Dispute>, Error> {
+    let outcome = resolve_dispute::resolve(&state.store, caller.person.id, id, &body).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(Json(outcome.reply))
+}

@@ -1,0 +1,255 @@
+//! What a handler takes from a request: the caller, a JSON body, a query, ids of the path. Whatever
+//! is wrong with one of them is answered here, in our words.
+
+use std::time::Duration;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use trialogue_protocol::ErrorCode;
+
+use crate::error::Error;
+use crate::flow::browse::ListQuery;
+use crate::flow::log_in::{self, Caller};
+use crate::limits::BODY_BYTES_MAX;
+use crate::state::AppState;
+
+/// Time for a body to arrive: 64 KiB over a poor line take less.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        let token = bearer(&parts.headers)
+            .ok_or_else(|| Error::new(ErrorCode::Unauthenticated, "no access token"))?;
+        log_in::authenticate(&state.store, &state.auth, token).await
+    }
+}
+
+/// The token of `Authorization: Bearer`, from nowhere else: a query would end up in logs.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A JSON body, and as an answer the same.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// 201 with a JSON body.
+pub(super) struct Created<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, axum::Json(self.0)).into_response()
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Error> {
+        if !is_json(request.headers()) {
+            let message = "the body is not application/json";
+            return Err(Error::new(ErrorCode::UnsupportedMediaType, message));
+        }
+        let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+        let bytes = match tokio::time::timeout(BODY_TIMEOUT, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                let message = format!("the body is over {BODY_BYTES_MAX} bytes");
+                return Err(Error::new(ErrorCode::TooLarge, message));
+            }
+            Ok(Err(_)) => {
+                return Err(Error::new(ErrorCode::BadRequest, "the body did not arrive whole"));
+            }
+            Err(_) => {
+                return Err(Error::new(ErrorCode::BadRequest, "the body did not arrive in time"));
+            }
+        };
+        parse(&bytes).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
+        let parameters = parameters.trim().to_ascii_lowercase();
+        essence.trim().eq_ignore_ascii_case("application/json")
+            && (parameters.is_empty()
+                || matches!(&*parameters, "charset=utf-8" | "charset=\"utf-8\""))
+    })
+}
+
+/// Reads JSON, and says which field is wrong without repeating what stands in it.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if !inner.is_data() {
+            return Error::new(ErrorCode::BadRequest, "the body is not JSON");
+        }
+        let text = inner.to_string();
+        if let Some(field) = text.strip_prefix("missing field `").and_then(|t| t.split('`').next())
+        {
+            return Error::field(field.to_owned(), format!("{field} is missing"));
+        }
+        let field = if path == "." { "body".to_owned() } else { path };
+        let sentence = wrong_value(&field, &text);
+        Error::field(field, sentence)
+    })?;
+    json.end().map_err(|_| Error::new(ErrorCode::BadRequest, "the body is not JSON"))?;
+    Ok(value)
+}
+
+/// The protocol's own sentences are kept; those of serde repeat the value and are not.
+fn wrong_value(field: &str, text: &str) -> String {
+    let sentence = text.split(" at line ").next().unwrap_or_default();
+    let ours = ["not a", "role is"].iter().any(|begin| sentence.starts_with(begin));
+    if ours { format!("{field}: {sentence}") } else { format!("{field} has the wrong type") }
+}
+
+/// A query string.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(QueryRejection::FailedToDeserializeQueryString(rejection)) => {
+                // "Failed to deserialize query string: <field>: <what serde says of the value>"
+                let text = rejection.body_text();
+                let field = text.split(": ").nth(1).unwrap_or("query").to_owned();
+                let message = format!("{field} has the wrong form");
+                Err(Error::field(field, message))
+            }
+            Err(_) => Err(Error::field("query", "the query has the wrong form")),
+        }
+    }
+}
+
+/// Ids of the path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(id)) => Ok(Self(id)),
+            Err(PathRejection::FailedToDeserializePathParams(_)) => {
+                Err(Error::field("id", "the id in the path has the wrong form"))
+            }
+            Err(_) => Err(Error::new(ErrorCode::Internal, "internal error")),
+        }
+    }
+}
+
+/// `limit` and `cursor`, which every list takes.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Paging {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+impl From<Paging> for ListQuery {
+    fn from(paging: Paging) -> Self {
+        Self { limit: paging.limit, cursor: paging.cursor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use trialogue_protocol::{CreateJob, Register};
+
+    use super::*;
+
+    fn fields<T: DeserializeOwned>(body: &str) -> (ErrorCode, String) {
+        let error = parse::<T>(body.as_bytes()).err().unwrap();
+        let details = error.body().details.map(|details| details["fields"][0].to_string());
+        (error.code(), details.unwrap_or_default() + " " + error.message())
+    }
+
+    #[test]
+    fn a_wrong_body_is_told_which_field() {
+        let check = |body: &str, expect: &str| {
+            let (code, text) = fields::<CreateJob>(body);
+            assert_eq!(code, ErrorCode::BadRequest);
+            assert_eq!(text, expect, "{body}");
+        };
+        check("{}", "\"providerId\" providerId is missing");
+        check(r#"{"providerId":"7"}"#, "\"providerId\" providerId has the wrong type");
+        check(r#"{"providerId":7,"title":["<script>"]}"#, "\"title\" title has the wrong type");
+        check(
+            r#"{"providerId":7,"scheduledAt":"soon"}"#,
+            "\"scheduledAt\" scheduledAt: not an RFC 3339 time",
+        );
+        check("[]", "\"body\" body has the wrong type");
+        check("", " the body is not JSON");
+        check("{", " the body is not JSON");
+        check(r#"{"providerId":7} x"#, " the body is not JSON");
+        check(r#"{"providerId":1e400}"#, " the body is not JSON");
+        check(&("[".repeat(100_000)), "\"body\" body has the wrong type");
+        check(
+            &format!(r#"{{"providerId":7,"x":{}}}"#, "[".repeat(100_000)),
+            " the body is not JSON",
+        );
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        let (_, text) = fields::<Register>(
+            r#"{"email":"a","password":4711471147,"firstName":"a","lastName":"b","role":"x"}"#,
+        );
+        assert!(!text.contains("4711"), "{text}");
+        let (_, text) = fields::<Register>(
+            r#"{"email":"a","password":"p","firstName":"a","lastName":"b","role":"<b>"}"#,
+        );
+        assert_eq!(text, "\"role\" role: role is none of customer, provider, lsm");
+    }
+
+    #[test]
+    fn only_json_is_json() {
+        let check = |value: &'static str, expect| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(is_json(&headers), expect, "{value}");
+        };
+        check("application/json", true);
+        check("Application/JSON; charset=UTF-8", true);
+        check("application/json; charset=latin1", false);
+        check("application/jsonx", false);
+        check("text/plain", false);
+        check("multipart/form-data; boundary=x", false);
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_token_comes_in_one_header_only() {
+        let check = |value: &'static str, expect| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
+            assert_eq!(bearer(&headers), expect, "{value}");
+        };
+        check("Bearer abc", Some("abc"));
+        check("bearer  abc ", Some("abc"));
+        check("Basic abc", None);
+        check("Bearer", None);
+        check("abc", None);
+    }
+}

@@ -1,0 +1,82 @@
+//! `/jobs`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use http::HeaderMap;
+use trialogue_protocol::{CreateJob, Job, JobCreated, JobId, JobList, route};
+
+use super::chats::with_presence;
+use super::extract::{Created, Json, Paging, Path, Query};
+use crate::error::Error;
+use crate::flow::log_in::Caller;
+use crate::flow::{book_job, browse};
+use crate::state::AppState;
+
+/// Names a booking, so that a retry books nothing twice.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route(route::CREATE_JOB, post(create))
+        .route(route::JOBS, get(list))
+        .route("/jobs/{id}", get(one))
+        .route("/jobs/{id}/complete", post(complete))
+        .route("/jobs/{id}/cancel", post(cancel))
+}
+
+async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<CreateJob>,
+) -> Result<Created<JobCreated>, Error> {
+    let key = match headers.get(IDEMPOTENCY_KEY).map(|key| key.to_str()) {
+        None => None,
+        Some(Ok(key)) => Some(key),
+        Some(Err(_)) => {
+            return Err(Error::field("Idempotency-Key", "Idempotency-Key is not ASCII"));
+        }
+    };
+    let outcome = book_job::book(&state.store, caller.person.id, &body, key).await?;
+    state.publisher.publish(outcome.events).await;
+    let mut created = outcome.reply;
+    created.chat = created.chat.map(|chat| with_presence(&state, chat));
+    Ok(Created(created))
+}
+
+async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<JobList>, Error> {
+    browse::jobs(&state.store, caller.person.id, &paging.into()).await.map(Json)
+}
+
+async fn one(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<JobId>,
+) -> Result<Json<Job>, Error> {
+    browse::job(&state.store, caller.person.id, id).await.map(Json)
+}
+
+async fn complete(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<JobId>,
+) -> Result<Json<Job>, Error> {
+    let outcome = book_job::complete(&state.store, caller.person.id, id).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(Json(outcome.reply))
+}
+
+async fn cancel(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<JobId>,
+) -> Result<Json<Job>, Error> {
+    let outcome = book_job::cancel(&state.store, caller.person.id, id).await?;
+    state.publisher.publish(outcome.events).await;
+    Ok(Json(outcome.reply))
+}

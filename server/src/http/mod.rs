@@ -1,0 +1,65 @@
+//! REST: a router, extractors, a file per resource. Parses, calls a flow, publishes, answers.
+//!
+//! What may not happen here: SQL, a decision about access, a text of a cause in an answer. Every
+//! answer that is not a success has the body of CONTRACT §1, unknown routes and methods included.
+
+mod accounts;
+mod chats;
+mod disputes;
+mod extract;
+mod health;
+mod history;
+mod jobs;
+mod notifications;
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument as _;
+use trialogue_protocol::ErrorCode;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::state::AppState;
+
+/// Names a request in our log and in its answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All routes of CONTRACT §1.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(accounts::routes())
+        .merge(jobs::routes())
+        .merge(chats::routes())
+        .merge(disputes::routes())
+        .merge(notifications::routes())
+        .merge(health::routes())
+        .fallback(async || Error::new(ErrorCode::NotFound, "no such route"))
+        .method_not_allowed_fallback(async || {
+            Error::new(ErrorCode::MethodNotAllowed, "the route has no such method")
+        })
+        .layer(middleware::from_fn(named))
+        .with_state(state)
+}
+
+/// Gives the request an id and logs its end: route, status, time. Never a query, a header or a
+/// body: they may carry secrets and what people say to each other.
+async fn named(request: Request, next: Next) -> Response {
+    let id = Uuid::now_v7();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", %id, %method, route);
+    let begin = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    let took_us = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::debug!(status, took_us, "answered"));
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}

@@ -1,0 +1,31 @@
+//! What every request may look at.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::limits::Limits;
+use crate::publish::Publisher;
+use crate::socket::Presence;
+use crate::store::Store;
+
+/// The rooms of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// Settings.
+    pub config: Arc<Config>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// The database.
+    pub store: Store,
+    /// Tokens and passwords.
+    pub auth: Auth,
+    /// The way to other people.
+    pub publisher: Publisher,
+    /// Who is online.
+    pub presence: Presence,
+    /// Cancelled when the server stops: no new work.
+    pub draining: CancellationToken,
+}
