@@ -1,14 +1,19 @@
 //! Scripted scenarios with several roles: file format, actors, runner, recorder.
 
+pub mod actor;
+pub mod check;
 pub mod file;
 pub mod matching;
 pub mod path;
+pub mod record;
+pub mod runner;
 pub mod scope;
 pub mod source;
 pub mod yaml;
 
 use std::sync::Arc;
 
+pub use runner::{Failure, Observer, Report, RunConfig, RunError, Target, cast, run};
 use source::Source;
 
 /// The scenarios that are part of the program: name and text.

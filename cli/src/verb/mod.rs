@@ -4,6 +4,8 @@ mod book;
 mod chats;
 mod completions;
 mod db;
+#[cfg(unix)]
+mod demo;
 mod dispute;
 mod history;
 mod invites;
@@ -98,6 +100,9 @@ pub(crate) enum Verb {
     Completions(completions::Args),
     /// Look at, stop or remove the private PostgreSQL
     Db(db::Args),
+    /// See the whole flow happen: three people, a real database, a server that is killed
+    #[cfg(unix)]
+    Demo(demo::Args),
     /// Write the man pages into a folder
     Man(man::Args),
 }
@@ -127,6 +132,8 @@ impl Verb {
             }
             Self::Completions(args) => completions::run(&args, context, out),
             Self::Db(args) => db::run(args, context, out).await,
+            #[cfg(unix)]
+            Self::Demo(args) => demo::run(args, context, out).await,
             Self::Man(args) => man::run(&args, out),
         }
     }
@@ -134,6 +141,10 @@ impl Verb {
     /// Whether the verb ends by itself once [`Context::shutdown`] is cancelled, because it has
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
+        #[cfg(unix)]
+        if matches!(self, Self::Demo(_)) {
+            return true;
+        }
         false
     }
 

@@ -4,6 +4,7 @@
 
 mod duration;
 mod fields;
+mod judged;
 mod scenario;
 mod steps;
 mod verbs;
@@ -17,6 +18,7 @@ use crate::path::JsonPath;
 use crate::source::{Source, Span};
 use crate::yaml::{Key, Node};
 
+pub use judged::{Chain, Checks, Delivery, Moment, Part};
 pub use scenario::read;
 
 /// A whole file.
@@ -349,79 +351,4 @@ pub enum Verb {
         /// What.
         steps: Vec<Step>,
     },
-}
-
-/// Moments that must have come one after the other: `a < b@provider < c.sent`.
-#[derive(Debug, Clone)]
-pub struct Chain {
-    /// Where it stands in the file.
-    pub span: Span,
-    /// The moments.
-    pub moments: Vec<Moment>,
-}
-
-/// A moment that steps have recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// Id of the step.
-    pub step: String,
-    /// Which moment of it.
-    pub part: Part,
-}
-
-/// Which moment of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// Its end.
-    Done,
-    /// When its actor issued it.
-    Sent,
-    /// When the acknowledgement came.
-    Saved,
-    /// When it was delivered at an actor.
-    At(ActorId),
-}
-
-impl std::fmt::Display for Moment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.part {
-            Part::Done => f.write_str(&self.step),
-            Part::Sent => write!(f, "{}.sent", self.step),
-            Part::Saved => write!(f, "{}.saved", self.step),
-            Part::At(actor) => write!(f, "{}@#{}", self.step, actor.0),
-        }
-    }
-}
-
-/// How often a message may come to one reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Delivery {
-    /// Once.
-    ExactlyOnce,
-    /// Once or more.
-    AtLeastOnce,
-    /// Once or never.
-    AtMostOnce,
-    /// Not looked at.
-    #[default]
-    Off,
-}
-
-/// What must hold over everything that was recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Checks {
-    /// How often each message came to each member.
-    pub delivery: Delivery,
-    /// Nobody sees two messages of one sender swapped.
-    pub per_sender_order: bool,
-    /// Everybody sees the messages of a chat in the same order.
-    pub room_order: bool,
-    /// Nobody hears of a chat that he is not in.
-    pub room_isolation: bool,
-    /// Whoever sees a message finds it in the history.
-    pub saved_before_broadcast: bool,
-    /// The history is what was seen live.
-    pub history_equals_live: bool,
-    /// Nothing was refused that was not expected to be.
-    pub no_server_errors: bool,
 }

@@ -1,0 +1,149 @@
+//! What an actor does over HTTP.
+
+use serde_json::{Value, json};
+use trialogue_client::Error;
+use trialogue_protocol::{
+    ChatId, CreateJob, DisputeId, Login, Message, OpenDispute, PageQuery, Register, Role,
+};
+
+use super::{Account, Actor, Reply, Wrong};
+use crate::record::{HttpExchange, What};
+
+impl Actor {
+    /// Registers first where the account is a fresh one. `json` is `{user}`.
+    pub async fn login(&self, account: &Account) -> Result<Reply, Wrong> {
+        self.over_http(async || {
+            if let Some(region) = account.fresh.as_ref().filter(|_| !self.lock().registered) {
+                let registered = self.rest.register(&self.registration(account, region)).await;
+                registered.map_err(|error| match error {
+                    Error::Refused(mut refusal) if self.role == Role::Lsm => {
+                        refusal.message += "; an LSM registers only where registration is open: \
+                                            give the actor a `user` and a `password`";
+                        Error::Refused(refusal)
+                    }
+                    other => other,
+                })?;
+                self.lock().registered = true;
+            }
+            let (email, password) = (account.email.clone(), account.password.clone());
+            let session = self.rest.login(&Login { email, password }).await?;
+            self.lock().user = Some(session.user.id);
+            Ok(json!({ "user": session.user }))
+        })
+        .await
+    }
+
+    fn registration(&self, account: &Account, region: &str) -> Register {
+        let mut first_name = self.name.clone();
+        if let Some(initial) = first_name.get_mut(..1) {
+            initial.make_ascii_uppercase();
+        }
+        let works_somewhere = self.role != Role::Customer;
+        Register {
+            email: account.email.clone(),
+            password: account.password.clone(),
+            first_name,
+            last_name: "Example".to_owned(),
+            role: self.role,
+            region: works_somewhere.then(|| region.to_owned()),
+            business_name: (self.role == Role::Provider).then(|| "Example Ltd".to_owned()),
+        }
+    }
+
+    /// A raw request.
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        json: Option<&Value>,
+    ) -> Result<Reply, Wrong> {
+        let mut reply = self
+            .over_http(async || self.rest.raw(method, path, json).await.map(|(_, json)| json))
+            .await?;
+        if reply.status.is_some_and(|status| status >= 400) {
+            let (code, message) = (&reply.json["error"], &reply.json["message"]);
+            reply.error = Some(json!({"code": code, "message": message}));
+        }
+        Ok(reply)
+    }
+
+    /// The whole history of a chat.
+    pub async fn history(&self, chat: ChatId) -> Result<Reply, Wrong> {
+        let everything = PageQuery::default();
+        self.over_http(async || self.rest.messages(chat, &everything).await.map(|page| json!(page)))
+            .await
+    }
+
+    /// Messages of a chat.
+    pub async fn page(&self, chat: ChatId, page: &PageQuery) -> Result<Vec<Message>, Error> {
+        self.rest.messages(chat, page).await.map(|page| page.messages)
+    }
+
+    /// Books a job. `json` is the answer with `job` and `chat` as ids.
+    pub async fn book(&self, job: &CreateJob) -> Result<Reply, Wrong> {
+        let mut reply = self
+            .over_http(async || self.rest.create_job(job, None).await.map(|made| json!(made)))
+            .await?;
+        let (job, chat) = (reply.json["jobId"].take(), reply.json["chatId"].take());
+        if reply.error.is_none() {
+            reply.json = json!({ "job": job, "chat": chat });
+        }
+        Ok(reply)
+    }
+
+    /// Reads a chat: whether it is really there.
+    pub async fn read_chat(&self, chat: ChatId) -> Result<Reply, Wrong> {
+        self.over_http(async || self.rest.chat(chat).await.map(|chat| json!(chat))).await
+    }
+
+    /// Asks the LSM in. `json` is `{dispute, lsmInvited, lsm}`.
+    pub async fn dispute(&self, dispute: &OpenDispute) -> Result<Reply, Wrong> {
+        self.over_http(async || {
+            let opened = self.rest.open_dispute(dispute).await?;
+            Ok(json!({
+                "dispute": opened.dispute_id,
+                "lsmInvited": opened.lsm_invited,
+                "lsm": opened.lsm,
+            }))
+        })
+        .await
+    }
+
+    /// Accepts the invitation. `json` is `{chat}`.
+    pub async fn enter_dispute(&self, dispute: DisputeId) -> Result<Reply, Wrong> {
+        self.over_http(async || {
+            self.rest.join_dispute(dispute).await.map(|chat| json!({ "chat": chat }))
+        })
+        .await
+    }
+
+    /// Does something over HTTP; the status is that of its last exchange.
+    async fn over_http(
+        &self,
+        ask: impl AsyncFnOnce() -> Result<Value, Error>,
+    ) -> Result<Reply, Wrong> {
+        let sent = self.clock.now();
+        let from = self.inbox.len();
+        let answer = ask().await;
+        let at = self.clock.now();
+        let exchanges: Vec<HttpExchange> = self.inbox.with(|entries| {
+            let http = entries.iter().skip(from).filter_map(|entry| match &entry.what {
+                What::Http(exchange) => Some(exchange.clone()),
+                _ => None,
+            });
+            http.collect()
+        });
+        let status = exchanges.last().and_then(|exchange| exchange.status);
+        let mut reply = Reply { sent, at, status, exchanges, ..Reply::default() };
+        match answer {
+            Ok(json) => reply.json = json,
+            Err(Error::Refused(refusal)) => {
+                reply.json =
+                    reply.exchanges.last().map(|last| last.json.clone()).unwrap_or_default();
+                reply.error = Some(json!({"code": refusal.code, "message": refusal.message}));
+            }
+            Err(error) => return Err(Wrong::new("an answer over HTTP", error.to_string())),
+        }
+        Ok(reply)
+    }
+}

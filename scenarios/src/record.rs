@@ -1,0 +1,329 @@
+//! What every actor saw, with the time of one clock: the inboxes that steps wait on and the
+//! history that the checks judge.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
+use trialogue_client::{LinkState, Outcome, Via};
+use trialogue_protocol::{ChatId, ClientMessageId, Message, Seq};
+
+/// Most things that one actor may see in one run; a flood is a failure, not a full memory.
+pub const ENTRIES_MAX: usize = 200_000;
+
+/// Time since the run began, monotonic, the same for every actor.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago that was.
+    pub fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Something that an actor saw.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// When.
+    pub at: Duration,
+    /// On its which connection, from 1; 0 before the first.
+    pub connection: u32,
+    /// A `receive` has had it.
+    pub taken: bool,
+    /// What.
+    pub what: What,
+}
+
+/// What an actor can see.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// An exchange over HTTP was over.
+    Http(HttpExchange),
+    /// Its link changed.
+    Link(LinkState),
+    /// The server said `connected`, with this body.
+    Ready(Value),
+    /// It entered a room.
+    Joined {
+        /// Of this chat.
+        chat: ChatId,
+        /// Not for the first time.
+        again: bool,
+        /// How far the chat was.
+        last_seq: Seq,
+        /// How many people are in the chat.
+        members: usize,
+    },
+    /// It was not let into a chat.
+    JoinFailed {
+        /// This one.
+        chat: ChatId,
+        /// Why.
+        error: trialogue_client::Error,
+    },
+    /// It had everything that the server had of a chat.
+    CaughtUp(ChatId),
+    /// An event as it came over the wire.
+    Event {
+        /// Its name.
+        name: String,
+        /// Its first argument.
+        data: Value,
+    },
+    /// A message was shown: in order, none twice.
+    Message {
+        /// The message.
+        message: Message,
+        /// How it came.
+        via: Via,
+    },
+    /// Something became of an own message.
+    Outcome {
+        /// Which.
+        id: ClientMessageId,
+        /// What.
+        outcome: Outcome,
+    },
+    /// Something that should not happen: a hole, a reset, a journal that fails.
+    Odd(String),
+}
+
+/// An exchange over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpExchange {
+    /// `GET` and the like.
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// Absent when no answer came.
+    pub status: Option<u16>,
+    /// Body of the answer, where it was JSON.
+    pub json: Value,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Wakes everybody who waits for anything in any inbox. A counter, so that no ring is missed.
+#[derive(Debug, Clone)]
+pub struct Bell(watch::Sender<u64>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.0.send_modify(|rings| *rings += 1);
+    }
+
+    /// Asks `look` after every ring until it answers something, or until the deadline.
+    pub async fn wait<T>(
+        &self,
+        deadline: tokio::time::Instant,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let mut rings = self.0.subscribe();
+        loop {
+            rings.mark_unchanged();
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            // The sender lives as long as the bell, so only the deadline ends this.
+            match timeout_at(deadline, rings.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return look(),
+            }
+        }
+    }
+}
+
+/// Everything that one actor saw.
+#[derive(Debug)]
+pub struct Inbox {
+    clock: Clock,
+    bell: Bell,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: Vec<Entry>,
+    connection: u32,
+}
+
+impl Inbox {
+    /// Empty.
+    pub fn new(clock: Clock, bell: Bell) -> Self {
+        Self { clock, bell, state: Mutex::default() }
+    }
+
+    /// Adds what was seen now. Beyond [`ENTRIES_MAX`] only the fact itself is kept, once.
+    pub fn push(&self, what: What) {
+        let at = self.clock.now();
+        let mut state = self.lock();
+        if matches!(what, What::Ready(_)) {
+            state.connection += 1;
+        }
+        let connection = state.connection;
+        if state.entries.len() < ENTRIES_MAX {
+            state.entries.push(Entry { at, connection, taken: false, what });
+        } else if state.entries.len() == ENTRIES_MAX {
+            let what = What::Odd(format!("saw more than {ENTRIES_MAX} things; the rest is lost"));
+            state.entries.push(Entry { at, connection, taken: false, what });
+        }
+        drop(state);
+        self.bell.ring();
+    }
+
+    /// Looks at everything seen so far.
+    pub fn with<T>(&self, look: impl FnOnce(&mut [Entry]) -> T) -> T {
+        look(&mut self.lock().entries)
+    }
+
+    /// Everything seen so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.lock().entries.clone()
+    }
+
+    /// How much was seen so far.
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Whether nothing was seen yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Never held over an await: the guard does not leave this module.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The link as the last news of it says.
+pub fn link_of(entries: &[Entry]) -> Option<&LinkState> {
+    entries.iter().rev().find_map(|entry| match &entry.what {
+        What::Link(state) => Some(state),
+        _ => None,
+    })
+}
+
+/// The entry in a few words, for the end of a failure.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>8.3}s  ", self.at.as_secs_f64())?;
+        match &self.what {
+            What::Http(http) => {
+                write!(f, "{} {} ", http.method, http.path)?;
+                match http.status {
+                    Some(status) => write!(f, "-> {status}"),
+                    None => f.write_str("-> no answer"),
+                }
+            }
+            What::Link(state) => write!(f, "link: {}", words_of(state)),
+            What::Ready(_) => write!(f, "connected (connection {})", self.connection),
+            What::Joined { chat, again, last_seq, .. } => {
+                let word = if *again { "re-joined" } else { "joined" };
+                write!(f, "{word} {chat}, lastSeq {last_seq}")
+            }
+            What::JoinFailed { chat, error } => write!(f, "not let into {chat}: {error}"),
+            What::CaughtUp(chat) => write!(f, "caught up with {chat}"),
+            What::Event { name, data } => {
+                write!(f, "event {name} {}", crate::matching::quote(data))
+            }
+            What::Message { message, via } => {
+                let seq = message.seq.unwrap_or_default();
+                write!(f, "shown: seq {seq} {:?} ({via:?})", message.message)
+            }
+            What::Outcome { id, outcome } => write!(f, "own {id}: {}", outcome_words(outcome)),
+            What::Odd(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A link's state in the words of the flow.
+pub fn words_of(state: &LinkState) -> String {
+    match state {
+        LinkState::Offline => "Offline".to_owned(),
+        LinkState::Connecting { .. } => "Connecting".to_owned(),
+        LinkState::Reconnecting { attempt, next_in, why } if next_in.is_zero() => {
+            format!("Reconnecting (attempt {attempt} under way; {})", why.sentence)
+        }
+        LinkState::Reconnecting { attempt, next_in, why } => {
+            format!("Reconnecting (attempt {attempt} in {next_in:?}; {})", why.sentence)
+        }
+        LinkState::Syncing { done, of } => format!("Syncing ({done} of {of})"),
+        LinkState::Connected => "Connected".to_owned(),
+        LinkState::LoginNeeded { why } => format!("Login needed ({})", why.sentence),
+        LinkState::Closed => "Closed".to_owned(),
+    }
+}
+
+fn outcome_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Queued => "queued".to_owned(),
+        Outcome::Sending { attempt } => format!("sending, attempt {attempt}"),
+        Outcome::Retrying { attempt, why, .. } => {
+            format!("will be sent again, attempt {attempt}: {}", why.sentence)
+        }
+        Outcome::Stored { message, duplicate } => {
+            let seq = message.seq.unwrap_or_default();
+            let again = if *duplicate { " (it was stored before)" } else { "" };
+            format!("stored as seq {seq}{again}")
+        }
+        Outcome::Refused(refusal) => format!("refused: {refusal}"),
+        Outcome::Conflict(refusal) => format!("conflict: {refusal}"),
+        Outcome::Discarded => "discarded".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon() -> tokio::time::Instant {
+        tokio::time::Instant::now() + Duration::from_secs(10)
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_and_finds_what_came_early() {
+        let bell = Bell::default();
+        let inbox = Inbox::new(Clock::start(), bell.clone());
+        let seen = |inbox: &Inbox| (inbox.len() == 2).then_some(());
+        inbox.push(What::Odd("early".to_owned()));
+        let wait = bell.wait(soon(), || seen(&inbox));
+        let push = async { inbox.push(What::Odd("late".to_owned())) };
+        assert_eq!(tokio::join!(wait, push).0, Some(()));
+        assert_eq!(bell.wait(soon(), || seen(&inbox)).await, Some(()), "again, at once");
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_a_wait() {
+        let bell = Bell::default();
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(20);
+        assert_eq!(bell.wait(deadline, || None::<()>).await, None);
+    }
+
+    #[test]
+    fn a_connection_counts_from_ready_to_ready() {
+        let inbox = Inbox::new(Clock::start(), Bell::default());
+        inbox.push(What::Odd("before".to_owned()));
+        inbox.push(What::Ready(Value::Null));
+        inbox.push(What::Odd("first".to_owned()));
+        inbox.push(What::Ready(Value::Null));
+        let connections: Vec<u32> = inbox.entries().iter().map(|entry| entry.connection).collect();
+        assert_eq!(connections, [0, 1, 1, 2]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Whether a message has reached its readers, and whether it was stored before they saw it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+use trialogue_client::Via as Came;
+use trialogue_protocol::{Message, MessageId, PageQuery};
+
+use super::stage::{Sent, Stage};
+use super::verbs::Replies;
+use crate::actor::{Reply, Wrong};
+use crate::file::{ActorId, Via};
+use crate::record::{Entry, What};
+use crate::yaml::Key;
+
+impl Stage<'_> {
+    /// Waits until every reader was shown the message, in the way that was asked for.
+    pub(super) async fn delivered(
+        &self,
+        step: &Key,
+        to: &[ActorId],
+        via: Via,
+        deadline: Instant,
+    ) -> Result<Replies, Wrong> {
+        let issued = self.now();
+        let sent = self.sent(&step.name)?;
+        let id = self.around.bell.wait(deadline, || self.stored_id(&step.name)).await;
+        let id = id.ok_or_else(|| {
+            Wrong::new(format!("message {} stored", step.name), "no acknowledgement of it")
+        })?;
+        let look = || {
+            let seen = to.iter().map(|reader| {
+                self.actor(*reader).inbox().with(|entries| seen_by(entries, id, via))
+            });
+            seen.collect::<Option<Vec<_>>>()
+        };
+        let Some(seen) = self.around.bell.wait(deadline, look).await else {
+            return Err(self.not_delivered(&step.name, to, id, via));
+        };
+        let mut replies = Vec::new();
+        for (reader, (at, message, came)) in to.iter().zip(seen) {
+            if via != Via::CatchUp && came == Came::Live {
+                self.own_id_stays_own(*reader, &sent, id)?;
+            }
+            let json = json!({"seq": message.seq, "text": message.message, "via": word(came)});
+            replies.push((*reader, Reply { sent: issued, at, json, ..Reply::default() }));
+        }
+        let last = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        let latency = last.saturating_sub(sent.at);
+        self.learn();
+        {
+            let mut notes = self.notes();
+            if via == Via::Live {
+                notes.slowest = notes.slowest.max(Some(latency));
+            }
+        }
+        if self.scenario.check.saved_before_broadcast {
+            self.is_saved(to, &sent, id).await;
+        }
+        Ok(replies)
+    }
+
+    pub(super) fn sent(&self, step: &str) -> Result<Sent, Wrong> {
+        let notes = self.notes();
+        let sent = notes.sent.iter().rfind(|sent| sent.step.as_deref() == Some(step)).cloned();
+        sent.ok_or_else(|| Wrong::new(format!("message {step} sent before"), "it was not"))
+    }
+
+    fn not_delivered(&self, step: &str, to: &[ActorId], id: MessageId, via: Via) -> Wrong {
+        let lacking: Vec<String> = to
+            .iter()
+            .filter_map(|reader| {
+                let actor = self.actor(*reader);
+                let any = actor.inbox().with(|entries| seen_by(entries, id, Via::Either));
+                match any {
+                    _ if actor.inbox().with(|e| seen_by(e, id, via)).is_some() => None,
+                    Some((_, _, came)) => {
+                        Some(format!("{} has it by {}", actor.name(), word(came)))
+                    }
+                    None => Some(format!("{} does not have it", actor.name())),
+                }
+            })
+            .collect();
+        Wrong::new(format!("message {step} at every reader ({via:?})"), lacking.join("; "))
+    }
+
+    /// `clientMessageId` is in the author's copy, and in nobody else's (CONTRACT §2).
+    fn own_id_stays_own(&self, reader: ActorId, sent: &Sent, id: MessageId) -> Result<(), Wrong> {
+        let own = self.actor(reader).inbox().with(|entries| {
+            let raw = entries.iter().find_map(|entry| raw_message(entry, id));
+            raw.map(|data| data.get("clientMessageId").cloned())
+        });
+        match own {
+            Some(Some(got)) if reader != sent.actor => {
+                Err(Wrong::new("no clientMessageId at a reader", got.to_string()))
+            }
+            Some(got) if reader == sent.actor && got != Some(json!(sent.id)) => {
+                let expected = format!("clientMessageId {} back at its author", sent.id);
+                Err(Wrong::new(expected, format!("{got:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever was shown the message finds it in the history: it was stored before.
+    async fn is_saved(&self, to: &[ActorId], sent: &Sent, id: MessageId) {
+        let Some(reader) = to.iter().find(|reader| **reader != sent.actor) else { return };
+        let seq = self.actor(*reader).inbox().with(|entries| {
+            seen_by(entries, id, Via::Either).and_then(|(_, message, _)| message.seq)
+        });
+        let after_seq = seq.map(|seq| seq - 1);
+        let page = PageQuery { limit: after_seq.map(|_| 1), after_seq, ..PageQuery::default() };
+        let actor = self.actor(*reader);
+        let found = actor.page(sent.chat, &page).await;
+        let is_there = found.iter().flatten().any(|message| message.id == id);
+        if !is_there {
+            let line = format!("{} was shown message {id}, which is not stored", actor.name());
+            self.notes().unsaved.push(line);
+        }
+    }
+}
+
+fn word(came: Came) -> &'static str {
+    match came {
+        Came::Live => "live",
+        Came::CatchUp => "catch-up",
+        Came::Ack => "ack",
+    }
+}
+
+/// `new_message` with this id, as it came over the wire.
+fn raw_message(entry: &Entry, id: MessageId) -> Option<&serde_json::Value> {
+    match &entry.what {
+        What::Event { name, data } if name == "new_message" => {
+            (data["id"] == json!(id)).then_some(data)
+        }
+        _ => None,
+    }
+}
+
+/// When and how a message was shown; a live one must also have come over the wire as an event.
+fn seen_by(entries: &[Entry], id: MessageId, via: Via) -> Option<(Duration, Message, Came)> {
+    let (shown, message, came) = entries.iter().find_map(|entry| match &entry.what {
+        What::Message { message, via } if message.id == id => {
+            Some((entry.at, message.clone(), *via))
+        }
+        _ => None,
+    })?;
+    match via {
+        Via::Either => Some((shown, message, came)),
+        Via::CatchUp => (came == Came::CatchUp).then_some((shown, message, came)),
+        Via::Live => {
+            let event = entries.iter().find(|entry| raw_message(entry, id).is_some())?;
+            // The author may have been shown it by the acknowledgement, a moment before.
+            (came != Came::CatchUp).then(|| (shown.max(event.at), message, Came::Live))
+        }
+    }
+}

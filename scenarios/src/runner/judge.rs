@@ -1,0 +1,155 @@
+//! The end of a run: counts, orders and checks over everything that was recorded.
+
+use std::collections::BTreeMap;
+
+use trialogue_protocol::{ChatId, Message, PageQuery};
+use trialogue_report::diagram::{Row, Tone};
+
+use super::Failure;
+use super::stage::{Count, Stage};
+use crate::actor::Wrong;
+use crate::check::{self, Witnessed};
+use crate::file::{ActorId, Chain, Delivery};
+use crate::matching::{matches, quote};
+use crate::record::What;
+use crate::source::Span;
+
+impl Stage<'_> {
+    /// How many checks there were, and which did not hold.
+    pub(super) async fn check(&self) -> (usize, Vec<Failure>) {
+        self.learn();
+        let witnessed = self.witnessed().await;
+        let members = self.notes().members.clone();
+        let unsaved = self.notes().unsaved.clone();
+        let asked = self.scenario.check;
+        let mut verdicts: Vec<(&str, Result<(), String>)> = Vec::new();
+        let mut judge = |wanted: bool, name, verdict: &dyn Fn() -> Result<(), String>| {
+            if wanted {
+                verdicts.push((name, verdict()));
+            }
+        };
+        judge(asked.delivery != Delivery::Off, "delivery", &|| {
+            check::delivery(asked.delivery, &witnessed)
+        });
+        judge(asked.per_sender_order, "per_sender_order", &|| check::order(&witnessed, true));
+        judge(asked.room_order, "room_order", &|| check::order(&witnessed, false));
+        judge(asked.room_isolation, "room_isolation", &|| check::isolation(&witnessed, &members));
+        judge(asked.saved_before_broadcast, "saved_before_broadcast", &|| {
+            unsaved.first().map_or(Ok(()), |line| Err(line.clone()))
+        });
+        judge(asked.history_equals_live, "history_equals_live", &|| {
+            check::history_equals_live(&witnessed)
+        });
+        judge(asked.no_server_errors, "no_server_errors", &|| check::no_server_errors(&witnessed));
+        let counts = self.notes().counts.clone();
+        let asked = verdicts.len() + counts.len() + self.scenario.order.len();
+        let held: Vec<&str> =
+            verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).map(|(name, _)| *name).collect();
+        self.show_checks(&held);
+        let broken = verdicts.into_iter().filter_map(|(name, verdict)| {
+            let wrong = Wrong::new(promise(name), verdict.err()?);
+            Some(self.failure(self.place_of(name), format!("check {name}"), wrong, &[]))
+        });
+        let mut failures: Vec<Failure> = broken.collect();
+        failures.extend(counts.iter().filter_map(|count| self.count(count)));
+        failures.extend(self.scenario.order.iter().filter_map(|chain| self.chain(chain)));
+        (asked, failures)
+    }
+
+    /// Everybody's recording, with the final history of every chat that they are in.
+    async fn witnessed(&self) -> Vec<Witnessed<'_>> {
+        let members = self.notes().members.clone();
+        let mut all = Vec::new();
+        for (n, actor) in self.actors.iter().enumerate() {
+            let mut histories: BTreeMap<ChatId, Vec<Message>> = BTreeMap::new();
+            let mut unread = None;
+            for (chat, _) in members.iter().filter(|(_, all)| all.contains(&ActorId(n))) {
+                match actor.page(*chat, &PageQuery::default()).await {
+                    Ok(history) => {
+                        histories.insert(*chat, history);
+                    }
+                    Err(error) => unread = Some(error.to_string()),
+                }
+            }
+            let entries = actor.inbox().entries();
+            let name = actor.name();
+            all.push(Witnessed { actor: ActorId(n), name, entries, histories, unread });
+        }
+        all
+    }
+
+    fn show_checks(&self, held: &[&str]) {
+        let at = self.now();
+        for name in held {
+            let text = format!("{name}: {}", promise(name));
+            self.notes().observer.row(&Row::Band { at, text, tone: Tone::Good });
+        }
+    }
+
+    /// Where a check stands in the file: its own line, or the beginning.
+    fn place_of(&self, check: &str) -> Span {
+        let text = self.scenario.source.text();
+        let from = text.rfind("\ncheck:").unwrap_or(0);
+        let found = text[from..].find(&format!("{check}:")).map(|at| from + at);
+        found.map_or_else(Span::default, |start| Span { start, end: start + check.len() })
+    }
+
+    fn count(&self, count: &Count) -> Option<Failure> {
+        let actor = self.actor(count.actor);
+        let came = actor.inbox().with(|entries| {
+            let fit = entries.iter().filter(|entry| match &entry.what {
+                What::Event { name, data } => {
+                    *name == count.event && matches(&count.pattern, data).is_ok()
+                }
+                _ => false,
+            });
+            fit.count()
+        });
+        if count.range.holds(u64::try_from(came).unwrap_or(u64::MAX)) {
+            return None;
+        }
+        let what = format!("`{}` with {}", count.event, quote(&count.pattern));
+        let wrong = Wrong::new(
+            format!("{} of {what} by the end", count.range),
+            format!("{came} at {}", actor.name()),
+        );
+        Some(self.failure(count.span, "count", wrong, &[count.actor]))
+    }
+
+    /// The latest of what is on the left comes before the earliest of what is on the right.
+    fn chain(&self, chain: &Chain) -> Option<Failure> {
+        let wrong = |expected: String, got: String| {
+            Some(self.failure(chain.span, "order", Wrong::new(expected, got), &[]))
+        };
+        for pair in chain.moments.windows(2) {
+            let [left, right] = pair else { continue };
+            let time = |moment: &crate::file::Moment| self.moment(&moment.step, moment.part);
+            let (Some((_, before)), Some((after, _))) = (time(left), time(right)) else {
+                let missing = if time(left).is_none() { left } else { right };
+                return wrong(format!("{left} < {right}"), format!("{missing} never happened"));
+            };
+            if before >= after {
+                let got = format!(
+                    "{left} at {:.3}s, {right} at {:.3}s",
+                    before.as_secs_f64(),
+                    after.as_secs_f64()
+                );
+                return wrong(format!("{left} < {right}"), got);
+            }
+        }
+        None
+    }
+}
+
+/// What a check promises, for people.
+fn promise(check: &str) -> &'static str {
+    match check {
+        "delivery" => "every member was shown every message as often as promised",
+        "per_sender_order" => "nobody saw two messages of one sender swapped",
+        "room_order" => "everybody saw the messages of a chat in one order",
+        "room_isolation" => "nobody heard of a chat that they are not in",
+        "saved_before_broadcast" => "whoever saw a message found it in the history",
+        "history_equals_live" => "the history is what was seen live",
+        _ => "nothing went wrong that was not expected to",
+    }
+}

@@ -1,0 +1,203 @@
+//! Plays a scenario: steps in order, each verified before it is shown, every wait bounded.
+
+mod delivered;
+mod expect;
+mod judge;
+mod links;
+mod observe;
+mod server;
+mod show;
+mod stage;
+mod verbs;
+mod words;
+
+use std::time::Duration;
+
+use trialogue_client::Dialect;
+use trialogue_faults::ServerCommand;
+use trialogue_report::diagram::{Lane, Row};
+use url::Url;
+
+use crate::file::Scenario;
+use crate::scope::Env;
+
+pub use observe::Observer;
+use stage::Stage;
+
+/// Where the scenario plays.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A server of our own, as a child process; steps may kill it.
+    Child(ServerCommand),
+    /// One that somebody else runs.
+    Url(Url),
+}
+
+/// How a scenario is to be played.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// Where.
+    pub target: Target,
+    /// How the server speaks.
+    pub dialect: Dialect,
+    /// Decides everything random; the file's own, or a new one, when absent.
+    pub seed: Option<u64>,
+    /// What `${env.…}` reads.
+    pub env: Env,
+    /// Longest wait for a server of our own to be ready, or to stop.
+    pub server_within: Duration,
+}
+
+impl RunConfig {
+    /// The defaults for a target.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            dialect: Dialect::Trialogue,
+            seed: None,
+            env: |name| std::env::var(name).ok(),
+            server_within: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Something that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// `file:line:column`.
+    pub place: String,
+    /// The line with a caret under the step.
+    pub excerpt: String,
+    /// What was being done or checked.
+    pub what: String,
+    /// What was expected.
+    pub expected: String,
+    /// What came instead.
+    pub got: String,
+    /// The last things that the actors concerned saw.
+    pub context: Vec<String>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}: {} did not hold", self.place, self.what)?;
+        writeln!(f, "{}", self.excerpt)?;
+        writeln!(f, "   expected  {}", self.expected)?;
+        write!(f, "   got       {}", self.got)?;
+        for line in &self.context {
+            write!(f, "\n   {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How long a server that was killed was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// From the kill to the start.
+    pub down: Duration,
+    /// From the moment when the server was ready again until the last actor was back in all of
+    /// its chats.
+    pub took: Duration,
+    /// Attempts that failed, over all actors.
+    pub failed_attempts: u64,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Steps and checks that held.
+    pub held: usize,
+    /// Steps and checks of the file.
+    pub of: usize,
+    /// Messages that were handed over.
+    pub sent: usize,
+    /// Messages of which the server said that they are stored.
+    pub stored: usize,
+    /// Messages that were shown to somebody, each counted once per person.
+    pub delivered: usize,
+    /// From the sender's hand to the last reader's screen, slowest message that was live.
+    pub slowest: Option<Duration>,
+    /// The last recovery.
+    pub recovery: Option<Recovery>,
+    /// How long it took.
+    pub took: Duration,
+    /// What decided everything random.
+    pub seed: u64,
+    /// Everything that did not hold.
+    pub failures: Vec<Failure>,
+}
+
+impl Report {
+    /// Whether everything held.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty() && self.held == self.of
+    }
+}
+
+/// Why a scenario could not be played at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The server of our own did not start.
+    #[error("the server did not start")]
+    Server(#[from] trialogue_faults::ServerError),
+    /// Its ready line names no URL.
+    #[error("the server says it is at `{0}`, which is no URL")]
+    Url(String),
+    /// An account in the file cannot be filled in.
+    #[error("{place}: {message}")]
+    Account {
+        /// `file:line:column`.
+        place: String,
+        /// A sentence.
+        message: String,
+    },
+    /// A client cannot be made.
+    #[error("a client for this server cannot be made")]
+    Client(#[from] trialogue_client::Error),
+}
+
+/// Plays a scenario and tells the observer everything as it happens.
+///
+/// Whatever comes of it, nothing is left: connections are closed and a server of our own is
+/// stopped before this answers; when the future is dropped, they end with it.
+pub async fn run(
+    scenario: &Scenario,
+    config: RunConfig,
+    observer: &mut dyn Observer,
+) -> Result<Report, RunError> {
+    let stage = Stage::set(scenario, config, observer).await?;
+    Ok(stage.play().await)
+}
+
+/// Everybody who has a lane: the actors in the order of the file, the server, its database.
+pub fn cast(scenario: &Scenario) -> Vec<Lane> {
+    let mut cast: Vec<Lane> = scenario
+        .actors
+        .iter()
+        .map(|actor| {
+            let name = &actor.name.name;
+            let title = if name.len() <= 3 { name.to_uppercase() } else { capitalised(name) };
+            let role = actor.role.short();
+            let detail = if name == role { String::new() } else { format!("({role})") };
+            Lane::new(title, detail)
+        })
+        .collect();
+    cast.push(Lane::new("Backend", "Server"));
+    cast.push(Lane::new("Database", "(PostgreSQL)"));
+    cast
+}
+
+fn capitalised(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).map(|c| if c == '_' { ' ' } else { c }).collect()
+    })
+}
+
+/// Rows as they come; for callers that only want to look at them afterwards.
+impl Observer for Vec<Row> {
+    fn row(&mut self, row: &Row) {
+        self.push(row.clone());
+    }
+}

@@ -1,0 +1,355 @@
+//! What happened, as rows of the diagram: only what was verified, in the flow's own words.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use trialogue_report::diagram::{Arrow, Direction, LaneId, Row, Tone, Wire};
+
+use super::expect::is_stored;
+use super::links::status;
+use super::stage::Stage;
+use super::verbs::Replies;
+use super::words::{answer_detail, answer_words, millis, quoted, short_path, stored_words};
+use crate::actor::Reply;
+use crate::file::{ActorId, LaneName, ServerVerb, Step, Verb};
+use crate::record::link_of;
+
+impl Stage<'_> {
+    fn lane(&self, name: LaneName) -> LaneId {
+        match name {
+            LaneName::Actor(id) => LaneId(id.0),
+            LaneName::Server => LaneId(self.actors.len()),
+            LaneName::Database => LaneId(self.actors.len() + 1),
+        }
+    }
+
+    pub(super) fn row(&self, row: &Row) {
+        self.notes().observer.row(row);
+    }
+
+    pub(super) fn arrow(
+        &self,
+        direction: Direction,
+        wire: Wire,
+        of: &[ActorId],
+        at: Duration,
+    ) -> Arrow {
+        Arrow {
+            at,
+            hub: self.lane(LaneName::Server),
+            spokes: of.iter().map(|id| self.lane(LaneName::Actor(*id))).collect(),
+            direction,
+            wire,
+            label: String::new(),
+            detail: String::new(),
+            failed: false,
+        }
+    }
+
+    pub(super) fn note(&self, of: ActorId, at: Duration, text: impl Into<String>, tone: Tone) {
+        let lane = self.lane(LaneName::Actor(of));
+        self.row(&Row::Note { at, lane, text: text.into(), tone });
+    }
+
+    /// Request and answer over one wire; what the database did between them where it has a lane.
+    fn exchange(&self, wire: Wire, replies: &Replies, labels: [&str; 2], details: [&str; 2]) {
+        let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
+        let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+        let end = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        let request = self.arrow(Direction::In, wire, &of, begin);
+        let answer = self.arrow(Direction::Out, wire, &of, end);
+        let [asked, answered] = labels.map(ToOwned::to_owned);
+        let [asked_detail, answered_detail] = details.map(ToOwned::to_owned);
+        self.row(&Row::Arrow(Arrow { label: asked, detail: asked_detail, ..request }));
+        self.row(&Row::Arrow(Arrow { label: answered, detail: answered_detail, ..answer }));
+    }
+
+    fn database(&self, at: Duration, asked: &str, answered: &str) {
+        if !self.notes().lanes.contains(&LaneName::Database) {
+            return;
+        }
+        let hub = self.lane(LaneName::Database);
+        let spokes = vec![self.lane(LaneName::Server)];
+        for (direction, label) in [(Direction::In, asked), (Direction::Out, answered)] {
+            let (label, detail) = (label.to_owned(), String::new());
+            let (wire, spokes) = (Wire::Store, spokes.clone());
+            self.row(&Row::Arrow(Arrow {
+                at,
+                hub,
+                spokes,
+                direction,
+                wire,
+                label,
+                detail,
+                failed: false,
+            }));
+        }
+    }
+
+    /// One step that held.
+    pub(super) fn show(&self, step: &Step, replies: &Replies) {
+        match &step.verb {
+            Verb::Act { title, lanes } => self.show_act(title, lanes.as_deref()),
+            Verb::Login => self.show_login(replies),
+            Verb::Connect => self.show_connect(replies),
+            Verb::Http { .. } | Verb::History(_) | Verb::Do { .. } => self.show_http(replies),
+            Verb::Emit { event, data } => self.show_emit(event, data.as_ref(), replies),
+            Verb::Join(_) | Verb::Leave(_) => self.show_join(step, replies),
+            Verb::Send { text, .. } => self.show_send(text, replies),
+            Verb::Receive { event, .. } => {
+                let label = self.words(event, replies);
+                self.show_push(&label, "", replies);
+            }
+            Verb::Delivered { message, .. } => self.show_delivered(&message.name, replies),
+            Verb::Never { event, during, .. } => {
+                let label = self.words(event, replies);
+                for (id, reply) in replies {
+                    let text = format!("no {label} for {}", millis(*during));
+                    self.note(*id, reply.at, text, Tone::Good);
+                }
+            }
+            // Links tell their states themselves.
+            Verb::State { .. } | Verb::Wait(_) | Verb::Parallel(_) | Verb::Repeat { .. } => return,
+            Verb::Disconnect => {
+                for (id, reply) in replies {
+                    self.note(*id, reply.at, "disconnects", Tone::Plain);
+                }
+            }
+            Verb::Reconnected { .. } => self.show_reconnected(replies),
+            Verb::Server(verb) => self.show_server(*verb),
+        }
+        self.row(&Row::Gap);
+    }
+
+    fn words(&self, node: &crate::yaml::Node, replies: &Replies) -> String {
+        let me = replies.first().map(|(id, _)| self.actor(*id).name());
+        let resolved = self.notes().scope.resolve(node, me);
+        match resolved {
+            Ok(Value::String(text)) => text,
+            Ok(other) => other.to_string(),
+            Err(_) => String::new(),
+        }
+    }
+
+    fn show_act(&self, title: &str, lanes: Option<&[LaneName]>) {
+        let everybody = || {
+            let mut lanes: Vec<LaneName> =
+                (0..self.actors.len()).map(|n| LaneName::Actor(ActorId(n))).collect();
+            lanes.insert(1.min(lanes.len()), LaneName::Server);
+            lanes
+        };
+        let lanes = lanes.map_or_else(everybody, <[LaneName]>::to_vec);
+        let ids = lanes.iter().map(|lane| self.lane(*lane)).collect();
+        self.notes().lanes = lanes;
+        self.row(&Row::Act { title: title.to_owned(), lanes: ids });
+    }
+
+    fn show_login(&self, replies: &Replies) {
+        let Some((_, first)) = replies.first() else { return };
+        for (n, exchange) in first.exchanges.iter().enumerate() {
+            let times = replies.iter().map(|(id, reply)| {
+                let took = |n: usize| reply.exchanges.get(n).map_or(Duration::ZERO, |e| e.took);
+                let sent = reply.sent + (0..n).map(took).sum::<Duration>();
+                (*id, Reply { sent, at: sent + took(n), ..Reply::default() })
+            });
+            let times: Replies = times.collect();
+            let request = format!("{} {}", exchange.method, exchange.path);
+            let answer = answer_words(exchange);
+            let detail = if exchange.path.ends_with("/login") { "JWT returned" } else { "" };
+            self.exchange(Wire::Http, &times, [&request, &answer], ["", detail]);
+        }
+    }
+
+    fn show_connect(&self, replies: &Replies) {
+        let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
+        let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+        let label = "Socket connects with the JWT".to_owned();
+        let arrow = self.arrow(Direction::In, Wire::Socket, &of, begin);
+        self.row(&Row::Arrow(Arrow { label, ..arrow }));
+        let mut in_time = replies.clone();
+        in_time.sort_by_key(|(_, reply)| reply.at);
+        for (id, reply) in in_time {
+            let label = reply.json["message"].as_str().unwrap_or("connected").to_owned();
+            let arrow = self.arrow(Direction::Out, Wire::Socket, &[id], reply.at);
+            self.row(&Row::Arrow(Arrow { label, ..arrow }));
+        }
+    }
+
+    fn show_http(&self, replies: &Replies) {
+        let mut groups: Vec<(String, Replies)> = Vec::new();
+        for (id, reply) in replies {
+            let Some(last) = reply.exchanges.last() else { continue };
+            let key = format!("{} {}", last.method, short_path(&last.path));
+            let like = |(known, replies): &&mut (String, Replies)| {
+                *known == key && replies.first().is_some_and(|(_, r)| r.status == reply.status)
+            };
+            match groups.iter_mut().find(like) {
+                Some((_, replies)) => replies.push((*id, reply.clone())),
+                None => groups.push((key, vec![(*id, reply.clone())])),
+            }
+        }
+        for (request, replies) in groups {
+            let Some((_, reply)) = replies.first() else { continue };
+            let Some(last) = reply.exchanges.last() else { continue };
+            let end = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+            let (asked, found) = stored_words(last, reply);
+            let answer = answer_words(last);
+            let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
+            let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+            let arrow = self.arrow(Direction::In, Wire::Http, &of, begin);
+            self.row(&Row::Arrow(Arrow { label: request, ..arrow }));
+            if reply.error.is_none() {
+                self.database(end, asked, &found);
+            }
+            let arrow = self.arrow(Direction::Out, Wire::Http, &of, end);
+            let detail = answer_detail(reply);
+            self.row(&Row::Arrow(Arrow { label: answer, detail, ..arrow }));
+        }
+    }
+
+    fn show_emit(
+        &self,
+        event: &crate::yaml::Node,
+        data: Option<&crate::yaml::Node>,
+        replies: &Replies,
+    ) {
+        let label = self.words(event, replies);
+        let typing = data.is_some() && label == "typing";
+        let detail = if typing { "isTyping" } else { "" };
+        let refused = replies.iter().find_map(|(_, reply)| reply.error.as_ref());
+        let answer = match refused {
+            Some(error) => format!("refused: {}", error["code"].as_str().unwrap_or("error")),
+            None => "ok".to_owned(),
+        };
+        let why = refused.and_then(|error| error["message"].as_str()).unwrap_or_default();
+        self.exchange(Wire::Socket, replies, [&label, &answer], [detail, why]);
+    }
+
+    fn show_join(&self, step: &Step, replies: &Replies) {
+        let (request, answer) = match &step.verb {
+            Verb::Leave(_) => ("leave_chat", "left_chat"),
+            _ => ("join_chat", "joined_chat"),
+        };
+        let Some((_, reply)) = replies.first() else { return };
+        let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
+        let end = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+        let arrow = self.arrow(Direction::In, Wire::Socket, &of, begin);
+        self.row(&Row::Arrow(Arrow { label: request.to_owned(), ..arrow }));
+        if let Some(error) = &reply.error {
+            let label = format!("refused: {}", error["code"].as_str().unwrap_or("error"));
+            let arrow = self.arrow(Direction::Out, Wire::Socket, &of, end);
+            return self.row(&Row::Arrow(Arrow { label, ..arrow }));
+        }
+        self.database(end, "verify access", "user authorized");
+        let detail = match (reply.json["members"].as_u64(), reply.json["lastSeq"].as_u64()) {
+            (Some(members), Some(0)) => format!("{members} members, no messages"),
+            (Some(members), Some(last)) => format!("{members} members, lastSeq {last}"),
+            _ => String::new(),
+        };
+        let arrow = self.arrow(Direction::Out, Wire::Socket, &of, end);
+        self.row(&Row::Arrow(Arrow { label: answer.to_owned(), detail, ..arrow }));
+    }
+
+    fn show_send(&self, text: &crate::yaml::Node, replies: &Replies) {
+        let text = quoted(&self.words(text, replies));
+        for (id, reply) in replies {
+            if !is_stored(reply) {
+                self.note(*id, reply.sent, format!("types {text}"), Tone::Plain);
+                self.note(*id, reply.at, "offline: waits in the outbox", Tone::Bad);
+                continue;
+            }
+            self.note(*id, reply.sent, "shown at once (optimistic)", Tone::Plain);
+            let took = reply.at.saturating_sub(reply.sent);
+            let status = reply.json["status"].as_str().unwrap_or("refused");
+            let answer = format!("ack: {status} ({})", millis(took));
+            let detail = reply.json["seq"].as_i64().map(|seq| format!("seq {seq}"));
+            let one = vec![(*id, reply.clone())];
+            let labels = ["send_message", answer.as_str()];
+            let details = [text.as_str(), &detail.unwrap_or_default()];
+            self.exchange(Wire::Socket, &one, labels, details);
+        }
+    }
+
+    fn show_push(&self, label: &str, detail: &str, replies: &Replies) {
+        let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
+        let at = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        let arrow = self.arrow(Direction::Out, Wire::Socket, &of, at);
+        let (label, detail) = (label.to_owned(), detail.to_owned());
+        self.row(&Row::Arrow(Arrow { label, detail, ..arrow }));
+    }
+
+    fn show_delivered(&self, step: &str, replies: &Replies) {
+        let Ok(sent) = self.sent(step) else { return };
+        for way in ["live", "ack", "catch-up"] {
+            let these: Replies = replies
+                .iter()
+                .filter(|(_, reply)| reply.json["via"] == json!(way))
+                .cloned()
+                .collect();
+            let Some((_, first)) = these.first() else { continue };
+            let at = these.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+            let (seq, text) = (&first.json["seq"], first.json["text"].as_str().unwrap_or_default());
+            let label = match way {
+                "catch-up" => "catch-up: missed message",
+                _ => "new_message",
+            };
+            let mut detail = format!("seq {seq}");
+            if way == "live" {
+                detail += &format!(", {} after sending", millis(at.saturating_sub(sent.at)));
+            } else {
+                detail += &format!(" {}", quoted(text));
+            }
+            self.show_push(label, &detail, &these);
+            if let Some((id, reply)) = these.iter().find(|(id, _)| *id == sent.actor) {
+                self.note(*id, reply.at, "confirmed: temp id replaced", Tone::Good);
+            }
+        }
+    }
+
+    fn show_server(&self, verb: ServerVerb) {
+        let at = self.now();
+        let lane = self.lane(LaneName::Server);
+        let (text, tone, alive) = match verb {
+            ServerVerb::Kill => ("SIGKILL: the backend is gone", Tone::Bad, Some(false)),
+            ServerVerb::Stop => ("the backend was stopped", Tone::Bad, Some(false)),
+            ServerVerb::Start => ("the backend is back online", Tone::Good, Some(true)),
+            ServerVerb::Restart => ("the backend was restarted", Tone::Good, Some(true)),
+            ServerVerb::Pause => ("SIGSTOP: the backend is frozen", Tone::Bad, None),
+            ServerVerb::Resume => ("SIGCONT: the backend goes on", Tone::Good, None),
+        };
+        let mut notes = self.notes();
+        match alive {
+            Some(false) => notes.killed = Some(at),
+            Some(true) => notes.started = Some(at),
+            None => {}
+        }
+        if alive == Some(true) {
+            notes.observer.row(&Row::Alive { lane, alive: true });
+        }
+        notes.observer.row(&Row::Band { at, text: text.to_owned(), tone });
+        if alive == Some(false) {
+            notes.observer.row(&Row::Alive { lane, alive: false });
+        }
+    }
+
+    fn show_reconnected(&self, replies: &Replies) {
+        let at = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        self.show_push("Connected!", "", &replies.clone());
+        let back: Replies =
+            replies.iter().map(|(id, r)| (*id, Reply { sent: r.at, ..r.clone() })).collect();
+        self.exchange(Wire::Socket, &back, ["join_chat (re-join)", "joined_chat"], ["", ""]);
+        for (id, reply) in replies {
+            let failed = &reply.json["failedAttempts"];
+            let link = self.actor(*id).inbox().with(|entries| link_of(entries).map(status));
+            let text = format!("{} ({failed} failed)", link.unwrap_or_default());
+            self.note(*id, reply.at, text, Tone::Good);
+        }
+        let mut notes = self.notes();
+        if let (Some(killed), Some(started)) = (notes.killed, notes.started) {
+            let failed = replies.iter().filter_map(|(_, r)| r.json["failedAttempts"].as_u64());
+            let (down, took) = (started.saturating_sub(killed), at.saturating_sub(started));
+            notes.recovery = Some(super::Recovery { down, took, failed_attempts: failed.sum() });
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The stage of one run: who is on it, what is known by now, and the way through the steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+use trialogue_client::Outcome;
+use trialogue_protocol::{ChatId, ClientMessageId};
+use uuid::Uuid;
+
+use super::observe::Observer;
+use super::server::Server;
+use super::{Failure, Recovery, Report, RunConfig, RunError};
+use crate::actor::{Account, Actor, Surroundings, Wrong, outcome_of};
+use crate::check;
+use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
+use crate::record::{Bell, Clock};
+use crate::scope::Scope;
+use crate::source::Span;
+
+/// How many of the last things that an actor saw a failure shows.
+const CONTEXT_ENTRIES: usize = 8;
+/// Steps at the end get this long even when the scenario's own time is up.
+const ALWAYS_WITHIN: Duration = Duration::from_secs(15);
+
+/// A message that an actor handed over.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    /// Id of the step.
+    pub(crate) step: Option<String>,
+    /// Who.
+    pub(crate) actor: ActorId,
+    /// Where.
+    pub(crate) chat: ChatId,
+    /// Its own name for it.
+    pub(crate) id: ClientMessageId,
+    /// When.
+    pub(crate) at: Duration,
+}
+
+/// A `count` that is judged at the end, when no late duplicate can hide.
+#[derive(Debug, Clone)]
+pub(crate) struct Count {
+    pub(crate) span: Span,
+    pub(crate) actor: ActorId,
+    pub(crate) event: String,
+    pub(crate) pattern: Value,
+    pub(crate) range: Range,
+}
+
+/// What is known by now. Behind one lock that is never held over an await.
+pub(super) struct Notes<'a> {
+    pub(super) scope: Scope,
+    pub(super) observer: &'a mut dyn Observer,
+    pub(super) lanes: Vec<LaneName>,
+    pub(super) sent: Vec<Sent>,
+    pub(super) members: BTreeMap<ChatId, BTreeSet<ActorId>>,
+    pub(super) counts: Vec<Count>,
+    /// First and last time of every named moment.
+    pub(super) moments: BTreeMap<(String, MomentPart), (Duration, Duration)>,
+    /// For each actor, how much of its inbox was looked at for the diagram.
+    pub(super) told: Vec<usize>,
+    pub(super) killed: Option<Duration>,
+    pub(super) started: Option<Duration>,
+    pub(super) recovery: Option<Recovery>,
+    pub(super) unsaved: Vec<String>,
+    pub(super) slowest: Option<Duration>,
+    current: Span,
+    held: usize,
+}
+
+/// A moment that a step itself records; deliveries are found in the inboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum MomentPart {
+    Sent,
+    Saved,
+    Done,
+}
+
+/// Everything that one run needs.
+pub(super) struct Stage<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) around: Surroundings,
+    pub(super) server: Server,
+    pub(super) actors: Vec<Actor>,
+    pub(super) accounts: Vec<Account>,
+    notes: Mutex<Notes<'a>>,
+}
+
+/// The way through a list of steps; boxed because steps hold lists of steps.
+pub(super) type Way<'s> = Pin<Box<dyn Future<Output = Result<(), Box<Failure>>> + 's>>;
+
+impl<'a> Stage<'a> {
+    /// Starts the server and dresses the actors.
+    pub(super) async fn set(
+        scenario: &'a Scenario,
+        config: RunConfig,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self, RunError> {
+        let seed = config.seed.or(scenario.seed).unwrap_or_else(rand::random);
+        let server = Server::start(&config).await?;
+        let around = Surroundings {
+            url: server.url().clone(),
+            dialect: config.dialect,
+            clock: Clock::start(),
+            bell: Bell::default(),
+            seed,
+        };
+        let actors = scenario.actors.iter().zip(0..).map(|(spec, index)| {
+            Actor::new(spec, &scenario.defaults, &around, index).map_err(RunError::from)
+        });
+        let actors = actors.collect::<Result<Vec<_>, _>>()?;
+        let mut scope = Scope::new(config.env);
+        let accounts = accounts_of(scenario, &scope)?;
+        for (actor, account) in actors.iter().zip(&accounts) {
+            scope.set_of(actor.name(), "email", json!(account.email));
+            scope.set_of(actor.name(), "role", json!(actor.role()));
+        }
+        for (name, value) in &scenario.vars {
+            let value = scope.resolve(value, None).map_err(|wrong| unresolved(scenario, wrong))?;
+            scope.set(&name.name, value);
+        }
+        let notes = Mutex::new(Notes {
+            scope,
+            observer,
+            lanes: Vec::new(),
+            sent: Vec::new(),
+            members: BTreeMap::new(),
+            counts: Vec::new(),
+            moments: BTreeMap::new(),
+            told: vec![0; actors.len()],
+            killed: None,
+            started: None,
+            recovery: None,
+            unsaved: Vec::new(),
+            slowest: None,
+            current: Span::default(),
+            held: 0,
+        });
+        Ok(Self { scenario, around, server, actors, accounts, notes })
+    }
+
+    pub(super) fn notes(&self) -> MutexGuard<'_, Notes<'a>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.around.clock.now()
+    }
+
+    pub(super) fn actor(&self, id: ActorId) -> &Actor {
+        &self.actors[id.0]
+    }
+
+    /// Everything from the first step to the last check; nothing is left afterwards.
+    pub(super) async fn play(self) -> Report {
+        let mut failures = Vec::new();
+        let deadline = Instant::now() + self.scenario.timeout;
+        failures.extend(self.within(deadline, &self.scenario.steps).await);
+        let deadline = Instant::now() + ALWAYS_WITHIN;
+        failures.extend(self.within(deadline, &self.scenario.always).await);
+        // Checks over a scenario that stopped half-way would accuse what never had a chance.
+        let (checks, broken) = if failures.is_empty() { self.check().await } else { (0, vec![]) };
+        let of = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always) + checks;
+        let held = self.notes().held + checks.saturating_sub(broken.len());
+        failures.extend(broken);
+        futures_util::future::join_all(self.actors.iter().map(Actor::close)).await;
+        self.server.end().await;
+        self.report(failures, held, of)
+    }
+
+    async fn within(&self, deadline: Instant, steps: &[Step]) -> Option<Failure> {
+        let way = self.watched(self.steps(steps));
+        match timeout_at(deadline, way).await {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(*failure),
+            Err(_) => {
+                let span = self.notes().current;
+                let limit = self.scenario.timeout;
+                let wrong =
+                    Wrong::new(format!("the scenario to end within {limit:?}"), "this step");
+                Some(self.failure(span, "the scenario's time limit", wrong, &[]))
+            }
+        }
+    }
+
+    /// Shows what links do by themselves while something else goes on.
+    async fn watched<T>(&self, way: impl Future<Output = T>) -> T {
+        // Longer than any scenario may take; the way ends first.
+        let forever = Instant::now() + Duration::from_secs(24 * 3_600);
+        let watch = self.around.bell.wait(forever, || {
+            self.tell_links();
+            None::<()>
+        });
+        tokio::select! {
+            biased;
+            came = way => came,
+            _ = watch => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn steps<'s>(&'s self, steps: &'s [Step]) -> Way<'s> {
+        Box::pin(async move {
+            for step in steps {
+                self.notes().current = step.span;
+                self.learn();
+                match self.step(step).await {
+                    Ok(()) if matches!(step.verb, Verb::Act { .. }) => {}
+                    Ok(()) => self.notes().held += 1,
+                    Err(failure) => return Err(failure),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// What became of messages that were only queued when their step was over.
+    pub(super) fn learn(&self) {
+        let mut notes = self.notes();
+        for sent in notes.sent.clone() {
+            let Some(step) = sent.step else { continue };
+            self.actor(sent.actor).inbox().with(|entries| {
+                if let Some((at, Outcome::Stored { message, .. })) = outcome_of(entries, &sent.id) {
+                    notes.scope.set_of(&step, "id", json!(message.id));
+                    notes.scope.set_of(&step, "seq", json!(message.seq));
+                    notes.moments.entry((step, MomentPart::Saved)).or_insert((at, at));
+                }
+            });
+        }
+    }
+
+    pub(super) fn failure(
+        &self,
+        span: Span,
+        what: impl Into<String>,
+        wrong: Wrong,
+        concerned: &[ActorId],
+    ) -> Failure {
+        let mut context = Vec::new();
+        for id in concerned {
+            let actor = self.actor(*id);
+            let entries = actor.inbox().entries();
+            let from = entries.len().saturating_sub(CONTEXT_ENTRIES);
+            context.push(format!("the last that {} saw ({}):", actor.name(), actor.link_words()));
+            context.extend(entries[from..].iter().map(|entry| format!("  {entry}")));
+        }
+        context.extend(self.server.ended_by_itself());
+        Failure {
+            place: self.scenario.source.place(span),
+            excerpt: self.scenario.source.excerpt(first_line(self.scenario, span)),
+            what: what.into(),
+            expected: wrong.expected,
+            got: wrong.got,
+            context,
+        }
+    }
+
+    fn report(&self, failures: Vec<Failure>, held: usize, of: usize) -> Report {
+        self.learn();
+        let notes = self.notes();
+        let stored = notes.sent.iter().filter(|sent| {
+            self.actor(sent.actor).inbox().with(|entries| {
+                matches!(outcome_of(entries, &sent.id), Some((_, Outcome::Stored { .. })))
+            })
+        });
+        Report {
+            held,
+            of,
+            sent: notes.sent.len(),
+            stored: stored.count(),
+            delivered: self.actors.iter().map(check::shown).sum(),
+            slowest: notes.slowest,
+            recovery: notes.recovery,
+            took: self.now(),
+            seed: self.around.seed,
+            failures,
+        }
+    }
+
+    /// When something happened that an `order` names: first and last time.
+    pub(super) fn moment(&self, step: &str, part: Part) -> Option<(Duration, Duration)> {
+        let of = |part| self.notes().moments.get(&(step.to_owned(), part)).copied();
+        match part {
+            Part::Done => of(MomentPart::Done),
+            Part::Sent => of(MomentPart::Sent),
+            Part::Saved => of(MomentPart::Saved),
+            Part::At(actor) => {
+                let id = self.stored_id(step)?;
+                let at = check::shown_at(&self.actor(actor).inbox().entries(), id)?;
+                Some((at, at))
+            }
+        }
+    }
+}
+
+/// Only the first line of a step is shown with its failure.
+fn first_line(scenario: &Scenario, span: Span) -> Span {
+    let text = scenario.source.text().get(span.start..span.end).unwrap_or_default();
+    let end = text.find('\n').map_or(span.end, |len| span.start + len);
+    Span { start: span.start, end }
+}
+
+/// Steps that count: a heading is none, and what a step holds counts by itself.
+fn steps_of(steps: &[Step]) -> usize {
+    steps
+        .iter()
+        .map(|step| match &step.verb {
+            Verb::Act { .. } => 0,
+            Verb::Parallel(branches) => 1 + branches.iter().map(|b| steps_of(b)).sum::<usize>(),
+            Verb::Repeat { times, steps } => {
+                1 + steps_of(steps) * usize::try_from(*times).unwrap_or(usize::MAX)
+            }
+            _ => 1,
+        })
+        .sum()
+}
+
+fn unresolved(scenario: &Scenario, wrong: crate::scope::Unresolved) -> RunError {
+    RunError::Account { place: scenario.source.place(wrong.span), message: wrong.message }
+}
+
+/// The accounts of the file, and fresh ones for actors without: unique, so that parallel runs
+/// never meet, and of one region, so that a dispute finds this run's LSM.
+fn accounts_of(scenario: &Scenario, scope: &Scope) -> Result<Vec<Account>, RunError> {
+    let run = Uuid::new_v4().simple().to_string();
+    let run = &run[..12];
+    let text = |node: &crate::yaml::Node| match scope.resolve(node, None) {
+        Ok(Value::String(text)) => Ok(text),
+        Ok(other) => Ok(other.to_string()),
+        Err(wrong) => Err(unresolved(scenario, wrong)),
+    };
+    let account = |actor: &crate::file::Actor| match (&actor.user, &actor.password) {
+        (Some(user), Some(password)) => {
+            Ok(Account { email: text(user)?, password: text(password)?, fresh: None })
+        }
+        _ => Ok(Account {
+            email: format!("{}-{run}@example.test", actor.name.name),
+            password: Uuid::new_v4().to_string(),
+            fresh: Some(format!("region-{run}")),
+        }),
+    };
+    scenario.actors.iter().map(account).collect()
+}
