@@ -3,6 +3,7 @@
 mod book;
 mod chats;
 mod completions;
+#[cfg(unix)]
 mod db;
 #[cfg(unix)]
 mod demo;
@@ -99,6 +100,7 @@ pub(crate) enum Verb {
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Look at, stop or remove the private PostgreSQL
+    #[cfg(unix)]
     Db(db::Args),
     /// See the whole flow happen: three people, a real database, a server that is killed
     #[cfg(unix)]
@@ -131,6 +133,7 @@ impl Verb {
                 context.within(notifications::run(&args, context, out)).await
             }
             Self::Completions(args) => completions::run(&args, context, out),
+            #[cfg(unix)]
             Self::Db(args) => db::run(args, context, out).await,
             #[cfg(unix)]
             Self::Demo(args) => demo::run(args, context, out).await,

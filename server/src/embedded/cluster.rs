@@ -340,8 +340,12 @@ async fn owner_lock(folder: &Folder) -> Result<File, EmbeddedError> {
 
 /// Whether a process holds a [`Cluster`] of this folder.
 pub(super) fn is_owned(folder: &Folder) -> bool {
-    File::open(folder.owners())
-        .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    let Ok(file) = File::open(folder.owners()) else { return false };
+    // Another process that asks the same holds the lock for a few microseconds.
+    (0..3).all(|_| {
+        std::thread::yield_now();
+        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    })
 }
 
 pub(super) fn is_guarded(folder: &Folder) -> bool {

@@ -129,7 +129,7 @@ async fn save(client: &Client, url: &str, path: &Path) -> Result<String, String>
     }))
 }
 
-/// Unpacks into `to`, where nothing can reach outside, and moves the archive's one folder to `home`.
+/// Unpacks into `to`, with no way out of it, and moves the archive's one folder to `home`.
 fn unpack(archive: &Path, to: &Path, home: &Path) -> Result<(), String> {
     let plain = |error: std::io::Error| error.to_string();
     fs::create_dir(to).map_err(plain)?;

@@ -6,9 +6,9 @@
 //! | `gate` | named pipe, the guard's standard input | open for writing: every owner |
 //! | `acks/` | answers of the guard | |
 //! | `log` | what `initdb` or `postgres` said last | |
-//! | `lock` | exclusive: whoever starts, adopts, resets, makes or drops a database | for a moment |
+//! | `lock` | exclusive: to start, adopt, reset, make or drop | for a moment |
 //! | `owners` | shared: every owner for life, so that one can ask whether it is the last | owners |
-//! | `databases/` | a file per temporary database, exclusively locked while its owner lives | owners |
+//! | `databases/` | a file per temporary database, locked while its owner lives | owners |
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -27,7 +27,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(4);
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 /// `/.s.PGSQL.5432`
 const SOCKET_NAME_BYTES: usize = 14;
-/// Temporary folders are `trialogue-` and six random characters; a socket's folder may be `/s` in it.
+/// Temporary folders are `trialogue-` and six random characters; sockets may be in `/s` of it.
 pub(super) const TEMPORARY_PREFIX: &str = "trialogue-";
 const TEMPORARY_NAME_BYTES: usize = 1 + TEMPORARY_PREFIX.len() + 6 + 2;
 

@@ -3,8 +3,8 @@
 //!
 //! # Who owns a cluster, and how it ends
 //!
-//! A cluster is a folder (`folder.rs`). An *owner* is a process that holds a [`Cluster`] of it; there
-//! may be several (two demos and a `serve`). A *guard* (`guard.sh`) is the parent of the
+//! A cluster is a folder (`folder.rs`). An *owner* is a process that holds a [`Cluster`] of it;
+//! there may be several (two demos and a `serve`). A *guard* (`guard.sh`) is the parent of the
 //! database. The rules:
 //!
 //! 1. Every owner holds the write end of the cluster's named pipe, the *gate*; the guard reads it.

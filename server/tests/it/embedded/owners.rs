@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
-use trialogue_server::embedded::Cluster;
+use trialogue_server::embedded::{Cluster, running};
 
 use super::{options, sockets, text, until};
 
@@ -85,4 +85,30 @@ async fn on_a_foreign_server_only_databases_of_our_making_are_touched() {
     for cluster in [cluster, next, server] {
         cluster.stop().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn owners_that_come_while_the_last_one_goes_find_a_running_database() {
+    const OWNERS: usize = 4;
+    const ROUNDS: usize = 4;
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path());
+    // Each stops its hold at once, so that starts, adoptions and stops meet in every order.
+    let mut owners = tokio::task::JoinSet::new();
+    for _ in 0..OWNERS {
+        let options = options.clone();
+        owners.spawn(async move {
+            for _ in 0..ROUNDS {
+                let cluster = Cluster::persistent_with(&options).await.unwrap();
+                let url = cluster.own_database().await.unwrap();
+                assert_eq!(text(&url, "SELECT 'up'").await, "up");
+                cluster.stop().await.unwrap();
+            }
+        });
+    }
+    while let Some(owner) = owners.join_next().await {
+        owner.unwrap();
+    }
+    let left = running(&options).unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
