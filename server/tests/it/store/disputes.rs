@@ -1,0 +1,140 @@
+//! Disputes: one at a time, the right LSM, and nothing said by who is out.
+
+use std::sync::Arc;
+
+use trialogue_protocol::{DisputeId, Role, UserId};
+use trialogue_server::store::{DisputeOpening, DisputeStep, NewDispute, Verdict};
+
+use super::{Booked, World, at_once};
+
+fn dispute(booked: Booked, by: UserId) -> NewDispute {
+    NewDispute {
+        raised_by: by,
+        chat_id: Some(booked.chat),
+        job_id: None,
+        description: "it still leaks".to_owned(),
+    }
+}
+
+async fn open(world: &World, booked: Booked) -> (DisputeId, UserId) {
+    match world.store.open_dispute(dispute(booked, booked.customer)).await.unwrap() {
+        DisputeOpening::Opened { dispute_id, lsm, .. } => (dispute_id, lsm.id),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn eight_at_once_open_one_dispute() {
+    let world = Arc::new(World::new().await);
+    let lsm = world.person(Role::Lsm).await;
+    let booked = world.booking().await;
+    let openings = at_once(8, |index| {
+        let world = Arc::clone(&world);
+        let by = if index % 2 == 0 { booked.customer } else { booked.provider };
+        async move { world.store.open_dispute(dispute(booked, by)).await.unwrap() }
+    })
+    .await;
+    let opened: Vec<_> = openings
+        .iter()
+        .filter_map(|opening| match opening {
+            DisputeOpening::Opened { lsm, notices, .. } => Some((lsm.id, notices.len())),
+            other => {
+                assert_eq!(*other, DisputeOpening::OpenAlready);
+                None
+            }
+        })
+        .collect();
+    assert_eq!(opened, [(lsm, 2)], "the LSM and the other member are told");
+    let chat = world.store.chat(booked.customer, booked.chat).await.unwrap().unwrap();
+    assert!(chat.lsm_invited && !chat.lsm_joined);
+}
+
+#[tokio::test]
+async fn the_lsm_of_the_region_with_the_fewest_open_disputes_is_asked() {
+    let world = World::new().await;
+    world.person_in(Role::Lsm, Some("South")).await;
+    world.person_in(Role::Lsm, None).await;
+    let first = world.booking().await;
+    let refused = world.store.open_dispute(dispute(first, first.customer)).await.unwrap();
+    assert_eq!(refused, DisputeOpening::NoLsm, "none in the provider's region");
+    let one = world.person_in(Role::Lsm, Some(" NORTH ")).await;
+    let two = world.person_in(Role::Lsm, Some("north")).await;
+    let gone = world.person(Role::Lsm).await;
+    let disable = "update users set disabled_at = now() where id = $1 returning 1::bigint";
+    world.count_of(disable, gone).await;
+    let (first_dispute, asked) = open(&world, first).await;
+    assert_eq!(asked, one, "the one who is longest here");
+    let second = world.booking().await;
+    assert_eq!(open(&world, second).await.1, two);
+    let third = world.booking().await;
+    assert_eq!(open(&world, third).await.1, one);
+    world.store.join_dispute(one, first_dispute).await.unwrap();
+    world.store.resolve_dispute(one, first_dispute, "done".to_owned()).await.unwrap();
+    let fourth = world.booking().await;
+    assert_eq!(open(&world, fourth).await.1, one, "a resolved dispute is no load");
+}
+
+#[tokio::test]
+async fn only_the_invited_lsm_joins_and_only_while_the_dispute_is_open() {
+    let world = World::new().await;
+    let lsm = world.person(Role::Lsm).await;
+    let other = world.person_in(Role::Lsm, Some("South")).await;
+    let booked = world.booking().await;
+    let (id, asked) = open(&world, booked).await;
+    assert_eq!(asked, lsm);
+    assert_eq!(world.store.entry(lsm, booked.chat).await.unwrap(), None, "not before joining");
+    let verdict = world.say(lsm, booked.chat, "x", None).await;
+    assert!(matches!(verdict, Verdict::Denied), "{verdict:?}");
+    for stranger in [other, booked.customer, booked.provider, UserId(-1)] {
+        let step = world.store.join_dispute(stranger, id).await.unwrap();
+        assert_eq!(step, DisputeStep::Denied);
+        let step = world.store.accept_invite(stranger, booked.chat).await.unwrap();
+        assert_eq!(step, DisputeStep::Denied);
+    }
+    let early = world.store.resolve_dispute(lsm, id, "x".to_owned()).await.unwrap();
+    assert_eq!(early, DisputeStep::Conflict, "not joined yet");
+    let joined = world.store.accept_invite(lsm, booked.chat).await.unwrap();
+    assert!(matches!(&joined, DisputeStep::Done { notices, .. } if notices.len() == 2));
+    let again = world.store.join_dispute(lsm, id).await.unwrap();
+    assert_eq!(again, DisputeStep::Unchanged { chat_id: booked.chat });
+    world.stored(lsm, booked.chat, "good day").await;
+    let step = world.store.resolve_dispute(other, id, "x".to_owned()).await.unwrap();
+    assert_eq!(step, DisputeStep::Denied);
+    let step = world.store.resolve_dispute(lsm, id, "a new tap".to_owned()).await.unwrap();
+    assert!(matches!(step, DisputeStep::Done { .. }));
+    assert_eq!(world.store.entry(lsm, booked.chat).await.unwrap(), None);
+    assert_eq!(world.store.accept_invite(lsm, booked.chat).await.unwrap(), DisputeStep::Denied);
+    assert_eq!(world.store.join_dispute(lsm, id).await.unwrap(), DisputeStep::Denied);
+    let step = world.store.resolve_dispute(lsm, id, "x".to_owned()).await.unwrap();
+    assert_eq!(step, DisputeStep::Conflict);
+    let ended = world.store.endings(60).await.unwrap();
+    assert_eq!(ended.iter().filter(|ending| ending.user_id == lsm).count(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_said_after_the_lsm_is_out() {
+    let world = Arc::new(World::new().await);
+    world.person(Role::Lsm).await;
+    let booked = world.booking().await;
+    for _ in 0..20 {
+        let (id, lsm) = open(&world, booked).await;
+        world.store.join_dispute(lsm, id).await.unwrap();
+        let sending = {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let mut last = 0;
+                loop {
+                    match world.say(lsm, booked.chat, "x", None).await {
+                        Verdict::Stored(stored) => last = stored.message.seq.unwrap(),
+                        Verdict::Denied => return last,
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+        };
+        world.store.resolve_dispute(lsm, id, "done".to_owned()).await.unwrap();
+        let end = world.store.last_seqs(&[booked.chat]).await.unwrap()[0].1;
+        assert!(sending.await.unwrap() <= end);
+        assert_eq!(world.store.last_seqs(&[booked.chat]).await.unwrap()[0].1, end);
+    }
+}
