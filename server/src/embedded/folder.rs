@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `data/` | PostgreSQL's own | the database |
 //! | `gate` | named pipe, the guard's standard input | open for writing: every owner |
+//! | `guard.sh` | the guard's script | |
 //! | `acks/` | answers of the guard | |
 //! | `log` | what `initdb` or `postgres` said last | |
 //! | `lock` | exclusive: to start, adopt, reset, make or drop | for a moment |
@@ -150,7 +151,9 @@ pub(super) fn temporary(preferred: &Path, account: Account) -> Result<PathBuf, E
 pub(super) fn temporary_parent(preferred: &Path, switched: bool) -> PathBuf {
     let longest = preferred.as_os_str().len() + TEMPORARY_NAME_BYTES + SOCKET_NAME_BYTES;
     let reachable = !switched || closed_ancestor(preferred).is_none();
-    if longest <= SOCKET_PATH_BYTES_MAX && reachable && preferred.is_absolute() {
+    // PostgreSQL takes a list of folders for its sockets, with commas between them.
+    let plain = preferred.is_absolute() && !preferred.to_string_lossy().contains([',', '"']);
+    if longest <= SOCKET_PATH_BYTES_MAX && reachable && plain {
         preferred.to_owned()
     } else {
         PathBuf::from("/tmp")
@@ -171,6 +174,7 @@ mod tests {
     fn a_temporary_folder_too_deep_for_a_socket_is_made_in_tmp() {
         let deep = PathBuf::from(format!("/{}", "d".repeat(80)));
         assert_eq!(temporary_parent(&deep, false), Path::new("/tmp"));
+        assert_eq!(temporary_parent(Path::new("/a,b"), false), Path::new("/tmp"));
         let usual = Path::new("/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T");
         assert_eq!(temporary_parent(usual, false), usual);
     }

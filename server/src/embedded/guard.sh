@@ -4,7 +4,7 @@
 # kernel counts the owners, whatever way they die: end of file means that the last one is gone.
 # An owner asks by a line "WORD NAME"; the answer is the exit status, written to acks/NAME.
 #
-# usage: guard BIN FOLDER SOCKETS SIGNAL AFTER SYNC [postgres argument]...
+# usage: guard.sh BIN FOLDER SOCKETS SIGNAL AFTER SYNC [postgres argument]...
 #   SIGNAL  how the database is told to stop: INT (clean) or QUIT (at once, loses nothing committed)
 #   AFTER   keep or remove: what becomes of FOLDER
 #   SYNC    each, once or never: how a new cluster reaches the disk
@@ -60,7 +60,8 @@ while [ -n "$postgres" ] && runs "$postgres"; do
     else
         kill -"$signal" "$postgres"
     fi
-    sleep 0.05
+    # Not every `sleep` knows fractions.
+    sleep 0.05 2>/dev/null || sleep 1
 done
 rm -rf "$sockets" "$folder"/acks/*
 [ "$after" = keep ] || rm -rf "$folder"
