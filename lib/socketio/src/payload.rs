@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde::ser::Error as _;
+use serde::{Deserialize, Serialize};
 
 use crate::json::{self, Elements, NESTING_CEILING};
 
@@ -102,12 +101,12 @@ impl Args {
         self.count == 0
     }
 
-    /// The argument at `index` (from 0) in the wanted type.
+    /// The argument at `index` (from 0) in the wanted type, which may borrow from the text.
     ///
     /// # Errors
     ///
     /// [`ArgsError`] when there is no such argument or when it has another shape.
-    pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, ArgsError> {
+    pub fn get<'a, T: Deserialize<'a>>(&'a self, index: usize) -> Result<T, ArgsError> {
         let rest = self.from(index).ok_or(ArgsError::Missing { index })?;
         // The text behind the value is known to be valid and is not looked at.
         T::deserialize(&mut serde_json::Deserializer::from_slice(rest))

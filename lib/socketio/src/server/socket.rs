@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use super::frame::{self, Frames};
 use super::id::SocketId;
 use super::inbox::Inbox;
-use super::namespace::NamespaceInner;
+use super::namespace::{Namespace, NamespaceInner};
 use super::session::{Closed, Session, lock};
 use super::signal::HANDLERS;
 use crate::packet::{self, NamedArgs};
@@ -175,6 +175,12 @@ impl Socket {
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path()
+    }
+
+    /// The namespace that the client is in.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace(Arc::clone(&self.0.namespace))
     }
 
     /// Marks the socket for [`super::Namespace::emit_split`] (0 at first); for example with the

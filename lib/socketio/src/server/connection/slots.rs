@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::super::handler::{ConnectRequest, Life};
 use super::super::session::Session;
+use super::super::signal::{HANDLERS, ROOM};
 use super::super::socket::{SocketInner, leave_namespace};
 use super::super::{frame, peer::Peer};
 use crate::packet::{self, Body, Decoder, Packet};
@@ -161,7 +162,7 @@ impl Slots {
         let socket = Arc::new(socket);
         let life = Some(handler.start(request, Arc::clone(&socket)));
         self.slots.push(Slot { path, socket, life, exit_by_ms: None });
-        self.session.signal.ring(super::super::signal::HANDLERS);
+        self.session.signal.ring(HANDLERS);
     }
 
     /// Lets the handlers go on that want to.
@@ -173,6 +174,8 @@ impl Slots {
                 Ok(Poll::Ready(())) => {
                     slot.life = None;
                     leave_namespace(&slot.socket);
+                    // The client may wait to come back to this namespace.
+                    self.session.signal.ring(ROOM);
                 }
                 Ok(Poll::Pending) => {
                     if slot.socket.is_closed() && slot.exit_by_ms.is_none() {
@@ -199,6 +202,7 @@ impl Slots {
             if slot.life.is_some() && slot.exit_by_ms.is_some_and(|by| by <= now_ms) {
                 tracing::warn!(namespace = slot.socket.path(), "a handler outlived its socket");
                 slot.life = None;
+                self.session.signal.ring(ROOM);
             }
         }
     }
