@@ -68,7 +68,7 @@ async fn fetch(options: &Options, target: &str, staging: &Path, home: &Path) -> 
         .read_timeout(SILENCE_MAX)
         .timeout(DOWNLOAD_WITHIN)
         .build()
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| innermost(&error))?;
     options.tell(&Notice::Downloading(url.clone()));
     let published = published_checksum(&client, &format!("{url}.sha256")).await?;
     let archive = staging.join("archive.tar.gz");
@@ -81,12 +81,16 @@ async fn fetch(options: &Options, target: &str, staging: &Path, home: &Path) -> 
     let (from, to, home) = (archive, staging.join("unpacked"), home.to_owned());
     let unpacked = tokio::task::spawn_blocking(move || unpack(&from, &to, &home)).await;
     unpacked
-        .map_err(|error| chain(&error))?
+        .map_err(|error| innermost(&error))?
         .map_err(|error| format!("cannot unpack {url}: {error}"))
 }
 
+fn broken(url: &str, error: &reqwest::Error) -> String {
+    format!("{url}: {}", innermost(error))
+}
+
 async fn get(client: &Client, url: &str) -> Result<Response, String> {
-    let response = client.get(url).send().await.map_err(|error| chain(&error))?;
+    let response = client.get(url).send().await.map_err(|error| broken(url, &error))?;
     let status = response.status();
     if status.is_success() { Ok(response) } else { Err(format!("{url} answers {status}")) }
 }
@@ -95,7 +99,7 @@ async fn get(client: &Client, url: &str) -> Result<Response, String> {
 async fn published_checksum(client: &Client, url: &str) -> Result<String, String> {
     let mut response = get(client, url).await?;
     let mut text = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
         text.extend_from_slice(&chunk);
         if text.len() as u64 > CHECKSUM_BYTES_MAX {
             return Err(format!("{url} is longer than {CHECKSUM_BYTES_MAX} bytes"));
@@ -114,7 +118,7 @@ async fn save(client: &Client, url: &str, path: &Path) -> Result<String, String>
     let mut file = tokio::fs::File::create(path).await.map_err(disk)?;
     let mut digest = Sha256::new();
     let mut length = 0;
-    while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
         length += chunk.len() as u64;
         if length > ARCHIVE_BYTES_MAX {
             return Err(format!("{url} is longer than {ARCHIVE_BYTES_MAX} bytes"));
@@ -172,13 +176,11 @@ fn target() -> Option<String> {
     Some(format!("{}-{system}", std::env::consts::ARCH))
 }
 
-/// An error with its causes: the outer one alone says only that something went wrong.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let _ = write!(text, ": {inner}");
-        cause = inner.source();
+/// The innermost cause of an error: the outer ones only repeat what was tried.
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
     }
-    text
+    error.to_string()
 }

@@ -1,4 +1,5 @@
 //! What can go wrong with the private PostgreSQL, one sentence each, fit for a person's screen.
+//! A cause is part of its sentence and therefore not a `source`: who prints both says it twice.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::time::Duration;
 pub enum EmbeddedError {
     /// Nothing installed, and the download failed; `advice` says what to install here.
     #[error(
-        "no PostgreSQL 13 or newer is installed and none could be downloaded: {cause}\n{advice}"
+        "no PostgreSQL 13 or newer is installed and none could be downloaded ({cause}); {advice}"
     )]
     NoBinaries {
         /// What the download met.
@@ -27,12 +28,12 @@ pub enum EmbeddedError {
     #[error("{0}")]
     NoUser(String),
     /// A file, folder or process of the cluster.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}: {cause}")]
     Io {
         /// What was tried, with the path.
         action: String,
         /// The system's answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Somebody else holds it, or it hangs.
     #[error("{what} did not happen within {} s", within.as_secs())]
@@ -51,12 +52,12 @@ pub enum EmbeddedError {
         log: String,
     },
     /// A statement on the cluster itself.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}: {cause}")]
     Database {
         /// What was tried.
         action: String,
         /// The database's answer.
-        source: sqlx::Error,
+        cause: sqlx::Error,
     },
     /// A name that would have to be quoted, or an address that is no URL.
     #[error("{0}")]
@@ -68,7 +69,7 @@ pub enum EmbeddedError {
 
 impl EmbeddedError {
     pub(super) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action: action.into(), source }
+        move |cause| Self::Io { action: action.into(), cause }
     }
 
     pub(super) fn path(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -76,6 +77,6 @@ impl EmbeddedError {
     }
 
     pub(super) fn database(action: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { action: action.into(), source }
+        move |cause| Self::Database { action: action.into(), cause }
     }
 }

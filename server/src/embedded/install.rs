@@ -27,11 +27,11 @@ fn for_system(system: &str, release: &str) -> String {
         .chain([system]);
     for id in ids {
         if let Some((_, sentence)) = SENTENCES.iter().find(|(known, _)| known.contains(&id)) {
-            return format!("install it and try again; {sentence}");
+            return format!("install it and try again: {sentence}");
         }
     }
     let all: Vec<&str> = SENTENCES.iter().map(|(_, sentence)| *sentence).collect();
-    format!("install it and try again:\n  {}", all.join("\n  "))
+    format!("install it and try again: {}", all.join("; "))
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
     fn check(system: &str, release: &str, expect: &str) {
         let advice = for_system(system, release);
         assert!(advice.contains(expect), "{advice}");
-        assert_eq!(advice.lines().count(), 1, "{advice}");
+        assert!(!advice.contains("; "), "one system, one sentence: {advice}");
     }
 
     #[test]
@@ -59,6 +59,6 @@ mod tests {
     #[test]
     fn an_unknown_system_is_told_all() {
         let advice = for_system("linux", "ID=plan9\n");
-        assert_eq!(advice.lines().count(), 1 + SENTENCES.len(), "{advice}");
+        assert_eq!(advice.split("; ").count(), SENTENCES.len(), "{advice}");
     }
 }
