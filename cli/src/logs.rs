@@ -1,5 +1,7 @@
 //! Diagnostics: `tracing` to standard error, never to standard output.
 
+use std::io::IsTerminal;
+
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +26,8 @@ pub(crate) fn start(cli: &Cli) {
         .or_else(|_| EnvFilter::try_new(wanted))
         .unwrap_or_default();
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-    if cli.global.json {
+    let is_for_programs = cli.verb.is_service() && !std::io::stderr().is_terminal();
+    if cli.global.json || is_for_programs {
         log.json().init();
     } else {
         log.with_ansi(out::stderr_colors(cli.global.color)).init();

@@ -19,7 +19,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,6 +38,23 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Connections that may wait for us to accept them: a whole room of clients comes back at once
+/// after a restart.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address, also right after a former owner of the port was killed.
+///
+/// # Errors
+///
+/// What the system says: in use, not ours, not permitted.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Who sent a request, with trusted proxies looked through; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,7 @@
 //! The Trialogue server: REST and Socket.IO over PostgreSQL, as the wire contract has it.
+//!
+//! A request walks `http | socket -> flow -> policy, store -> Outcome -> publish`. A handler holds
+//! no SQL, a flow no socket, the store no opinion; `publish` alone emits.
 
 pub mod accept;
 pub mod auth;
@@ -11,7 +14,27 @@ pub mod http;
 pub mod limits;
 pub mod policy;
 pub mod publish;
+mod running;
 pub mod secret;
 pub mod socket;
 pub mod state;
 pub mod store;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use running::{RunError, Running};
+
+/// Runs a server on `listener` until `shutdown` is cancelled, then stops it within 10 s.
+///
+/// # Errors
+///
+/// [`RunError`] when it cannot start: settings, secret, database.
+pub async fn run(
+    listener: TcpListener,
+    config: config::Config,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    Running::start(listener, config).await?.serve(shutdown).await;
+    Ok(())
+}

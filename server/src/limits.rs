@@ -152,6 +152,12 @@ impl Bucket {
         self.tokens -= 1.0;
         Ok(())
     }
+
+    /// Whether it would be full by now: then it says nothing any more.
+    pub fn is_full(&self, rate: Rate, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.refilled_at).as_secs_f32();
+        self.tokens + passed * rate.per_second as f32 >= rate.burst as f32
+    }
 }
 
 #[cfg(test)]

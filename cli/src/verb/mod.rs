@@ -22,6 +22,7 @@ mod read;
 mod register;
 mod resolve;
 mod send;
+mod serve;
 mod whoami;
 
 use clap::Subcommand;
@@ -107,6 +108,8 @@ pub(crate) enum Verb {
     Demo(demo::Args),
     /// Write the man pages into a folder
     Man(man::Args),
+    /// Run the server, with a private PostgreSQL unless it is given one
+    Serve(Box<serve::Args>),
 }
 
 impl Verb {
@@ -138,6 +141,7 @@ impl Verb {
             #[cfg(unix)]
             Self::Demo(args) => demo::run(args, context, out).await,
             Self::Man(args) => man::run(&args, out),
+            Self::Serve(args) => serve::run(*args, context, out).await,
         }
     }
 
@@ -148,11 +152,16 @@ impl Verb {
         if matches!(self, Self::Demo(_)) {
             return true;
         }
-        false
+        self.is_service()
     }
 
     /// What is logged when neither `-q` nor `-v` says otherwise.
     pub(crate) fn log_level(&self) -> LevelFilter {
-        LevelFilter::WARN
+        if self.is_service() { LevelFilter::INFO } else { LevelFilter::WARN }
+    }
+
+    /// Whether its log is read by programs when nobody sits at a terminal.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Serve(_))
     }
 }

@@ -4,15 +4,33 @@
 //! Nothing here decides what is true: a broadcast repeats a commit and may be lost at any instant;
 //! the database is asked again until everybody in the room has seen it.
 
+pub(crate) mod answer;
+mod attendance;
 mod broadcast;
+pub(crate) mod frames;
+mod notices;
+mod order;
+pub(crate) mod room;
+mod shard;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use trialogue_protocol::ChatId;
+use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use trialogue_protocol::{ChatId, NotificationId, Seq, Typing, UserId};
+use trialogue_socketio::server::{Event, Namespace, Socket, SocketId};
 
 pub use broadcast::{Broadcast, StoredMessage};
+
+use crate::error::Error;
+use crate::socket::Presence;
+use crate::store::Store;
+use notices::Notice;
+use room::Admission;
 
 /// Tasks that put out. Chats are dealt out by id, so that one busy chat delays a part of the
 /// others only and no lock is held while a room of many sockets is served.
@@ -24,24 +42,77 @@ const QUEUE_MAX: usize = 1_024;
 /// See [`QUEUE_MAX`].
 const PUBLISH_WAIT: Duration = Duration::from_secs(2);
 
+/// Said to who asked for something that a publisher had no time for.
+const BEHIND: &str = "the server is behind, nothing was done";
+
 /// One thing for a shard to do.
-#[derive(Debug)]
-pub enum Op {
-    /// A flow has committed.
-    Told(Broadcast),
+pub(crate) enum Op {
+    /// A flow has committed; the socket that caused it need not hear of it where "the others" do.
+    Told(Broadcast, Option<SocketId>),
+    /// The access check of a join begins.
+    Open(ChatId),
+    /// It has ended without an admission.
+    Abandon(ChatId),
+    /// It has passed.
+    Admit(Box<Admission>),
+    /// A request to leave.
+    Leave(ChatId, Socket, Event),
+    /// A socket is gone; these are the chats of this shard that it may have been in.
+    Gone(SocketId, Vec<ChatId>),
+    /// Somebody types, says this socket.
+    Typing(Typing, UserId, Socket, Event),
+    /// Somebody came online or went: look it up.
+    Seen(UserId),
+    /// How far is every room that somebody is in?
+    Survey(oneshot::Sender<Vec<(ChatId, Seq)>>),
+    /// What the sweep found there: chat, where the room was, where the database is.
+    Found(Vec<(ChatId, Seq, Seq)>),
+    /// Answer when everything before this was done.
+    Flush(oneshot::Sender<()>),
 }
 
-/// Where flows hand over what others must hear of. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Where flows and sockets hand over what others must hear of. Cheap to clone.
+#[derive(Clone)]
 pub struct Publisher {
     shards: Arc<[mpsc::Sender<Op>]>,
 }
 
-/// The other end of a [`Publisher`]: what its tasks will read.
-#[derive(Debug)]
+/// The other end of a [`Publisher`]: what its tasks read once they run.
 pub struct Publishing {
-    /// One queue per shard.
-    pub queues: Vec<mpsc::Receiver<Op>>,
+    queues: Vec<mpsc::Receiver<Op>>,
+}
+
+/// What every shard needs.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) namespace: Namespace,
+    pub(crate) presence: Presence,
+    pub(crate) notices: mpsc::Sender<Notice>,
+}
+
+impl Context {
+    /// Has a message's notification pushed to those sockets of the recipient that are not in the
+    /// chat's room, where `in_room` of them are. Costs nothing when all are there.
+    pub(crate) fn notify(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+        chat_id: ChatId,
+        in_room: usize,
+    ) {
+        if self.presence.sockets_of(recipient) > in_room {
+            self.push(Notice { recipient, id, chat_id: Some(chat_id) });
+        }
+    }
+
+    /// Hands a notice to its lane. When that is full the push is left out: the notification is
+    /// stored, and the list that the client reads has it.
+    pub(crate) fn push(&self, notice: Notice) {
+        if self.notices.try_send(notice).is_err() {
+            tracing::debug!("a push was left out: too many wait");
+        }
+    }
 }
 
 impl Publisher {
@@ -55,22 +126,156 @@ impl Publisher {
     /// request with an acknowledgement, after that. Waits 2 s at most for room in the queue.
     pub async fn publish(&self, broadcasts: Vec<Broadcast>) {
         for broadcast in broadcasts {
-            let shard = match &broadcast {
-                Broadcast::Message(stored) => self.shard(stored.message.chat_id),
-                Broadcast::Read { chat_id, .. }
-                | Broadcast::ChatUpdated { chat_id }
-                | Broadcast::MemberRemoved { chat_id, .. } => self.shard(*chat_id),
-                Broadcast::Notified(_) | Broadcast::SessionsEnded { .. } => &self.shards[0],
-            };
-            let sent = tokio::time::timeout(PUBLISH_WAIT, shard.send(Op::Told(broadcast))).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                tracing::warn!("a broadcast was dropped; the sweep will find it");
+            self.tell(broadcast, None).await;
+        }
+    }
+
+    /// Like [`Publisher::publish`] for one thing, caused by a socket that knows it already.
+    pub(crate) async fn tell(&self, broadcast: Broadcast, from: Option<SocketId>) {
+        let shard = match &broadcast {
+            Broadcast::Message(stored) => shard_of(stored.message.chat_id),
+            Broadcast::Read { chat_id, .. }
+            | Broadcast::ChatUpdated { chat_id }
+            | Broadcast::MemberRemoved { chat_id, .. } => shard_of(*chat_id),
+            Broadcast::Notified(notification) => shard_of_user(notification.recipient_id),
+            Broadcast::SessionsEnded { user_id, .. } => shard_of_user(*user_id),
+        };
+        // What is dropped here was committed: the sweep puts out messages, lists have the rest.
+        let _ = self.hand(shard, Op::Told(broadcast, from)).await;
+    }
+
+    /// Announces that a join's access check begins; the room keeps what is said from now on until
+    /// the [`Opening`] is admitted or dropped.
+    pub(crate) async fn open(&self, chat_id: ChatId) -> Opening {
+        let opened = self.hand(shard_of(chat_id), Op::Open(chat_id)).await.is_ok();
+        Opening { publisher: self.clone(), chat_id: opened.then_some(chat_id) }
+    }
+
+    /// Has a socket leave a chat and answers its request. False when that could not be handed
+    /// over; then the request was refused.
+    pub(crate) async fn leave(&self, chat_id: ChatId, socket: Socket, request: Event) -> bool {
+        match self.hand(shard_of(chat_id), Op::Leave(chat_id, socket, request)).await {
+            Err(Op::Leave(_, socket, request)) => {
+                answer::refused(request, &socket, Error::unavailable(BEHIND).ack());
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Puts out that somebody types, if the socket is in the room, and answers the request.
+    pub(crate) async fn typing(&self, typing: Typing, user: UserId, socket: Socket, from: Event) {
+        let shard = shard_of(typing.chat_id);
+        let op = Op::Typing(typing, user, socket, from);
+        if let Err(Op::Typing(_, _, socket, request)) = self.hand(shard, op).await {
+            answer::refused(request, &socket, Error::unavailable(BEHIND).ack());
+        }
+    }
+
+    /// A socket is gone that may have been in these chats.
+    pub(crate) async fn gone(&self, socket: SocketId, chats: impl Iterator<Item = ChatId>) {
+        let mut by_shard: [Vec<ChatId>; SHARDS] = Default::default();
+        chats.for_each(|chat_id| by_shard[shard_of(chat_id)].push(chat_id));
+        for (shard, chats) in by_shard.into_iter().enumerate().filter(|(_, c)| !c.is_empty()) {
+            self.hand_surely(shard, Op::Gone(socket, chats)).await;
+        }
+    }
+
+    /// Somebody came online or went.
+    pub(crate) async fn seen(&self, user_id: UserId) {
+        for shard in 0..SHARDS {
+            self.hand_surely(shard, Op::Seen(user_id)).await;
+        }
+    }
+
+    /// Waits until everything handed over before has been put out.
+    pub(crate) async fn flush(&self) {
+        for shard in self.shards.iter() {
+            let (done, flushed) = oneshot::channel();
+            if shard.send(Op::Flush(done)).await.is_ok() {
+                // A shard that has ended has nothing left to put out.
+                let _ = flushed.await;
             }
         }
     }
 
-    fn shard(&self, chat_id: ChatId) -> &mpsc::Sender<Op> {
-        // The last bytes of an id are random, whoever made it.
-        &self.shards[usize::from(chat_id.0.as_bytes()[15]) % SHARDS]
+    /// Gives a shard what must not be lost, however long it takes; it fails only at the end.
+    async fn hand_surely(&self, shard: usize, op: Op) {
+        if self.shards[shard].send(op).await.is_err() {
+            tracing::debug!(shard, "a publisher has ended");
+        }
     }
+
+    /// Gives a shard something to do, or gives it back when the shard has no room for too long.
+    async fn hand(&self, shard: usize, op: Op) -> Result<(), Op> {
+        match self.shards[shard].send_timeout(op, PUBLISH_WAIT).await {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::Timeout(op) | SendTimeoutError::Closed(op)) => {
+                tracing::warn!(shard, "a publisher is behind; the sweep will make up for it");
+                Err(op)
+            }
+        }
+    }
+}
+
+impl Publishing {
+    /// Starts the tasks: shards, notices, sweep. They end with `stop`.
+    pub(crate) fn start(
+        self,
+        publisher: &Publisher,
+        store: Store,
+        namespace: Namespace,
+        presence: Presence,
+        (tracker, stop): (&TaskTracker, &CancellationToken),
+    ) {
+        let (notices, lane) = notices::lane();
+        let context = Context { store, namespace, presence, notices };
+        for queue in self.queues {
+            let shard = shard::Shard::new(queue, context.clone());
+            tracker.spawn(stop.clone().run_until_cancelled_owned(shard.run()));
+        }
+        let sweep = sweep::run(publisher.shards.clone(), context.store.clone());
+        tracker.spawn(stop.clone().run_until_cancelled_owned(sweep));
+        tracker.spawn(stop.clone().run_until_cancelled_owned(lane.run(context)));
+    }
+}
+
+/// An access check under way. Dropped without [`Opening::admit`], the room forgets it.
+pub(crate) struct Opening {
+    publisher: Publisher,
+    chat_id: Option<ChatId>,
+}
+
+impl Opening {
+    /// The check has passed. An admission that cannot be handed over is dropped, which whoever
+    /// waits for its answer sees.
+    pub(crate) async fn admit(mut self, admission: Admission) {
+        let Some(chat_id) = self.chat_id.take() else { return };
+        if self.publisher.hand(shard_of(chat_id), Op::Admit(Box::new(admission))).await.is_err() {
+            self.chat_id = Some(chat_id);
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let Some(chat_id) = self.chat_id.take() else { return };
+        let shard = shard_of(chat_id);
+        if let Err(TrySendError::Full(op)) =
+            self.publisher.shards[shard].try_send(Op::Abandon(chat_id))
+        {
+            // Must arrive, or the room would be kept for ever; rare, so a task is fine.
+            let shard = self.publisher.shards[shard].clone();
+            tokio::spawn(async move { shard.send(op).await });
+        }
+    }
+}
+
+fn shard_of(chat_id: ChatId) -> usize {
+    // The last bytes of an id are random, whoever made it.
+    usize::from(chat_id.0.as_bytes()[15]) % SHARDS
+}
+
+fn shard_of_user(user_id: UserId) -> usize {
+    usize::from(user_id.0.to_le_bytes()[0]) % SHARDS
 }

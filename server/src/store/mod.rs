@@ -17,6 +17,7 @@ mod lane;
 mod messages;
 mod migrate;
 mod notifications;
+mod online;
 mod people;
 mod pool;
 mod rows;

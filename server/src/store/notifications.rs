@@ -119,7 +119,7 @@ impl Store {
     }
 }
 
-fn notification_of(row: &PgRow) -> sqlx::Result<Notification> {
+pub(super) fn notification_of(row: &PgRow) -> sqlx::Result<Notification> {
     Ok(Notification {
         id: NotificationId(row.try_get("id")?),
         recipient_id: UserId(row.try_get("recipient_id")?),

@@ -4,4 +4,6 @@
 
 mod database;
 mod embedded;
+mod fixture;
+mod live;
 mod store;

@@ -1,0 +1,347 @@
+//! A task that puts out what concerns a part of the chats. It owns their rooms; nobody else
+//! touches them. It never waits for the database or for a socket: what must be read is read in
+//! tasks of its own, and what a socket cannot take is that socket's end.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use trialogue_protocol::{
+    AckError, Chat, ChatId, ChatRef, ChatUpdated, ErrorCode, MessagesRead, Seq, Typing, UserId,
+    UserTyping, event, room as room_name,
+};
+use trialogue_socketio::DisconnectReason;
+use trialogue_socketio::server::{Event, Socket, SocketId};
+use uuid::Uuid;
+
+use super::broadcast::{Broadcast, StoredMessage};
+use super::notices::Notice;
+use super::room::ChatRoom;
+use super::{Context, Op, answer, frames};
+use crate::socket::refusal;
+
+/// How long a missing message may still be on its way before its row is read. Commits of one chat
+/// are told by several tasks, and their news cross within this time even on a busy machine.
+const GAP_PATIENCE: Duration = Duration::from_millis(20);
+/// Pause after a read that failed or found nothing: the database may be away.
+const FILL_PAUSE: Duration = Duration::from_millis(500);
+/// Rows read at once; a longer gap is read page by page.
+const FILL_ROWS_MAX: i64 = 500;
+/// Chats read at the same time by one shard; the others wait for their turn. Leaves most of the
+/// pool's connections to people.
+const FILLS_MAX: usize = 2;
+/// Time for one read.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// Things done between two looks at timers and reads.
+const BATCH: usize = 128;
+
+/// See the module.
+pub(crate) struct Shard {
+    queue: mpsc::Receiver<Op>,
+    context: Context,
+    rooms: HashMap<ChatId, ChatRoom>,
+    /// In which rooms somebody's presence is shown.
+    watched: HashMap<UserId, Vec<ChatId>>,
+    timers: BinaryHeap<Reverse<(Instant, ChatId)>>,
+    reads: JoinSet<Read>,
+    fills: usize,
+    /// Chats whose views are being read; true when they changed again meanwhile.
+    views: HashMap<ChatId, bool>,
+}
+
+/// What a task has read.
+enum Read {
+    Rows(ChatId, Vec<StoredMessage>),
+    Views(ChatId, Vec<(UserId, Chat)>),
+}
+
+impl Shard {
+    pub(crate) fn new(queue: mpsc::Receiver<Op>, context: Context) -> Self {
+        Self {
+            queue,
+            context,
+            rooms: HashMap::new(),
+            watched: HashMap::new(),
+            timers: BinaryHeap::new(),
+            reads: JoinSet::new(),
+            fills: 0,
+            views: HashMap::new(),
+        }
+    }
+
+    /// Works until every [`super::Publisher`] is gone.
+    pub(crate) async fn run(mut self) {
+        let mut ops = Vec::with_capacity(BATCH);
+        loop {
+            let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+            tokio::select! {
+                () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
+                    self.fire(Instant::now());
+                }
+                Some(read) = self.reads.join_next(), if !self.reads.is_empty() => self.read(read),
+                count = self.queue.recv_many(&mut ops, BATCH) => {
+                    if count == 0 {
+                        return;
+                    }
+                    ops.drain(..).for_each(|op| self.handle(op));
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, op: Op) {
+        match op {
+            Op::Told(broadcast, from) => self.told(broadcast, from),
+            Op::Open(chat_id) => self.open(chat_id),
+            Op::Abandon(chat_id) => self.with(chat_id, |room, _| room.close_opening()),
+            Op::Admit(admission) => {
+                let chat_id = admission.pass.chat_id;
+                let members = admission.pass.members.clone();
+                self.with(chat_id, |room, context| {
+                    room.admit(*admission, context);
+                    room.close_opening();
+                });
+                self.watch(chat_id, members);
+            }
+            Op::Leave(chat_id, socket, request) => self.leave(chat_id, &socket, request),
+            Op::Gone(socket, chats) => {
+                for chat_id in chats {
+                    self.with(chat_id, |room, context| room.gone(socket, context));
+                }
+            }
+            Op::Typing(typing, user, socket, request) => {
+                self.typing(&typing, user, &socket, request);
+            }
+            Op::Seen(user_id) => {
+                for chat_id in self.watched.get(&user_id).into_iter().flatten() {
+                    if let Some(room) = self.rooms.get_mut(chat_id) {
+                        room.show(user_id, &self.context);
+                    }
+                }
+            }
+            Op::Survey(answer) => {
+                let rooms = self.rooms.iter();
+                let seen = rooms.filter_map(|(id, room)| Some((*id, room.survey()?))).collect();
+                // The sweep may have given up.
+                let _ = answer.send(seen);
+            }
+            Op::Found(found) => {
+                for (chat_id, seen, last_seq) in found {
+                    self.with(chat_id, |room, _| room.learn(seen, last_seq));
+                }
+            }
+            Op::Flush(done) => drop(done.send(())),
+        }
+    }
+
+    fn told(&mut self, broadcast: Broadcast, from: Option<SocketId>) {
+        match broadcast {
+            Broadcast::Message(stored) => self.message(stored),
+            Broadcast::Notified(notification) => {
+                let (recipient, id) = (notification.recipient_id, notification.id);
+                self.context.push(Notice { recipient, id, chat_id: None });
+            }
+            Broadcast::Read { chat_id, user_id, seq } => self.with(chat_id, |room, context| {
+                let read = MessagesRead { user_id, chat_id, seq: Some(seq) };
+                room.emit_except(from, frames::encode(event::MESSAGES_READ, &read), context);
+            }),
+            Broadcast::ChatUpdated { chat_id } => self.read_views(chat_id),
+            Broadcast::MemberRemoved { chat_id, user_id } => {
+                self.with(chat_id, |room, context| room.remove(user_id, context));
+                self.unwatch(chat_id, user_id);
+            }
+            Broadcast::SessionsEnded { user_id, family, except } => {
+                end_sessions(&self.context, user_id, family, except);
+            }
+        }
+    }
+
+    fn message(&mut self, stored: StoredMessage) {
+        let chat_id = stored.message.chat_id;
+        if self.rooms.contains_key(&chat_id) {
+            return self.with(chat_id, |room, context| room.arrive(stored, context));
+        }
+        for (recipient, id) in stored.notifications {
+            self.context.notify(recipient, id, chat_id, 0);
+        }
+    }
+
+    fn open(&mut self, chat_id: ChatId) {
+        self.rooms.entry(chat_id).or_insert_with(|| ChatRoom::new(chat_id)).open();
+    }
+
+    fn leave(&mut self, chat_id: ChatId, socket: &Socket, request: Event) {
+        let mut left = false;
+        self.with(chat_id, |room, context| left = room.leave(socket.id(), context));
+        if !left {
+            return answer::refused(request, socket, not_in_room());
+        }
+        answer::done(request, &ChatRef { chat_id });
+        if let Some(frame) = frames::left_chat(chat_id) {
+            // A socket that is gone has left in any case.
+            let _ = socket.emit(&frame);
+        }
+    }
+
+    fn typing(&mut self, typing: &Typing, user_id: UserId, socket: &Socket, request: Event) {
+        let &Typing { chat_id, is_typing } = typing;
+        let Some(room) = self.rooms.get(&chat_id).filter(|room| room.holds(socket.id())) else {
+            return answer::refused(request, socket, not_in_room());
+        };
+        let frame = frames::user_typing(&UserTyping { user_id, chat_id, is_typing });
+        room.emit_except(Some(socket.id()), frame, &self.context);
+        answer::done(request, &ChatRef { chat_id });
+    }
+
+    /// Works on a room that exists, and looks afterwards at what it needs: a timer, or its end.
+    fn with(&mut self, chat_id: ChatId, work: impl FnOnce(&mut ChatRoom, &Context)) {
+        let Entry::Occupied(mut entry) = self.rooms.entry(chat_id) else { return };
+        let room = entry.get_mut();
+        work(room, &self.context);
+        if room.is_idle() {
+            let room = entry.remove();
+            for user_id in room.members().collect::<Vec<_>>() {
+                self.unwatch(chat_id, user_id);
+            }
+        } else if (room.gap().is_some() || room.has_waiting())
+            && !room.has_timer
+            && !room.is_filling
+        {
+            room.has_timer = true;
+            self.timers.push(Reverse((Instant::now() + GAP_PATIENCE, chat_id)));
+        }
+    }
+
+    fn watch(&mut self, chat_id: ChatId, members: Vec<UserId>) {
+        if !self.rooms.contains_key(&chat_id) {
+            return;
+        }
+        for user_id in members {
+            let chats = self.watched.entry(user_id).or_default();
+            if !chats.contains(&chat_id) {
+                chats.push(chat_id);
+            }
+        }
+    }
+
+    fn unwatch(&mut self, chat_id: ChatId, user_id: UserId) {
+        if let Entry::Occupied(mut chats) = self.watched.entry(user_id) {
+            chats.get_mut().retain(|chat| *chat != chat_id);
+            if chats.get().is_empty() {
+                chats.remove();
+            }
+        }
+    }
+
+    /// Reads what is still missing in the rooms whose patience is over.
+    fn fire(&mut self, now: Instant) {
+        while let Some(Reverse((at, chat_id))) = self.timers.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            let Some(room) = self.rooms.get_mut(&chat_id) else { continue };
+            room.has_timer = false;
+            room.give_up(now);
+            match room.gap() {
+                Some(gap) if self.fills < FILLS_MAX && !room.is_filling => {
+                    room.is_filling = true;
+                    self.fills += 1;
+                    self.reads.spawn(fill(self.context.clone(), chat_id, gap));
+                }
+                Some(_) if !room.is_filling => {
+                    room.has_timer = true;
+                    self.timers.push(Reverse((now + GAP_PATIENCE, chat_id)));
+                }
+                _ => self.with(chat_id, |_, _| ()),
+            }
+        }
+    }
+
+    fn read(&mut self, read: Result<Read, JoinError>) {
+        match read {
+            Ok(Read::Rows(chat_id, rows)) => {
+                self.fills = self.fills.saturating_sub(1);
+                self.filled(chat_id, rows);
+            }
+            Ok(Read::Views(chat_id, views)) => self.show_views(chat_id, views),
+            Err(error) => {
+                tracing::error!(%error, "a read of the publisher has failed");
+                // Whose read it was is not known any more; the next sweep asks again for all.
+                self.fills = 0;
+                self.views.clear();
+                self.rooms.values_mut().for_each(|room| room.is_filling = false);
+            }
+        }
+    }
+
+    fn filled(&mut self, chat_id: ChatId, rows: Vec<StoredMessage>) {
+        let Some(room) = self.rooms.get_mut(&chat_id) else { return };
+        room.is_filling = false;
+        if rows.is_empty() {
+            room.has_timer = true;
+            return self.timers.push(Reverse((Instant::now() + FILL_PAUSE, chat_id)));
+        }
+        tracing::debug!(chat = %chat_id, rows = rows.len(), "a gap was filled");
+        self.with(chat_id, |room, context| {
+            rows.into_iter().for_each(|row| room.arrive(row, context));
+        });
+    }
+
+    fn read_views(&mut self, chat_id: ChatId) {
+        match self.views.entry(chat_id) {
+            Entry::Occupied(mut again) => *again.get_mut() = true,
+            Entry::Vacant(first) => {
+                first.insert(false);
+                self.reads.spawn(views(self.context.clone(), chat_id));
+            }
+        }
+    }
+
+    fn show_views(&mut self, chat_id: ChatId, views: Vec<(UserId, Chat)>) {
+        for (user_id, chat) in views {
+            if let Some(frame) = frames::encode(event::CHAT_UPDATED, &ChatUpdated { chat }) {
+                self.context.namespace.emit(&room_name::user(user_id), &frame);
+            }
+        }
+        if self.views.remove(&chat_id) == Some(true) {
+            self.read_views(chat_id);
+        }
+    }
+}
+
+async fn fill(context: Context, chat_id: ChatId, (after, through): (Seq, Seq)) -> Read {
+    let rows = context.store.messages_between(chat_id, after, through, FILL_ROWS_MAX);
+    let rows = tokio::time::timeout(READ_TIMEOUT, rows).await;
+    // Failed and too slow are the same here: it is read again, or asked for again.
+    Read::Rows(chat_id, rows.ok().and_then(Result::ok).unwrap_or_default())
+}
+
+async fn views(context: Context, chat_id: ChatId) -> Read {
+    let views = tokio::time::timeout(READ_TIMEOUT, context.store.chat_views(chat_id)).await;
+    Read::Views(chat_id, views.ok().and_then(Result::ok).unwrap_or_default())
+}
+
+/// Ends the live sockets of sessions that are over: a real refusal, after which a plain client
+/// does not come back by itself.
+fn end_sessions(context: &Context, user_id: UserId, family: Option<Uuid>, except: Option<Uuid>) {
+    for socket in context.presence.sockets_of_ended(user_id, family, except) {
+        answer::say_error(&socket, refusal(ErrorCode::Unauthenticated).ack());
+        socket.disconnect();
+        socket.close(DisconnectReason::ServerDisconnect);
+    }
+}
+
+/// "Only a room this socket is in" (CONTRACT §2).
+fn not_in_room() -> AckError {
+    AckError {
+        code: ErrorCode::Denied,
+        message: "this socket is not in that chat".to_owned(),
+        retryable: false,
+        retry_after_ms: None,
+    }
+}

@@ -1,0 +1,296 @@
+//! A server that runs: built from its settings, served, drained.
+//!
+//! Everything that lives is started here and waited for here. The order of the end is that of
+//! RELIABILITY §2.11: say not ready, accept nobody, tell the sockets, finish what was begun, put
+//! it out, close transports, close the pool.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use trialogue_protocol::{NAMESPACE, NAMESPACE_ALIAS, ServerDraining, event};
+use trialogue_socketio::server::{ResponseBody, Server, ServerConfig};
+
+use crate::accept::{Acceptor, Door, OriginRule};
+use crate::auth::{Auth, AuthConfig, AuthError};
+use crate::config::{Config, ConfigError};
+use crate::http as rest;
+use crate::limits::{
+    BODY_BYTES_MAX, CONNECT_TIMEOUT, DRAIN_TIMEOUT, INBOUND_EVENTS_MAX, Limits, STALL_TIMEOUT,
+    UPGRADE_TIMEOUT,
+};
+use crate::publish::{Publisher, answer};
+use crate::secret;
+use crate::socket::{ChatService, Presence};
+use crate::state::AppState;
+use crate::store::{OpenError, Store, StoreConfig};
+
+/// Where Socket.IO lives (CONTRACT §2).
+const SOCKET_PATH: &str = "/socket.io/";
+/// Clients come back spread over this time after a stop, not all at once.
+const RECONNECT_SPREAD_MS: u64 = 3_000;
+/// Part of [`DRAIN_TIMEOUT`] for requests under way; the rest is for closing.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two writings of when people were last seen, and two prunings of what is kept of them.
+const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why a server did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The settings do not go together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The listener has no address.
+    #[error("the listener is not usable")]
+    Listener(#[source] std::io::Error),
+    /// The private PostgreSQL could not be had.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Embedded(#[from] crate::embedded::EmbeddedError),
+    /// No private PostgreSQL on this system.
+    #[cfg(not(unix))]
+    #[error("this system needs a PostgreSQL of yours: --database-url")]
+    NoDatabase,
+    /// Nobody could be known.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
+/// A server whose database is ready, before its first request.
+pub struct Running {
+    listener: TcpListener,
+    address: SocketAddr,
+    state: AppState,
+    engine: Server,
+    router: Router,
+    /// Requests of sockets under way.
+    busy: TaskTracker,
+    /// Publisher tasks, which end after everything else.
+    publishing: (TaskTracker, CancellationToken),
+    /// The private PostgreSQL, when this server owns one; it may end when this is dropped.
+    _database: PrivateDatabase,
+}
+
+impl Running {
+    /// Checks the settings, opens the database, builds the rooms.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]; no text of it carries a secret.
+    pub async fn start(listener: TcpListener, config: Config) -> Result<Self, RunError> {
+        let address = listener.local_addr().map_err(RunError::Listener)?;
+        config.check(address)?;
+        let secret = secret::jwt_secret(&config, address)?;
+        let (url, database) = match &config.database_url {
+            Some(url) => (url.reveal().to_owned(), PrivateDatabase::default()),
+            None => private_database(&config).await?,
+        };
+        let store = Store::open(&StoreConfig {
+            url,
+            connections: config.database_connections as usize,
+            unsafe_durability: config.unsafe_durability,
+        })
+        .await?;
+        let auth = Auth::new(&AuthConfig {
+            secret: secret.reveal().as_bytes().to_vec(),
+            access_ttl: config.access_ttl,
+            open_registration: config.open_registration,
+        })?;
+        let (publisher, publishing) = Publisher::new();
+        let state = AppState {
+            limits: Arc::new(Limits::of(config.limits)),
+            config: Arc::new(config),
+            store,
+            auth,
+            publisher,
+            presence: Presence::default(),
+            draining: CancellationToken::new(),
+        };
+        let busy = TaskTracker::new();
+        let service = ChatService { state: state.clone(), busy: busy.clone() };
+        let engine = Server::builder(engine_config(&state))
+            .namespace(&[NAMESPACE, NAMESPACE_ALIAS], service)
+            .build();
+        let tasks = (TaskTracker::new(), CancellationToken::new());
+        if let Some(namespace) = engine.namespace(NAMESPACE) {
+            let (store, presence) = (state.store.clone(), state.presence.clone());
+            publishing.start(&state.publisher, store, namespace, presence, (&tasks.0, &tasks.1));
+        }
+        tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(tidy(state.clone())));
+        let router = rest::router(state.clone());
+        Ok(Self {
+            listener,
+            address,
+            state,
+            engine,
+            router,
+            busy,
+            publishing: tasks,
+            _database: database,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL for clients of this machine.
+    pub fn url(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        format!("http://{address}")
+    }
+
+    /// Serves until `shutdown` is cancelled, then drains within 10 s.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let door = FrontDoor { engine: self.engine.clone(), router: self.router.clone() };
+        let acceptor = Acceptor {
+            door: Arc::new(door),
+            trusted: self.state.config.trusted_proxy.as_slice().into(),
+            limits: Limits::clone(&self.state.limits),
+            stop: stop.clone(),
+            tracker: tracker.clone(),
+        };
+        let accepting = tracker.spawn(acceptor.run(self.listener));
+        shutdown.cancelled().await;
+
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        tracing::info!("draining");
+        self.state.draining.cancel();
+        accepting.abort();
+        farewell(&self.state);
+        self.busy.close();
+        let finish = Instant::now() + FINISH_TIMEOUT;
+        if timeout_at(finish, self.busy.wait()).await.is_err() {
+            tracing::warn!("requests were still under way; their senders will ask again");
+        }
+        let flushed = timeout_at(finish + Duration::from_secs(1), self.state.publisher.flush());
+        if flushed.await.is_err() {
+            tracing::warn!("broadcasts were still waiting; the next start will find them");
+        }
+        self.engine.close(deadline.saturating_duration_since(Instant::now()) / 2).await;
+        stop.cancel();
+        tracker.close();
+        let ended = timeout_at(deadline, tracker.wait()).await;
+        self.publishing.1.cancel();
+        self.publishing.0.close();
+        let tidied = timeout_at(deadline, async {
+            self.publishing.0.wait().await;
+            write_last_seen(&self.state).await;
+            self.state.store.close().await;
+        });
+        if ended.is_err() | tidied.await.is_err() {
+            tracing::warn!("the time for a graceful stop is over");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// What keeps a private PostgreSQL alive, if there is one.
+#[cfg(unix)]
+type PrivateDatabase = Option<crate::embedded::Cluster>;
+#[cfg(not(unix))]
+type PrivateDatabase = ();
+
+#[cfg(unix)]
+async fn private_database(config: &Config) -> Result<(String, PrivateDatabase), RunError> {
+    let mut options = crate::embedded::Options::from_env();
+    options.data = config.data_dir.clone().or(options.data);
+    let cluster = crate::embedded::Cluster::persistent_with(&options).await?;
+    Ok((cluster.own_database().await?, Some(cluster)))
+}
+
+#[cfg(not(unix))]
+async fn private_database(_: &Config) -> Result<(String, PrivateDatabase), RunError> {
+    Err(RunError::NoDatabase)
+}
+
+/// Tells every socket that the server stops and when to come back, each at another time.
+fn farewell(state: &AppState) {
+    for socket in state.presence.all_sockets() {
+        let reconnect_in_ms = rand::random_range(0..RECONNECT_SPREAD_MS);
+        answer::say(&socket, event::SERVER_DRAINING, &ServerDraining { reconnect_in_ms });
+    }
+}
+
+/// Writes down who went, and forgets what need not be kept of them. For ever.
+async fn tidy(state: AppState) {
+    let mut tick = tokio::time::interval(TIDY_INTERVAL);
+    loop {
+        tick.tick().await;
+        write_last_seen(&state).await;
+        state.presence.prune(state.limits.messages, std::time::Instant::now());
+    }
+}
+
+async fn write_last_seen(state: &AppState) {
+    let went = state.presence.take_went();
+    if went.is_empty() {
+        return;
+    }
+    if state.store.store_seen(&went).await.is_err() {
+        // Losing one of these is harmless: the person is shown as seen a little earlier.
+        tracing::debug!(people = went.len(), "when people were last seen was not written");
+    }
+}
+
+fn engine_config(state: &AppState) -> ServerConfig {
+    let (config, limits) = (&state.config, &state.limits);
+    let origins = OriginRule::new(&config.allow_origin);
+    ServerConfig {
+        path: SOCKET_PATH.to_owned(),
+        ping_interval: config.ping_interval,
+        ping_timeout: config.ping_timeout,
+        connect_timeout: CONNECT_TIMEOUT,
+        upgrade_timeout: UPGRADE_TIMEOUT,
+        max_payload: BODY_BYTES_MAX,
+        queue_frames_max: limits.queue_frames_max,
+        queue_bytes_max: limits.queue_bytes_max,
+        stall_timeout: STALL_TIMEOUT,
+        inbound_events_max: INBOUND_EVENTS_MAX,
+        sessions_max: limits.sessions_max,
+        unclaimed_max: limits.unclaimed_max,
+        unclaimed_per_address_max: limits.unclaimed_per_address_max,
+        origin: Some(Arc::new(move |headers: &http::HeaderMap| origins.allows(headers))),
+        ..ServerConfig::default()
+    }
+}
+
+/// One door for REST and Socket.IO.
+struct FrontDoor {
+    engine: Server,
+    router: Router,
+}
+
+impl Door for FrontDoor {
+    type Body = Either<ResponseBody, Body>;
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
+        if request.uri().path().starts_with(SOCKET_PATH) {
+            return self.engine.serve(request, peer).await.map(Either::Left);
+        }
+        let answer = self.router.clone().oneshot(request.map(Body::new)).await;
+        answer.unwrap_or_else(|never| match never {}).map(Either::Right)
+    }
+}

@@ -1,0 +1,216 @@
+//! The life of one socket, from `connected` to its end: one loop, one event at a time.
+
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use tokio::time::sleep_until;
+use trialogue_protocol::{
+    Connected, ErrorCode, PROTOCOL_VERSION, Positions, SendAck, Timestamp, TokenExpiring, event,
+    room,
+};
+use trialogue_socketio::DisconnectReason;
+use trialogue_socketio::server::{Event, Events, Socket};
+
+use super::clock::{Clock, Due};
+use super::goodbye::Stay;
+use super::sending::Line;
+use super::{ChatService, Identity, instant_of, refusal, too_many_sockets};
+use crate::error::Error;
+use crate::flow::Outcome;
+use crate::limits::{Bucket, Rate};
+use crate::publish::{answer, room as chat_room};
+use crate::store::Person;
+
+/// A living socket.
+pub(super) struct Session<'a> {
+    pub(super) service: &'a ChatService,
+    pub(super) socket: Socket,
+    pub(super) person: Person,
+    pub(super) expires_at: DateTime<Utc>,
+    pub(super) clock: Clock,
+    pub(super) stay: Stay,
+    pub(super) line: Line,
+    pub(super) rates: Rates,
+}
+
+/// The allowances of one socket.
+pub(super) struct Rates {
+    events: Bucket,
+    pub(super) joins: Bucket,
+    pub(super) typing: Bucket,
+    pub(super) fetches: Bucket,
+}
+
+impl<'a> Session<'a> {
+    /// Lives until the socket is gone.
+    pub(super) async fn run(
+        service: &'a ChatService,
+        socket: Socket,
+        mut events: Events,
+        identity: Identity,
+    ) {
+        let Some(mut session) = Self::begin(service, socket, identity).await else { return };
+        let mut timer = pin!(sleep_until(session.clock.next().into()));
+        loop {
+            let next = session.clock.next().into();
+            if timer.deadline() != next {
+                timer.as_mut().reset(next);
+            }
+            tokio::select! {
+                biased;
+                Some((request, outcome)) = session.line.next(), if !session.line.is_empty() => {
+                    session.settle(request, outcome).await;
+                }
+                request = events.recv(), if !session.line.is_full() => match request {
+                    // Boxed, so that an idle socket does not carry the largest of all requests.
+                    Some(request) => Box::pin(session.handle(request)).await,
+                    None => break,
+                },
+                () = timer.as_mut() => if session.tick(Instant::now()).is_break() { break },
+            }
+        }
+        // What was taken is stored; that nobody waits for the answer changes nothing for the room.
+        session.settle_all().await;
+    }
+
+    /// Says `connected`, takes the socket into the count and into its personal room.
+    async fn begin(
+        service: &'a ChatService,
+        socket: Socket,
+        identity: Identity,
+    ) -> Option<Session<'a>> {
+        let Identity { person, session, expires_at } = identity;
+        let state = &service.state;
+        let max = state.limits.sockets_per_user_max;
+        let Ok(is_first) = state.presence.enter(person.id, socket.clone(), session, max) else {
+            answer::say_error(&socket, too_many_sockets(max).ack());
+            socket.disconnect();
+            return None;
+        };
+        let stay = Stay::new(state.clone(), person.id, socket.id());
+        socket.set_tag(chat_room::tag(person.id));
+        let connected = Connected {
+            message: format!("Connected: userId={}", person.id),
+            user_id: person.id,
+            role: Some(person.role),
+            protocol: Some(PROTOCOL_VERSION),
+            server_time: Some(Timestamp::from(Utc::now())),
+            epoch: Some(state.store.epoch().as_ref().to_owned()),
+        };
+        answer::say(&socket, event::CONNECTED, &connected);
+        socket.join(&room::user(person.id));
+        if is_first {
+            state.publisher.seen(person.id).await;
+        }
+        let (now, limits) = (Instant::now(), &state.limits);
+        let rates = Rates {
+            events: Bucket::full(limits.events, now),
+            joins: Bucket::full(limits.joins, now),
+            typing: Bucket::full(limits.typing, now),
+            fetches: Bucket::full(limits.fetches, now),
+        };
+        let clock = Clock::new(now, instant_of(expires_at));
+        let line = Line::default();
+        Some(Self { service, socket, person, expires_at, clock, stay, line, rates })
+    }
+
+    /// One request. Messages are taken into the line; everything else waits for the line, so that
+    /// one socket's requests are done in the order in which they were sent.
+    async fn handle(&mut self, request: Event) {
+        if self.service.state.draining.is_cancelled() {
+            return self.refuse(request, &refusal(ErrorCode::Draining));
+        }
+        let _busy = self.service.busy.token();
+        let rate = self.service.state.limits.events;
+        if let Err(error) = allow(&mut self.rates.events, rate, "events per socket") {
+            return self.refuse(request, &error);
+        }
+        if request.name() == event::SEND_MESSAGE {
+            return self.send_message(request);
+        }
+        self.settle_all().await;
+        match request.name() {
+            event::JOIN_CHAT => self.join_chat(request).await,
+            event::LEAVE_CHAT => self.leave_chat(request).await,
+            event::FETCH_MESSAGES => self.fetch_messages(request).await,
+            event::TYPING => self.typing(request).await,
+            event::MARK_READ => self.mark_read(request).await,
+            event::REFRESH_AUTH => self.refresh_auth(request).await,
+            _ => self.refuse(request, &Error::new(ErrorCode::BadRequest, "unknown event")),
+        }
+    }
+
+    /// Answers a message: acknowledged first, then told to the room (CONTRACT §3.1).
+    pub(super) async fn settle(
+        &mut self,
+        request: Event,
+        outcome: Result<Outcome<SendAck>, Error>,
+    ) {
+        match outcome {
+            Ok(Outcome { reply, events }) => {
+                answer::done(request, &reply);
+                self.service.state.publisher.publish(events).await;
+            }
+            Err(error) => self.refuse(request, &error),
+        }
+    }
+
+    /// Waits for everything in the line.
+    async fn settle_all(&mut self) {
+        while let Some((request, outcome)) = self.line.next().await {
+            self.settle(request, outcome).await;
+        }
+    }
+
+    /// Does what the clock says; breaks when the session is over.
+    fn tick(&mut self, now: Instant) -> ControlFlow<()> {
+        while let Some(due) = self.clock.take_due(now) {
+            match due {
+                Due::Expiring => {
+                    let expires_at = Timestamp::from(self.expires_at);
+                    answer::say(&self.socket, event::TOKEN_EXPIRING, &TokenExpiring { expires_at });
+                }
+                Due::Positions => self.say_positions(),
+                Due::Expired => {
+                    answer::say_error(&self.socket, refusal(ErrorCode::TokenExpired).ack());
+                    // The transport, not the namespace: a plain client comes back by itself.
+                    self.socket.close(DisconnectReason::Closed);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn say_positions(&self) {
+        let chats: std::collections::BTreeMap<_, _> = self.stay.positions().collect();
+        if !chats.is_empty() {
+            let epoch = self.service.state.store.epoch().as_ref().to_owned();
+            answer::say(&self.socket, event::POSITIONS, &Positions { chats, epoch });
+        }
+    }
+
+    /// Refuses a request: in its acknowledgement, or as `error`.
+    pub(super) fn refuse(&self, request: Event, error: &Error) {
+        answer::refused(request, &self.socket, error.ack());
+    }
+
+    /// Reads the one argument of a request.
+    ///
+    /// # Errors
+    ///
+    /// `bad_request`, with what is wrong.
+    pub(super) fn read<T: DeserializeOwned>(request: &Event) -> Result<T, Error> {
+        request.args().get(0).map_err(|error| Error::new(ErrorCode::BadRequest, error.to_string()))
+    }
+}
+
+/// Takes one out of an allowance, or says which limit was met and when to come back.
+pub(super) fn allow(bucket: &mut Bucket, rate: Rate, what: &str) -> Result<(), Error> {
+    bucket.take(rate, Instant::now()).map_err(|wait| {
+        Error::rate_limited(format!("over {} {what} a second", rate.per_second), wait)
+    })
+}

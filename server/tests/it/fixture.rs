@@ -1,0 +1,403 @@
+//! A server of its own for every test, on a database of its own, with people who talk to it.
+//!
+//! One throw-away PostgreSQL serves all tests of this binary; the first test migrates a template
+//! and every test gets a copy. Whatever a test waits for has a time limit, and says at its end
+//! what came instead.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use trialogue_server::config::{Config, LimitsProfile, Secret};
+use trialogue_server::embedded::{Cluster, Database};
+use trialogue_server::store::{Store, StoreConfig};
+use trialogue_server::{Running, accept};
+use trialogue_socketio::client::{
+    Client, ClientConfig, ClientSocket, ConnectError, PendingAck, Received, Refused,
+};
+use trialogue_socketio::{DisconnectReason, Outgoing};
+
+/// How long anything that should happen may take.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// How long a server may take to stop.
+const STOP: Duration = Duration::from_secs(12);
+/// Signs the tokens of every test, so that a restarted server knows them.
+const SECRET: &str = "a secret of tests, known to everybody who reads them";
+
+/// The cluster and the name of the migrated template. Never dropped: its guard stops it with us.
+static CLUSTER: OnceCell<(Cluster, Database)> = OnceCell::const_new();
+
+async fn cluster() -> &'static (Cluster, Database) {
+    CLUSTER
+        .get_or_init(|| async {
+            let cluster = Cluster::throwaway(false).await.unwrap();
+            let template = cluster.fresh_database("template").await.unwrap();
+            Store::open(&store_config(template.url())).await.unwrap().close().await;
+            (cluster, template)
+        })
+        .await
+}
+
+fn store_config(url: String) -> StoreConfig {
+    StoreConfig { url, connections: 2, unsafe_durability: true }
+}
+
+/// A running server.
+pub(crate) struct Fixture {
+    pub(crate) url: String,
+    address: SocketAddr,
+    config: Config,
+    database: Database,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+    http: reqwest::Client,
+}
+
+impl Fixture {
+    /// A server for tests: anybody may register as anything, rates out of the way.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let (cluster, template) = cluster().await;
+        let database = cluster.copy_database(template.name(), "test").await.unwrap();
+        let mut config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            database_url: Some(Secret::new(database.url())),
+            database_connections: 4,
+            jwt_secret: Some(Secret::new(SECRET)),
+            limits: LimitsProfile::Bench,
+            open_registration: true,
+            unsafe_durability: true,
+            ..Config::default()
+        };
+        change(&mut config);
+        let (address, shutdown, task) = serve(&config).await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { url: format!("http://{address}"), address, config, database, shutdown, task, http }
+    }
+
+    /// Stops the server as SIGTERM does; answers how long that took.
+    pub(crate) async fn stop(&mut self) -> Duration {
+        let start = Instant::now();
+        self.shutdown.cancel();
+        timeout(STOP, &mut self.task).await.expect("the server did not stop").unwrap();
+        start.elapsed()
+    }
+
+    /// Starts it again at the same address.
+    pub(crate) async fn start_again(&mut self) {
+        self.config.listen = self.address;
+        (self.address, self.shutdown, self.task) = serve(&self.config).await;
+    }
+
+    /// Runs SQL behind the server's back, with the id of a chat as `$1`.
+    pub(crate) async fn sql_of_chat(&self, sql: &'static str, chat: &str) {
+        let mut connection = PgConnection::connect(&self.database.url()).await.unwrap();
+        let chat: uuid::Uuid = chat.parse().unwrap();
+        sqlx::query(sql).bind(chat).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Registers somebody new, in the north.
+    pub(crate) async fn register(&self, role: &str) -> Person {
+        self.register_in(role, "north").await
+    }
+
+    /// Registers somebody new in a region.
+    pub(crate) async fn register_in(&self, role: &str, region: &str) -> Person {
+        let email = format!("{}@test.example", uuid::Uuid::new_v4());
+        let body = json!({
+            "email": email, "password": "correct horse", "firstName": "Test", "lastName": role,
+            "role": role, "region": region,
+        });
+        let nobody = Person {
+            id: 0,
+            email,
+            token: String::new(),
+            refresh_token: String::new(),
+            url: self.url.clone(),
+            http: self.http.clone(),
+        };
+        let (status, session) = nobody.post("/auth/register", body).await;
+        assert_eq!(status, 201, "{session}");
+        nobody.with_session(&session)
+    }
+
+    /// A customer and a provider with a chat.
+    pub(crate) async fn booking(&self) -> (Person, Person, String) {
+        let (customer, provider) =
+            (self.register("customer").await, self.register("provider").await);
+        let chat = customer.book(&provider).await;
+        (customer, provider, chat)
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+async fn serve(config: &Config) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    let listener = accept::listen(config.listen).unwrap();
+    let running = Running::start(listener, config.clone()).await.unwrap();
+    let (address, shutdown) = (running.address(), CancellationToken::new());
+    let task = tokio::spawn(running.serve(shutdown.clone()));
+    (address, shutdown, task)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+/// Somebody who is registered and logged in.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) id: i64,
+    pub(crate) email: String,
+    pub(crate) token: String,
+    pub(crate) refresh_token: String,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Person {
+    /// A `GET`; the status and the body.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        self.answer(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    /// A `POST`; the status and the body, null when there is none.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        self.answer(self.http.post(format!("{}{path}", self.url)).json(&body)).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let answer = request.bearer_auth(&self.token).timeout(SOON).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    fn with_session(&self, session: &Value) -> Self {
+        Self {
+            id: session["user"]["id"].as_i64().unwrap(),
+            token: text(&session["accessToken"]),
+            refresh_token: text(&session["refreshToken"]),
+            ..self.clone()
+        }
+    }
+
+    /// Logs in once more: another session of the same person.
+    pub(crate) async fn log_in(&self, password: &str) -> Self {
+        let body = json!({ "email": self.email, "password": password });
+        let (status, session) = self.post("/auth/login", body).await;
+        assert_eq!(status, 200, "{session}");
+        self.with_session(&session)
+    }
+
+    /// Books a job; the chat's id.
+    pub(crate) async fn book(&self, provider: &Person) -> String {
+        let body = json!({ "providerId": provider.id, "title": "Leaking tap" });
+        let (status, body) = self.post("/jobs/create", body).await;
+        assert_eq!(status, 201, "{body}");
+        text(&body["chatId"])
+    }
+
+    /// Opens a dispute; its id.
+    pub(crate) async fn dispute(&self, chat: &str) -> i64 {
+        let body = json!({ "chatId": chat, "description": "it still leaks" });
+        let (status, body) = self.post("/disputes", body).await;
+        assert_eq!(status, 201, "{body}");
+        body["disputeId"].as_i64().unwrap()
+    }
+
+    /// Connects and waits for `connected`.
+    pub(crate) async fn connect(&self) -> Live {
+        self.connect_at("/chat").await
+    }
+
+    /// Connects to a namespace and waits for `connected`.
+    pub(crate) async fn connect_at(&self, namespace: &str) -> Live {
+        let mut live = connect_at(&self.url, namespace, &self.token).await.unwrap();
+        let connected = live.next().await;
+        assert_eq!(connected.0, "connected");
+        assert_eq!(connected.1["userId"], self.id);
+        live
+    }
+
+    /// Connects, or says why not.
+    pub(crate) async fn try_connect(&self) -> Result<Live, Refused> {
+        connect(&self.url, &self.token).await
+    }
+
+    /// Connects and joins a chat.
+    pub(crate) async fn enter(&self, chat: &str) -> Live {
+        let mut live = self.connect().await;
+        live.join(chat).await;
+        live
+    }
+}
+
+/// Connects with any token.
+pub(crate) async fn connect(url: &str, token: &str) -> Result<Live, Refused> {
+    connect_at(url, "/chat", token).await
+}
+
+async fn connect_at(url: &str, namespace: &str, token: &str) -> Result<Live, Refused> {
+    let client = Client::connect(ClientConfig::new(url.parse().unwrap())).await.unwrap();
+    match client.namespace(namespace, Some(&json!({ "token": token }))).await {
+        Ok(socket) => Ok(Live { socket, came: VecDeque::new() }),
+        Err(ConnectError::Refused(refused)) => Err(refused),
+        Err(other) => panic!("neither connected nor refused: {other}"),
+    }
+}
+
+/// A live socket.
+#[derive(Debug)]
+pub(crate) struct Live {
+    socket: ClientSocket,
+    /// What came and was not asked for yet.
+    came: VecDeque<(String, Value)>,
+}
+
+impl Live {
+    /// The next event, whatever it is.
+    pub(crate) async fn next(&mut self) -> (String, Value) {
+        match self.came.pop_front() {
+            Some(event) => event,
+            None => self.receive(Instant::now() + SOON).await.expect("nothing came"),
+        }
+    }
+
+    /// The next event of that name; others stay for later.
+    pub(crate) async fn expect(&mut self, name: &str) -> Value {
+        let deadline = Instant::now() + SOON;
+        let mut at = 0;
+        loop {
+            if let Some(found) = self.came.iter().skip(at).position(|(came, _)| came == name) {
+                return self.came.remove(at + found).unwrap().1;
+            }
+            at = self.came.len();
+            match self.receive(deadline).await {
+                Some(event) => self.came.push_back(event),
+                None => panic!("no {name} came, but {:?}", self.came),
+            }
+        }
+    }
+
+    /// The next event of one of these names.
+    pub(crate) async fn next_of(&mut self, names: &[&str]) -> (String, Value) {
+        loop {
+            let event = self.next().await;
+            if names.contains(&event.0.as_str()) {
+                return event;
+            }
+        }
+    }
+
+    /// The body of an event of that name that has come.
+    pub(crate) fn expect_came(&mut self, name: &str) -> Value {
+        self.take_all(name).pop().unwrap_or_else(|| panic!("no {name} came, but {:?}", self.came))
+    }
+
+    /// Whether nothing at all has come by now. Only after something that would have come behind.
+    pub(crate) fn came_nothing(&mut self) -> bool {
+        self.poll();
+        self.came.is_empty()
+    }
+
+    /// Takes what is here, without waiting.
+    fn poll(&mut self) {
+        while let Some(Received::Event(event)) = self.socket.recv().now_or_never() {
+            let body = event.args().get(0).unwrap_or(Value::Null);
+            self.came.push_back((event.name().to_owned(), body));
+        }
+    }
+
+    /// Whether an event of that name has come by now. Only after something that would have come
+    /// behind it.
+    pub(crate) fn has(&mut self, name: &str) -> bool {
+        self.poll();
+        self.came.iter().any(|(came, _)| came == name)
+    }
+
+    /// The events of that name that have come by now, taken out.
+    pub(crate) fn take_all(&mut self, name: &str) -> Vec<Value> {
+        self.poll();
+        let (named, rest): (Vec<_>, Vec<_>) =
+            self.came.drain(..).partition(|(came, _)| came == name);
+        self.came = rest.into();
+        named.into_iter().map(|(_, body)| body).collect()
+    }
+
+    async fn receive(&mut self, deadline: Instant) -> Option<(String, Value)> {
+        match timeout_at(deadline, self.socket.recv()).await.ok()? {
+            Received::Event(event) => {
+                let body = event.args().get(0).unwrap_or(Value::Null);
+                Some((event.name().to_owned(), body))
+            }
+            Received::Closed(reason) => panic!("closed: {reason}; before that {:?}", self.came),
+        }
+    }
+
+    /// Sends a request and waits for its acknowledgement.
+    pub(crate) async fn request(&self, event: &str, body: impl Serialize) -> Value {
+        self.ask(event, body).within(SOON).await.unwrap().get(0).unwrap()
+    }
+
+    /// Sends a request whose acknowledgement is waited for later.
+    pub(crate) fn ask(&self, event: &str, body: impl Serialize) -> PendingAck {
+        self.socket.sender().emit_for_ack(&Outgoing::new(event, &body).unwrap()).unwrap()
+    }
+
+    /// Sends a request without an acknowledgement.
+    pub(crate) fn emit(&self, event: &str, body: impl Serialize) {
+        self.socket.emit(&Outgoing::new(event, &body).unwrap()).unwrap();
+    }
+
+    /// Joins a chat; the acknowledgement.
+    pub(crate) async fn join(&mut self, chat: &str) -> Value {
+        let ack = self.request("join_chat", json!({ "chatId": chat })).await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        self.expect("joined_chat").await;
+        ack
+    }
+
+    /// Sends a message; the acknowledgement's message.
+    pub(crate) async fn send(&self, chat: &str, text: &str) -> Value {
+        let ack = self.request("send_message", json!({ "chatId": chat, "message": text })).await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        ack["message"].clone()
+    }
+
+    /// Waits for the end of the connection, over whatever comes before it.
+    pub(crate) async fn closed(&mut self) -> DisconnectReason {
+        let deadline = Instant::now() + STOP;
+        loop {
+            match timeout_at(deadline, self.socket.recv()).await.expect("not closed") {
+                Received::Closed(reason) => return reason,
+                Received::Event(event) => {
+                    let body = event.args().get(0).unwrap_or(Value::Null);
+                    self.came.push_back((event.name().to_owned(), body));
+                }
+            }
+        }
+    }
+
+    /// Lets go without a word.
+    pub(crate) fn abort(&self) {
+        self.socket.abort();
+    }
+}
