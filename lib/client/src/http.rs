@@ -22,7 +22,7 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
     /// Scheme, host and port; a path is kept as a prefix.
-    pub base: Url,
+    pub url: Url,
     /// Longest wait for a TCP and TLS connection (10 s).
     pub connect_timeout: Duration,
     /// Longest wait for a whole answer (30 s).
@@ -66,9 +66,9 @@ pub struct Exchange<'a> {
 
 impl HttpConfig {
     /// The defaults for a server.
-    pub fn new(base: Url) -> Self {
+    pub fn new(url: Url) -> Self {
         Self {
-            base,
+            url,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             body_bytes_max: 32 * 1024 * 1024,
@@ -94,7 +94,7 @@ pub fn is_loopback(url: &Url) -> bool {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
-    base: Url,
+    url: Url,
     body_bytes_max: usize,
     witness: Option<Witness>,
     roots: RootCertificates,
@@ -167,9 +167,9 @@ impl Http {
     /// [`Error::Invalid`]: not an `http(s)` URL with a host, plain HTTP to another machine without
     /// permission, or a certificate that is not PEM.
     pub fn new(config: HttpConfig) -> Result<Self, Error> {
-        let base = config.base;
-        let loopback = is_loopback(&base);
-        match (base.scheme(), base.has_host()) {
+        let url = config.url;
+        let loopback = is_loopback(&url);
+        match (url.scheme(), url.has_host()) {
             ("https", true) => {}
             ("http", true) if loopback || config.allow_plain_http => {}
             ("http", true) => {
@@ -201,12 +201,12 @@ impl Http {
         }
         let client = builder.build().map_err(|e| Error::Invalid(innermost(&e)))?;
         let (body_bytes_max, witness) = (config.body_bytes_max, config.witness);
-        Ok(Self { client, base, body_bytes_max, witness, roots })
+        Ok(Self { client, url, body_bytes_max, witness, roots })
     }
 
     /// Scheme, host and port of the server.
     pub fn server(&self) -> &Url {
-        &self.base
+        &self.url
     }
 
     /// Whom a socket to the same server trusts.
@@ -241,8 +241,8 @@ impl Http {
     }
 
     async fn exchange(&self, call: Call, token: Option<&str>) -> Result<Answer, Error> {
-        let mut url = self.base.clone();
-        let prefix = self.base.path().trim_end_matches('/');
+        let mut url = self.url.clone();
+        let prefix = self.url.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}{}", call.path));
         let mut request = self.client.request(call.method, url).query(&call.query);
         if let Some(body) = call.body {
