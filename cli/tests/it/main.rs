@@ -7,6 +7,8 @@
 
 mod binary;
 mod db;
+#[cfg(unix)]
+mod demo;
 mod house;
 #[cfg(unix)]
 mod prompt;
