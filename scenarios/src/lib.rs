@@ -13,7 +13,7 @@ pub mod yaml;
 
 use std::sync::Arc;
 
-pub use runner::{Failure, Observer, Report, RunConfig, RunError, Target, cast, run};
+pub use runner::{Failure, Observer, Report, RunConfig, RunError, Target, Verdict, cast, run};
 use source::Source;
 
 /// The scenarios that are part of the program: name and text.

@@ -171,10 +171,20 @@ fn finish(report: &Report, style: Style, took: Duration, out: &mut Out) -> anyho
     anyhow::bail!("{} of {} steps and checks held", report.held, report.of)
 }
 
-fn table(report: &Report, took: Duration) -> Vec<(&'static str, String, Tone)> {
+fn table(report: &Report, took: Duration) -> Vec<(&str, String, Tone)> {
     let seconds = |duration: Duration| format!("{:.2} s", duration.as_secs_f64());
     let verdict = if report.passed() { Tone::Good } else { Tone::Bad };
-    let mut rows = vec![
+    let checks = report.verdicts.iter().filter(|verdict| {
+        // Counts and orders are many; they are in the sum, and by name where they fail.
+        !verdict.held || !matches!(verdict.name.as_str(), "count" | "order")
+    });
+    let mut rows: Vec<(&str, String, Tone)> = checks
+        .map(|verdict| {
+            let (word, tone) = if verdict.held { ("yes", Tone::Good) } else { ("NO", Tone::Bad) };
+            (verdict.name.as_str(), format!("{word}: {}", verdict.promise), tone)
+        })
+        .collect();
+    rows.extend([
         ("steps and checks", format!("{} of {} held", report.held, report.of), verdict),
         (
             "messages",
@@ -184,7 +194,7 @@ fn table(report: &Report, took: Duration) -> Vec<(&'static str, String, Tone)> {
             ),
             Tone::Plain,
         ),
-    ];
+    ]);
     if let Some(slowest) = report.slowest {
         let text = format!("{} ms from sender to last reader", slowest.as_millis());
         rows.push(("slowest message", text, Tone::Plain));

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use trialogue_protocol::{ChatId, Message, PageQuery};
-use trialogue_report::diagram::{Row, Tone};
 
-use super::Failure;
 use super::stage::{Count, Stage};
+use super::{Failure, Verdict};
 use crate::actor::Wrong;
 use crate::check::{self, Witnessed};
 use crate::file::{ActorId, Chain, Delivery};
@@ -15,8 +14,8 @@ use crate::record::What;
 use crate::source::Span;
 
 impl Stage<'_> {
-    /// How many checks there were, and which did not hold.
-    pub(super) async fn check(&self) -> (usize, Vec<Failure>) {
+    /// What every check came to, and those that did not hold.
+    pub(super) async fn check(&self) -> (Vec<Verdict>, Vec<Failure>) {
         self.learn();
         let witnessed = self.witnessed().await;
         let members = self.notes().members.clone();
@@ -41,19 +40,28 @@ impl Stage<'_> {
             check::history_equals_live(&witnessed)
         });
         judge(asked.no_server_errors, "no_server_errors", &|| check::no_server_errors(&witnessed));
-        let counts = self.notes().counts.clone();
-        let asked = verdicts.len() + counts.len() + self.scenario.order.len();
-        let held: Vec<&str> =
-            verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).map(|(name, _)| *name).collect();
-        self.show_checks(&held);
-        let broken = verdicts.into_iter().filter_map(|(name, verdict)| {
-            let wrong = Wrong::new(promise(name), verdict.err()?);
-            Some(self.failure(self.place_of(name), format!("check {name}"), wrong, &[]))
-        });
-        let mut failures: Vec<Failure> = broken.collect();
-        failures.extend(counts.iter().filter_map(|count| self.count(count)));
-        failures.extend(self.scenario.order.iter().filter_map(|chain| self.chain(chain)));
-        (asked, failures)
+        let mut said: Vec<Verdict> = Vec::new();
+        let mut failures: Vec<Failure> = Vec::new();
+        for (name, verdict) in verdicts {
+            said.push(verdict_of(name, promise(name), verdict.is_ok()));
+            failures.extend(verdict.err().map(|got| {
+                let wrong = Wrong::new(promise(name), got);
+                self.failure(self.place_of(name), format!("check {name}"), wrong, &[])
+            }));
+        }
+        for count in self.notes().counts.clone() {
+            let failure = self.count(&count);
+            let text = format!("{} of `{}`", count.range, count.event);
+            said.push(verdict_of("count", &text, failure.is_none()));
+            failures.extend(failure);
+        }
+        for chain in &self.scenario.order {
+            let failure = self.chain(chain);
+            let moments: Vec<String> = chain.moments.iter().map(ToString::to_string).collect();
+            said.push(verdict_of("order", &moments.join(" < "), failure.is_none()));
+            failures.extend(failure);
+        }
+        (said, failures)
     }
 
     /// Everybody's recording, with the final history of every chat that they are in.
@@ -76,14 +84,6 @@ impl Stage<'_> {
             all.push(Witnessed { actor: ActorId(n), name, entries, histories, unread });
         }
         all
-    }
-
-    fn show_checks(&self, held: &[&str]) {
-        let at = self.now();
-        for name in held {
-            let text = format!("{name}: {}", promise(name));
-            self.notes().observer.row(&Row::Band { at, text, tone: Tone::Good });
-        }
     }
 
     /// Where a check stands in the file: its own line, or the beginning.
@@ -152,4 +152,8 @@ fn promise(check: &str) -> &'static str {
         "history_equals_live" => "the history is what was seen live",
         _ => "nothing went wrong that was not expected to",
     }
+}
+
+fn verdict_of(name: &str, promise: &str, held: bool) -> Verdict {
+    Verdict { name: name.to_owned(), promise: promise.to_owned(), held }
 }

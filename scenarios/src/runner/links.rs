@@ -68,6 +68,10 @@ impl Stage<'_> {
     pub(super) fn tell_links(&self) {
         let mut news: Vec<(Duration, ActorId, LinkState, Option<LinkState>)> = Vec::new();
         let mut notes = self.notes();
+        if notes.server_busy {
+            // What it does to the links is told after it was told itself.
+            return;
+        }
         for (n, actor) in self.actors.iter().enumerate() {
             let from = notes.told[n];
             actor.inbox().with(|entries| {
@@ -94,6 +98,9 @@ impl Stage<'_> {
         before: Option<&LinkState>,
     ) {
         let LinkState::Reconnecting { next_in, .. } = state else { return };
+        if !self.has_lane(id) {
+            return;
+        }
         match before {
             Some(LinkState::Reconnecting { attempt, next_in: was, .. })
                 if was.is_zero() && !next_in.is_zero() =>

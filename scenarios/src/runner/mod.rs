@@ -103,6 +103,17 @@ pub struct Recovery {
     pub failed_attempts: u64,
 }
 
+/// What came of one of the things that are judged at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Its word in the file.
+    pub name: String,
+    /// What it promises, for people.
+    pub promise: String,
+    /// Whether that is so.
+    pub held: bool,
+}
+
 /// What came of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -124,6 +135,8 @@ pub struct Report {
     pub took: Duration,
     /// What decided everything random.
     pub seed: u64,
+    /// What was judged at the end.
+    pub verdicts: Vec<Verdict>,
     /// Everything that did not hold.
     pub failures: Vec<Failure>,
 }

@@ -23,6 +23,11 @@ impl Stage<'_> {
         }
     }
 
+    /// Whether somebody appears in the act that is going on.
+    pub(super) fn has_lane(&self, id: ActorId) -> bool {
+        self.notes().lanes.contains(&LaneName::Actor(id))
+    }
+
     pub(super) fn row(&self, row: &Row) {
         self.notes().observer.row(row);
     }
@@ -48,14 +53,18 @@ impl Stage<'_> {
 
     pub(super) fn note(&self, of: ActorId, at: Duration, text: impl Into<String>, tone: Tone) {
         let lane = self.lane(LaneName::Actor(of));
-        self.row(&Row::Note { at, lane, text: text.into(), tone });
+        let mut text = text.into();
+        if !self.has_lane(of) {
+            text = format!("{}: {text}", self.actor(of).name());
+        }
+        self.row(&Row::Note { at, lane, text, tone });
     }
 
     /// Request and answer over one wire; what the database did between them where it has a lane.
     fn exchange(&self, wire: Wire, replies: &Replies, labels: [&str; 2], details: [&str; 2]) {
         let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
-        let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
-        let end = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        let begin = latest(replies, |reply| reply.sent);
+        let end = latest(replies, |reply| reply.at);
         let request = self.arrow(Direction::In, wire, &of, begin);
         let answer = self.arrow(Direction::Out, wire, &of, end);
         let [asked, answered] = labels.map(ToOwned::to_owned);
@@ -89,7 +98,7 @@ impl Stage<'_> {
     /// One step that held.
     pub(super) fn show(&self, step: &Step, replies: &Replies) {
         match &step.verb {
-            Verb::Act { title, lanes } => self.show_act(title, lanes.as_deref()),
+            Verb::Act { title, lanes } => return self.show_act(title, lanes.as_deref()),
             Verb::Login => self.show_login(replies),
             Verb::Connect => self.show_connect(replies),
             Verb::Http { .. } | Verb::History(_) | Verb::Do { .. } => self.show_http(replies),
@@ -162,7 +171,7 @@ impl Stage<'_> {
 
     fn show_connect(&self, replies: &Replies) {
         let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
-        let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+        let begin = latest(replies, |reply| reply.sent);
         let label = "Socket connects with the JWT".to_owned();
         let arrow = self.arrow(Direction::In, Wire::Socket, &of, begin);
         self.row(&Row::Arrow(Arrow { label, ..arrow }));
@@ -190,12 +199,12 @@ impl Stage<'_> {
         }
         for (request, replies) in groups {
             let Some((_, reply)) = replies.first() else { continue };
-            let Some(last) = reply.exchanges.last() else { continue };
-            let end = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
-            let (asked, found) = stored_words(last, reply);
-            let answer = answer_words(last);
+            let Some(exchange) = reply.exchanges.last() else { continue };
+            let end = latest(&replies, |reply| reply.at);
+            let (asked, found) = stored_words(exchange, reply);
+            let answer = answer_words(exchange);
             let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
-            let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+            let begin = latest(&replies, |reply| reply.sent);
             let arrow = self.arrow(Direction::In, Wire::Http, &of, begin);
             self.row(&Row::Arrow(Arrow { label: request, ..arrow }));
             if reply.error.is_none() {
@@ -232,8 +241,8 @@ impl Stage<'_> {
         };
         let Some((_, reply)) = replies.first() else { return };
         let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
-        let end = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
-        let begin = replies.iter().map(|(_, reply)| reply.sent).min().unwrap_or_default();
+        let end = latest(replies, |reply| reply.at);
+        let begin = latest(replies, |reply| reply.sent);
         let arrow = self.arrow(Direction::In, Wire::Socket, &of, begin);
         self.row(&Row::Arrow(Arrow { label: request.to_owned(), ..arrow }));
         if let Some(error) = &reply.error {
@@ -273,7 +282,7 @@ impl Stage<'_> {
 
     fn show_push(&self, label: &str, detail: &str, replies: &Replies) {
         let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
-        let at = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
+        let at = latest(replies, |reply| reply.at);
         let arrow = self.arrow(Direction::Out, Wire::Socket, &of, at);
         let (label, detail) = (label.to_owned(), detail.to_owned());
         self.row(&Row::Arrow(Arrow { label, detail, ..arrow }));
@@ -281,28 +290,18 @@ impl Stage<'_> {
 
     fn show_delivered(&self, step: &str, replies: &Replies) {
         let Ok(sent) = self.sent(step) else { return };
-        for way in ["live", "ack", "catch-up"] {
-            let these: Replies = replies
-                .iter()
-                .filter(|(_, reply)| reply.json["via"] == json!(way))
-                .cloned()
-                .collect();
+        for missed in [false, true] {
+            let is_missed = |reply: &Reply| reply.json["via"] == json!("catch-up");
+            let these = replies.iter().filter(|(_, reply)| is_missed(reply) == missed);
+            let these: Replies = these.cloned().collect();
             let Some((_, first)) = these.first() else { continue };
-            let at = these.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
-            let (seq, text) = (&first.json["seq"], first.json["text"].as_str().unwrap_or_default());
-            let label = match way {
-                "catch-up" => "catch-up: missed message",
-                _ => "new_message",
-            };
-            let mut detail = format!("seq {seq}");
-            if way == "live" {
-                detail += &format!(", {} after sending", millis(at.saturating_sub(sent.at)));
-            } else {
-                detail += &format!(" {}", quoted(text));
-            }
+            let at = latest(&these, |reply| reply.at);
+            let label = if missed { "catch-up: a missed message" } else { "new_message" };
+            let late = millis(at.saturating_sub(sent.at));
+            let detail = format!("seq {}, {late} after sending", first.json["seq"]);
             self.show_push(label, &detail, &these);
-            if let Some((id, reply)) = these.iter().find(|(id, _)| *id == sent.actor) {
-                self.note(*id, reply.at, "confirmed: temp id replaced", Tone::Good);
+            if these.iter().any(|(id, _)| *id == sent.actor) {
+                self.note(sent.actor, at, "confirmed: temp id replaced", Tone::Good);
             }
         }
     }
@@ -334,16 +333,18 @@ impl Stage<'_> {
     }
 
     fn show_reconnected(&self, replies: &Replies) {
-        let at = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
-        self.show_push("Connected!", "", &replies.clone());
-        let back: Replies =
-            replies.iter().map(|(id, r)| (*id, Reply { sent: r.at, ..r.clone() })).collect();
-        self.exchange(Wire::Socket, &back, ["join_chat (re-join)", "joined_chat"], ["", ""]);
-        for (id, reply) in replies {
-            let failed = &reply.json["failedAttempts"];
-            let link = self.actor(*id).inbox().with(|entries| link_of(entries).map(status));
-            let text = format!("{} ({failed} failed)", link.unwrap_or_default());
-            self.note(*id, reply.at, text, Tone::Good);
+        let at = latest(replies, |reply| reply.at);
+        let mut in_time = replies.clone();
+        in_time.sort_by_key(|(_, reply)| reply.at);
+        for (id, reply) in in_time {
+            let failed = reply.json["failedAttempts"].as_u64().unwrap_or_default();
+            let link = self.actor(id).inbox().with(|entries| link_of(entries).map(status));
+            let sent = reply.at;
+            let one: Replies = vec![(id, Reply { sent, ..reply })];
+            let retry = format!("Auto-retry {}...", failed + 1);
+            self.exchange(Wire::Socket, &one, [&retry, "Connected!"], ["", ""]);
+            self.exchange(Wire::Socket, &one, ["join_chat (re-join)", "joined_chat"], ["", ""]);
+            self.note(id, sent, link.unwrap_or_default(), Tone::Good);
         }
         let mut notes = self.notes();
         if let (Some(killed), Some(started)) = (notes.killed, notes.started) {
@@ -352,4 +353,9 @@ impl Stage<'_> {
             notes.recovery = Some(super::Recovery { down, took, failed_attempts: failed.sum() });
         }
     }
+}
+
+/// The latest of several times.
+fn latest(replies: &Replies, time: fn(&Reply) -> Duration) -> Duration {
+    replies.iter().map(|(_, reply)| time(reply)).max().unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use trialogue_client::Outcome;
 use trialogue_protocol::{ChatId, ClientMessageId};
+use trialogue_report::diagram::{Row, Tone};
 use uuid::Uuid;
 
 use super::observe::Observer;
@@ -63,6 +64,8 @@ pub(super) struct Notes<'a> {
     pub(super) moments: BTreeMap<(String, MomentPart), (Duration, Duration)>,
     /// For each actor, how much of its inbox was looked at for the diagram.
     pub(super) told: Vec<usize>,
+    /// A step is doing something to the server.
+    pub(super) server_busy: bool,
     pub(super) killed: Option<Duration>,
     pub(super) started: Option<Duration>,
     pub(super) recovery: Option<Recovery>,
@@ -132,6 +135,7 @@ impl<'a> Stage<'a> {
             counts: Vec::new(),
             moments: BTreeMap::new(),
             told: vec![0; actors.len()],
+            server_busy: false,
             killed: None,
             started: None,
             recovery: None,
@@ -163,13 +167,20 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + ALWAYS_WITHIN;
         failures.extend(self.within(deadline, &self.scenario.always).await);
         // Checks over a scenario that stopped half-way would accuse what never had a chance.
-        let (checks, broken) = if failures.is_empty() { self.check().await } else { (0, vec![]) };
-        let of = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always) + checks;
-        let held = self.notes().held + checks.saturating_sub(broken.len());
+        for failure in &failures {
+            let text = format!("{} did not hold", failure.what);
+            let row = Row::Band { at: self.now(), text, tone: Tone::Bad };
+            self.notes().observer.row(&row);
+        }
+        let (verdicts, broken) =
+            if failures.is_empty() { self.check().await } else { (vec![], vec![]) };
+        let steps = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always);
+        let of = steps + verdicts.len();
+        let held = self.notes().held + verdicts.iter().filter(|verdict| verdict.held).count();
         failures.extend(broken);
         futures_util::future::join_all(self.actors.iter().map(Actor::close)).await;
         self.server.end().await;
-        self.report(failures, held, of)
+        Report { held, of, verdicts, failures, ..self.report() }
     }
 
     async fn within(&self, deadline: Instant, steps: &[Step]) -> Option<Failure> {
@@ -258,7 +269,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn report(&self, failures: Vec<Failure>, held: usize, of: usize) -> Report {
+    fn report(&self) -> Report {
         self.learn();
         let notes = self.notes();
         let stored = notes.sent.iter().filter(|sent| {
@@ -267,8 +278,6 @@ impl<'a> Stage<'a> {
             })
         });
         Report {
-            held,
-            of,
             sent: notes.sent.len(),
             stored: stored.count(),
             delivered: self.actors.iter().map(check::shown).sum(),
@@ -276,7 +285,7 @@ impl<'a> Stage<'a> {
             recovery: notes.recovery,
             took: self.now(),
             seed: self.around.seed,
-            failures,
+            ..Report::default()
         }
     }
 

@@ -43,6 +43,7 @@ impl Stage<'_> {
                 Vec::new()
             }
             Verb::Server(verb) => {
+                self.notes().server_busy = true;
                 let done = self.server.torment(*verb).await;
                 done.map_err(|wrong| self.fail(step, wrong, &[]))?;
                 Vec::new()
@@ -56,6 +57,10 @@ impl Stage<'_> {
         self.remember(step, sent, &replies);
         self.tell_links();
         self.show(step, &replies);
+        if let Verb::Server(_) = step.verb {
+            self.notes().server_busy = false;
+            self.tell_links();
+        }
         Ok(())
     }
 
