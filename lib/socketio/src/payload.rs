@@ -139,6 +139,11 @@ impl Args {
         self.attachments.as_deref().unwrap_or_default()
     }
 
+    /// Bytes of text and attachments.
+    pub(crate) fn weight(&self) -> usize {
+        self.text.len() + self.attachments().iter().map(Bytes::len).sum::<usize>()
+    }
+
     fn array(&self) -> &[u8] {
         &self.text[self.start as usize..]
     }

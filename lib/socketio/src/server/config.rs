@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use super::inbox::InboxLimits;
 use crate::packet::PacketLimits;
 use crate::reason::DisconnectReason;
 
@@ -55,6 +56,9 @@ pub struct ServerConfig {
     /// transport is not read any further: nothing is lost, TCP slows the client down, and the
     /// client's ping deadline is suspended.
     pub inbound_events_max: usize,
+    /// Bytes of the events that may wait for it (default 256 KiB): an unauthenticated client, too,
+    /// may send events behind its CONNECT. One event always fits.
+    pub inbound_bytes_max: usize,
     /// Acknowledgements that one socket may owe (default 1,024).
     pub acks_pending_max: usize,
     /// Sessions in all (default 20,000).
@@ -96,6 +100,7 @@ impl Default for ServerConfig {
             stall_timeout: Duration::from_secs(10),
             send_buffer_bytes: Some(64 << 10),
             inbound_events_max: 64,
+            inbound_bytes_max: 256 << 10,
             acks_pending_max: 1_024,
             sessions_max: 20_000,
             unclaimed_max: 2_000,
@@ -106,6 +111,12 @@ impl Default for ServerConfig {
             origin: None,
             observer: None,
         }
+    }
+}
+
+impl ServerConfig {
+    pub(super) fn inbox(&self) -> InboxLimits {
+        InboxLimits { items_max: self.inbound_events_max, bytes_max: self.inbound_bytes_max }
     }
 }
 

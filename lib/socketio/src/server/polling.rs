@@ -11,7 +11,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::body::ResponseBody;
 use super::http::{Rejection, respond};
@@ -23,6 +23,9 @@ use crate::reason::DisconnectReason;
 /// How long a poll waits for the client to move when a websocket is being tried: either the move
 /// comes and the poll is turned away, or it is released so that the client can move.
 const PROBING_HOLD: Duration = Duration::from_millis(100);
+
+/// How long a second poll is watched: the HTTP server sees a closed connection at once.
+const OVERLAP_WAIT: Duration = Duration::from_millis(10);
 
 const TEXT: &str = "text/plain; charset=UTF-8";
 
@@ -50,16 +53,42 @@ impl Drop for PendingPoll<'_> {
     }
 }
 
+/// A second poll, until it is known whether it was given up before it was read.
+struct SecondPoll<'a> {
+    session: &'a Arc<Session>,
+    stayed: bool,
+}
+
+impl Drop for SecondPoll<'_> {
+    fn drop(&mut self) {
+        if !self.stayed {
+            // The poll that waits is the one after the one that was given up.
+            self.session.release_poll(Release::Moved);
+            self.session.close(DisconnectReason::TransportError);
+        }
+    }
+}
+
+/// Two polls at once: nobody knows in which order the client would read their answers, so that
+/// the first is told the end and the second is refused. Requests of different connections may
+/// overtake each other: when it is the second that was given up, it came first.
+async fn overlap(session: &Arc<Session>) -> Rejection {
+    let mut second = SecondPoll { session, stayed: false };
+    sleep(OVERLAP_WAIT).await;
+    second.stayed = true;
+    session.release_poll(Release::Close);
+    session.close(DisconnectReason::Protocol);
+    Rejection::BadRequest
+}
+
 /// Waits for packets.
 pub(super) async fn get(session: &Arc<Session>) -> Result<Response<ResponseBody>, Rejection> {
     if !session.is_alive() && !session.has_farewell() {
         return Err(Rejection::UnknownSession);
     }
-    if !session.queue().begin_poll() {
-        // Two polls at once: nobody knows in which order the client would read their answers.
-        session.release_poll(Release::Close);
-        session.close(DisconnectReason::Protocol);
-        return Err(Rejection::BadRequest);
+    let first = session.queue().begin_poll();
+    if !first {
+        return Err(overlap(session).await);
     }
     let mut pending = PendingPoll { session, answered: false };
     let answer = poll_fn(|context| {

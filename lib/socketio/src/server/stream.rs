@@ -57,8 +57,8 @@ impl Stream {
             let _best_effort = socket.set_send_buffer_size(bytes);
         }
         #[cfg(target_os = "linux")]
-        // Twice the stall: what the kernel holds is outside of our own count.
-        let _best_effort = socket.set_tcp_user_timeout(Some(config.stall_timeout * 2));
+        // What the kernel holds for a peer that takes nothing is outside of our own count.
+        let _best_effort = socket.set_tcp_user_timeout(Some(config.stall_timeout));
     }
 
     /// Makes the end immediate: what the kernel still holds is thrown away, the peer is reset.

@@ -132,9 +132,11 @@ impl Slots {
             (Body::Event { id, event }, _, Some(at)) => {
                 // An event for a socket that was closed meanwhile was under way when it was: the
                 // inbox forgets it.
-                let max = registry.config.inbound_events_max;
-                Ok(self.slots[at].socket.inbox.push((id, event), max).err().map(|(id, event)| {
-                    Packet { namespace: packet.namespace, body: Body::Event { id, event } }
+                let (bytes, limits) = (event.args().weight(), registry.config.inbox());
+                let turned_away = self.slots[at].socket.inbox.push((id, event), bytes, limits);
+                Ok(turned_away.err().map(|(id, event)| Packet {
+                    namespace: packet.namespace,
+                    body: Body::Event { id, event },
                 }))
             }
         }

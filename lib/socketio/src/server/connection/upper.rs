@@ -152,8 +152,9 @@ impl Upper {
 
 impl Raw {
     fn take(&mut self, message: RawMessage) {
-        let max = self.session.registry.config.inbound_events_max;
-        self.stalled = self.inner.inbox.push(message, max).err();
+        let (RawMessage::Text(bytes) | RawMessage::Binary(bytes)) = &message;
+        let (bytes, limits) = (bytes.len(), self.session.registry.config.inbox());
+        self.stalled = self.inner.inbox.push(message, bytes, limits).err();
     }
 
     fn poll(&mut self, context: &mut Context<'_>, now_ms: u64) -> Result<(), DisconnectReason> {

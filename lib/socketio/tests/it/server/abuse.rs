@@ -270,3 +270,105 @@ async fn pings_of_the_websocket_are_echoed_exactly_and_a_flood_is_cut() {
     assert!(tokio::time::timeout(Duration::from_secs(20), flooding).await.is_ok());
     bench.serves_an_honest_client().await;
 }
+
+#[tokio::test]
+async fn a_thousand_abandoned_upgrades_are_reclaimed() {
+    let config = ServerConfig {
+        upgrade_timeout: Duration::from_millis(500),
+        connect_timeout: Duration::from_secs(1),
+        unclaimed_per_address_max: 2_000,
+        ..Default::default()
+    };
+    let mut bench = Bench::with(config).await;
+    let address = bench.served.address;
+    for round in 0..1_000 {
+        let sid = super::wire::open_polling(address).await;
+        let query = format!("EIO=4&transport=websocket&sid={sid}");
+        let mut wire = Wire::upgrade(address, &query).await.unwrap();
+        // Given up before the probe, after it, and after its answer.
+        if round % 3 > 0 {
+            wire.text("2probe").await;
+        }
+        if round % 3 > 1 {
+            wire.expect("3probe").await;
+        }
+    }
+    bench.served.until_empty().await;
+    bench.serves_an_honest_client().await;
+}
+
+#[tokio::test]
+async fn a_connection_cut_at_any_byte_leaves_nothing_behind() {
+    let mut bench = Bench::new().await;
+    let exchange = frames(&["40", "42[\"a\",1]", "421[\"b\"]", "41", "40/chat,{}", "1"]);
+    for end in 0..=exchange.len() {
+        let mut wire = Wire::open(bench.served.address).await;
+        wire.bytes(&exchange[..end]).await;
+        drop(wire);
+    }
+    bench.served.until_empty().await;
+    while bench.joined.try_recv().is_ok() {}
+    bench.serves_an_honest_client().await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_1_request_is_refused() {
+    let mut bench = Bench::new().await;
+    let many = "X-A: b\r\n".repeat(2_000);
+    let long = format!("X-A: {}\r\n", "b".repeat(1 << 20));
+    let head = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: test\r\n";
+    let post = "POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: test\r\n";
+    for (name, request) in [
+        ("2,000 headers", format!("{head}{many}\r\n")),
+        ("a header of 1 MiB", format!("{head}{long}\r\n")),
+        (
+            "a subprotocol of 9 KiB",
+            format!("{head}Sec-WebSocket-Protocol: {}\r\n\r\n", "a".repeat(9_000)),
+        ),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
+        ("two lengths", format!("{post}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab")),
+        ("a bare line feed", "GET / HTTP/1.1\nHost: test\n\nGET".to_owned()),
+        ("no HTTP", "\0\u{1}\u{2}\r\n\r\n".to_owned()),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(bench.served.address).await.unwrap();
+        let _refused_early = stream.write_all(request.as_bytes()).await;
+        let _refused_early = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
+        let _reset = crate::peer::soon(read).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains(" 200 ") && !answer.contains(" 5"), "{name}: {answer}");
+    }
+    bench.serves_an_honest_client().await;
+}
+
+#[tokio::test]
+async fn random_bytes_and_broken_packets_never_harm_the_others() {
+    const PER_CONNECTION: usize = 200;
+    let mut bench = Bench::new().await;
+    let (mut honest, honest_side) = bench.connect().await;
+    // A fixed sequence, so that a failure can be repeated.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    for round in 0..200 {
+        let mut wire = Wire::open(bench.served.address).await;
+        let mut bytes = BytesMut::new();
+        for _ in 0..PER_CONNECTION {
+            let mut text = MALFORMED[random(MALFORMED.len())].as_bytes().to_vec();
+            text.insert(random(text.len() + 1), random(256) as u8);
+            let opcode = if random(8) == 0 { Opcode::Binary } else { Opcode::Text };
+            bytes.extend_from_slice(&frame(opcode, &text));
+        }
+        if round % 2 == 0 {
+            let at = random(bytes.len());
+            bytes[at] ^= 1 << random(8);
+        }
+        let _closed_meanwhile = wire.stream.write_all(&bytes).await;
+        drop(wire);
+        honest_side.socket.emit(&super::numbered(round)).unwrap();
+        honest.expect(&format!("42[\"n\",{round}]")).await;
+    }
+}
