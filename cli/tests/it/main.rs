@@ -10,6 +10,7 @@ mod db;
 #[cfg(unix)]
 mod demo;
 mod house;
+mod leftovers;
 #[cfg(unix)]
 mod prompt;
 mod shell;
