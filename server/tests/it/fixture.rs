@@ -1,8 +1,6 @@
 //! A server of its own for every test, on a database of its own, with people who talk to it.
 //!
-//! One throw-away PostgreSQL serves all tests of this binary; the first test migrates a template
-//! and every test gets a copy. Whatever a test waits for has a time limit, and says at its end
-//! what came instead.
+//! Whatever a test waits for has a time limit, and says at its end what came instead.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,18 +10,18 @@ use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use trialogue_server::config::{Config, LimitsProfile, Secret};
-use trialogue_server::embedded::{Cluster, Database};
-use trialogue_server::store::{Store, StoreConfig};
+use trialogue_server::embedded::Database;
 use trialogue_server::{Running, accept};
 use trialogue_socketio::client::{
     Client, ClientConfig, ClientSocket, ConnectError, PendingAck, Received, Refused,
 };
 use trialogue_socketio::{DisconnectReason, Outgoing};
+
+use crate::database;
 
 /// How long anything that should happen may take.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -31,24 +29,6 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_secs(12);
 /// Signs the tokens of every test, so that a restarted server knows them.
 const SECRET: &str = "a secret of tests, known to everybody who reads them";
-
-/// The cluster and the name of the migrated template. Never dropped: its guard stops it with us.
-static CLUSTER: OnceCell<(Cluster, Database)> = OnceCell::const_new();
-
-async fn cluster() -> &'static (Cluster, Database) {
-    CLUSTER
-        .get_or_init(|| async {
-            let cluster = Cluster::throwaway(false).await.unwrap();
-            let template = cluster.fresh_database("template").await.unwrap();
-            Store::open(&store_config(template.url())).await.unwrap().close().await;
-            (cluster, template)
-        })
-        .await
-}
-
-fn store_config(url: String) -> StoreConfig {
-    StoreConfig { url, connections: 2, unsafe_durability: true }
-}
 
 /// A running server.
 pub(crate) struct Fixture {
@@ -69,8 +49,7 @@ impl Fixture {
 
     /// The same with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let (cluster, template) = cluster().await;
-        let database = cluster.copy_database(template.name(), "test").await.unwrap();
+        let database = database::migrated().await;
         let mut config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
             database_url: Some(Secret::new(database.url())),
