@@ -5,6 +5,8 @@
 //! they were sent, nothing is dropped in silence, and every queue has a bound.
 
 pub mod client;
+#[cfg(feature = "conform")]
+pub mod conform;
 pub mod engine;
 mod json;
 pub mod packet;

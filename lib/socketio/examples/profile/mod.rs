@@ -2,6 +2,7 @@
 //! Engine.IO at `/engine.io/`, with pings every 300 ms and payloads up to 1,000,000 bytes.
 
 use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -10,16 +11,61 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::server::{
-    ConnectRequest, Events, Handler, RawHandler, RawMessages, RawSocket, Refusal, Server,
+    ConnectRequest, Event, Events, Handler, RawHandler, RawMessages, RawSocket, Refusal, Server,
     ServerConfig, Socket,
 };
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tells the client its auth object; on the main namespace it also echoes.
+/// Tells the client its auth object; on the main namespace it also echoes, and does what
+/// `conform::PROFILE` asks for beyond the public suites: questions and rooms.
 struct Suite {
     echoes: bool,
+    server: Arc<OnceLock<Server>>,
+}
+
+/// How long the client may take to answer a question.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Suite {
+    /// Acts on one event of the main namespace; `None` when its arguments are not as they should be.
+    async fn echo(&self, socket: &Socket, event: &mut Event) -> Option<()> {
+        let args = event.args().clone();
+        let send = |name: &str, json: String| {
+            let event = Outgoing::raw(name, json).ok()?.attachments(args.attachments().to_vec());
+            socket.emit(&event).ok()
+        };
+        match event.name() {
+            "message" => send("message-back", args.json().to_owned()),
+            "message-with-ack" => event.ack_args(&args).ok(),
+            "ask" => {
+                let question = Outgoing::raw("question", args.json()).ok()?;
+                let answer = socket.emit_with_ack(&question, ANSWER_TIMEOUT).await.ok()?;
+                send("answered", answer.json().to_owned())
+            }
+            "join" => {
+                socket.join(&args.get::<String>(0).ok()?);
+                event.ack(&true).ok()
+            }
+            "leave" => {
+                socket.leave(&args.get::<String>(0).ok()?);
+                event.ack(&true).ok()
+            }
+            name @ ("to-room" | "to-room-except") => {
+                let room = args.get::<String>(0).ok()?;
+                let value = Outgoing::raw("room", format!("[{}]", args.raw(1)?)).ok()?;
+                let namespace = self.server.get()?.namespace("/")?;
+                if name == "to-room" {
+                    namespace.emit(&room, &value);
+                } else {
+                    namespace.emit_except(&room, socket.id(), &value);
+                }
+                Some(())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Handler for Suite {
@@ -35,18 +81,8 @@ impl Handler for Suite {
             let _closed = socket.emit(&event);
         }
         while let Some(mut event) = events.recv().await {
-            let args = event.args().clone();
-            match event.name() {
-                "message" if self.echoes => {
-                    if let Ok(back) = Outgoing::raw("message-back", args.json()) {
-                        let back = back.attachments(args.attachments().to_vec());
-                        let _closed = socket.emit(&back);
-                    }
-                }
-                "message-with-ack" if self.echoes => {
-                    let _closed = event.ack_args(&args);
-                }
-                _ => {}
+            if self.echoes {
+                let _unknown = self.echo(&socket, &mut event).await;
             }
         }
     }
@@ -66,8 +102,8 @@ impl RawHandler for Echo {
 /// Both servers of the profile.
 #[derive(Clone)]
 pub(crate) struct Profile {
-    socket_io: Server,
-    engine_io: Server,
+    pub(crate) socket_io: Server,
+    pub(crate) engine_io: Server,
 }
 
 impl Profile {
@@ -82,11 +118,16 @@ impl Profile {
             unclaimed_max: usize::MAX,
             ..ServerConfig::default()
         };
+        let server = Arc::new(OnceLock::new());
+        let suite = |echoes| Suite { echoes, server: server.clone() };
         let socket_io = Server::builder(config("/socket.io/"))
-            .namespace(&["/"], Suite { echoes: true })
-            .namespace(&["/custom"], Suite { echoes: false });
+            .namespace(&["/"], suite(true))
+            .namespace(&["/custom"], suite(false))
+            .build();
+        // The handlers emit to rooms through the server that they belong to.
+        let _first = server.set(socket_io.clone());
         let engine_io = Server::builder(config("/engine.io/")).raw(Echo);
-        Self { socket_io: socket_io.build(), engine_io: engine_io.build() }
+        Self { socket_io, engine_io: engine_io.build() }
     }
 
     /// Serves for ever.

@@ -109,7 +109,8 @@ pub enum AckError {
     /// The event was never sent.
     #[error(transparent)]
     NotSent(#[from] EmitError),
-    /// It did not come in time; whether the server saw the event is unknown. A later one is ignored.
+    /// It did not come in time; whether the server saw the event is unknown. A later one is
+    /// ignored.
     #[error("no acknowledgement within {0:?}")]
     Timeout(Duration),
     /// The connection ended first; whether the server saw the event is unknown.

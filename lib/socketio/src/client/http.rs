@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use super::config::ClientConfig;
 use super::error::ConnectError;
 use super::stream::{Stream, Target};
+use crate::engine::PROTOCOL;
 use crate::ws;
 
 /// Header fields of an answer that are looked at; a server that sends more is not one of ours.
@@ -29,14 +30,14 @@ const ERROR_BODY_BYTES_MAX: usize = 1024;
 type Driver = dyn Future<Output = hyper::Result<()>> + Send;
 
 /// A connection that carries requests one after another.
-pub(super) struct HttpConnection {
+pub(crate) struct HttpConnection {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended; the sender knows why.
     driver: Option<Pin<Box<Driver>>>,
 }
 
 impl HttpConnection {
-    pub(super) async fn new(stream: Stream) -> Result<Self, ConnectError> {
+    pub(crate) async fn new(stream: Stream) -> Result<Self, ConnectError> {
         let (sender, connection) = http1::Builder::new()
             .max_headers(HEADERS_MAX)
             .max_buf_size(BUFFER_BYTES_MAX)
@@ -63,7 +64,7 @@ impl HttpConnection {
         .await
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ConnectError> {
@@ -77,7 +78,11 @@ impl HttpConnection {
     }
 
     /// The whole body, of at most so many bytes.
-    async fn body(&mut self, body: Incoming, bytes_max: usize) -> Result<Bytes, ConnectError> {
+    pub(crate) async fn body(
+        &mut self,
+        body: Incoming,
+        bytes_max: usize,
+    ) -> Result<Bytes, ConnectError> {
         let body = Limited::new(body, bytes_max).collect();
         match Self::drive(&mut self.driver, body).await {
             Ok(body) => Ok(body.to_bytes()),
@@ -127,7 +132,8 @@ impl Requests {
     ) -> Result<Bytes, ConnectError> {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let body = body.unwrap_or_default();
-        let mut request = request(&self.target, &self.headers, method, "polling", sid, body)?;
+        let uri = endpoint(&self.target, "polling", sid);
+        let mut request = request(&self.target, &self.headers, method, &uri, body)?;
         if request.method() == Method::POST {
             let text = HeaderValue::from_static("text/plain;charset=UTF-8");
             request.headers_mut().insert(header::CONTENT_TYPE, text);
@@ -153,15 +159,15 @@ impl Requests {
 }
 
 /// Opens a websocket (RFC 6455 §4.1) on a fresh stream and answers it with what was read behind
-/// the server's answer; `sid` names the session to be upgraded.
-pub(super) async fn open_websocket(
+/// the server's answer.
+pub(crate) async fn open_websocket(
     target: &Target,
     headers: &HeaderMap,
     stream: Stream,
-    sid: Option<&str>,
+    uri: &str,
 ) -> Result<(Stream, Bytes), ConnectError> {
     let key = ws::new_key(rand::random());
-    let mut request = request(target, headers, Method::GET, "websocket", sid, Bytes::new())?;
+    let mut request = request(target, headers, Method::GET, uri, Bytes::new())?;
     let set = request.headers_mut();
     set.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     set.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -184,20 +190,24 @@ pub(super) async fn open_websocket(
     }
 }
 
-/// A request to the Engine.IO endpoint.
-fn request(
-    target: &Target,
-    headers: &HeaderMap,
-    method: Method,
-    transport: &str,
-    sid: Option<&str>,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, ConnectError> {
-    let mut uri = format!("{}EIO=4&transport={transport}", target.path);
+/// The Engine.IO endpoint of a transport; `sid` names a session that exists.
+pub(super) fn endpoint(target: &Target, transport: &str, sid: Option<&str>) -> String {
+    let mut uri = format!("{}EIO={PROTOCOL}&transport={transport}", target.path);
     if let Some(sid) = sid {
         uri.push_str("&sid=");
         uri.extend(url::form_urlencoded::byte_serialize(sid.as_bytes()));
     }
+    uri
+}
+
+/// A request with the headers that every one of ours has; `uri` is a path and a query.
+pub(crate) fn request(
+    target: &Target,
+    headers: &HeaderMap,
+    method: Method,
+    uri: &str,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, ConnectError> {
     let mut request = Request::builder().method(method).uri(uri).body(Full::new(body));
     if let Ok(request) = &mut request {
         *request.headers_mut() = headers.clone();

@@ -11,14 +11,14 @@
 
 mod config;
 mod error;
-mod http;
+pub(crate) mod http;
 mod polling;
 mod session;
 mod shared;
 mod socket;
 mod state;
-mod stream;
-mod websocket;
+pub(crate) mod stream;
+pub(crate) mod websocket;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -102,7 +102,8 @@ impl Client {
         target: &Target,
     ) -> Result<(Arc<Shared>, String), ConnectError> {
         let stream = target.connect(config.connect_timeout).await?;
-        let (mut io, read) = http::open_websocket(target, &config.headers, stream, None).await?;
+        let uri = http::endpoint(target, "websocket", None);
+        let (mut io, read) = http::open_websocket(target, &config.headers, stream, &uri).await?;
         let mut frames = frame_decoder(config);
         let mut input = BytesMut::from(&read[..]);
         let text = websocket::first_text(&mut io, &mut frames, &mut input).await?;

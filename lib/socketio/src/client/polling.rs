@@ -295,8 +295,8 @@ fn fill_body(
 async fn probe(config: &ClientConfig, target: &Target, sid: &str) -> Option<Probed> {
     let open = async {
         let stream = target.connect(config.connect_timeout).await?;
-        let (mut io, read) =
-            http::open_websocket(target, &config.headers, stream, Some(sid)).await?;
+        let uri = http::endpoint(target, "websocket", Some(sid));
+        let (mut io, read) = http::open_websocket(target, &config.headers, stream, &uri).await?;
         let mut frames = frame_decoder(config);
         let mut input = BytesMut::from(&read[..]);
         websocket::probe(&mut io, &mut frames, &mut input).await?;

@@ -17,18 +17,18 @@ use super::error::ConnectError;
 
 /// Where to connect to, and how to name it in requests.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(crate) struct Target {
     host: String,
     port: u16,
     tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
     /// Host and port as the `Host` header has them.
     pub(super) authority: String,
     /// Path and query without the pairs of the transport; ends in `?` or `&`.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 impl Target {
-    pub(super) fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
         let url = &config.url;
         let refuse = |what: &str| ConnectError::Config(format!("{what} in {url}"));
         let (secure, default_port) = match url.scheme() {
@@ -59,7 +59,7 @@ impl Target {
     }
 
     /// Tries the host's addresses one after another, each for its share of `within`.
-    pub(super) async fn connect(&self, within: Duration) -> Result<Stream, ConnectError> {
+    pub(crate) async fn connect(&self, within: Duration) -> Result<Stream, ConnectError> {
         let unreachable =
             |source| ConnectError::Unreachable { host: self.authority.clone(), source };
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
@@ -93,7 +93,7 @@ impl Target {
 }
 
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }

@@ -303,7 +303,7 @@ pub(super) async fn first_text(
 }
 
 /// Appends what one read brings.
-fn read_some(
+pub(crate) fn read_some(
     io: &mut Stream,
     input: &mut BytesMut,
     cx: &mut Context<'_>,

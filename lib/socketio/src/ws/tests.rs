@@ -310,7 +310,9 @@ proptest! {
 
     #[test]
     fn a_mask_undoes_itself_from_any_offset(
-        data in prop::collection::vec(any::<u8>(), 0..100), cut in 0..100_usize, mask in any::<[u8; 4]>(),
+        data in prop::collection::vec(any::<u8>(), 0..100),
+        cut in 0..100_usize,
+        mask in any::<[u8; 4]>(),
     ) {
         let cut = cut.min(data.len());
         let mut pieces = data.clone();

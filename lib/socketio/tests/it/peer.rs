@@ -13,7 +13,10 @@ use trialogue_socketio::ws::{self, Decoder, Limits, Message, Opcode, Role, close
 /// Nothing that a test waits for takes longer on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-pub(crate) const HANDSHAKE: &str = r#"0{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}"#;
+pub(crate) const HANDSHAKE: &str = concat!(
+    r#"0{"sid":"engine","upgrades":[],"pingInterval":25000,"#,
+    r#""pingTimeout":20000,"maxPayload":65536}"#
+);
 
 /// Waits for something that is certain to come, or says that it did not.
 #[track_caller]

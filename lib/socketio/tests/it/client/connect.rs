@@ -144,7 +144,8 @@ async fn an_http_error_is_shown_with_its_body_and_never_followed() {
     let peer = Peer::new().await;
     for (answer, status, text) in [
         (
-            "400 Bad Request\r\ncontent-length: 40\r\n\r\n{\"code\":0,\"message\":\"Transport unknown\"}",
+            "400 Bad Request\r\ncontent-length: 40\r\n\r\n\
+             {\"code\":0,\"message\":\"Transport unknown\"}",
             400,
             "Transport unknown",
         ),

@@ -14,7 +14,10 @@ use trialogue_socketio::{DisconnectReason, Outgoing};
 use super::{NO_AUTH, closed, event, millis};
 use crate::peer::{SOON, Wire, header, read_head, soon};
 
-const OPEN: &str = r#"0{"sid":"e 1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#;
+const OPEN: &str = concat!(
+    r#"0{"sid":"e 1","upgrades":["websocket"],"pingInterval":25000,"#,
+    r#""pingTimeout":20000,"maxPayload":100}"#
+);
 
 /// A request that waits for its answer.
 struct Request {

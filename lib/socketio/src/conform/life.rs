@@ -1,0 +1,137 @@
+//! Engine.IO v4: the heartbeat, the end of a session, its move to a websocket.
+
+use std::time::Duration;
+
+use super::wire::{Endpoint, Frame, Ws, silence};
+use super::{Cx, Outcome, failed, non_strict, unimplemented};
+use crate::ws::Opcode;
+
+impl Cx {
+    /// The heartbeat's times, if they can be waited for.
+    fn heartbeat(&self) -> Outcome<(Duration, Duration)> {
+        let handshake = self.known()?;
+        let (interval, all) = (Duration::from_millis(handshake.ping_interval), silence(handshake));
+        if all > self.patience() {
+            return unimplemented(format!("the server pings only every {interval:?}"));
+        }
+        Ok((interval, all))
+    }
+
+    /// A websocket whose session has moved to it from polling.
+    async fn upgraded(&self) -> Outcome<(String, Ws)> {
+        self.needs_upgrade()?;
+        let sid = self.session().await?;
+        let mut ws = self.open_for(&sid).await?;
+        ws.send("2probe").await?;
+        ws.expect("3probe").await?;
+        Ok((sid, ws))
+    }
+
+    /// The same and the move is complete. The Socket.IO suite does not wait for the probe's answer.
+    async fn moved(&self) -> Outcome<(String, Ws)> {
+        if self.endpoint == Endpoint::Engine {
+            let (sid, mut ws) = self.upgraded().await?;
+            ws.send("5").await?;
+            return Ok((sid, ws));
+        }
+        self.needs_upgrade()?;
+        let sid = self.session().await?;
+        let mut ws = self.open_for(&sid).await?;
+        ws.send("2probe").await?;
+        ws.send("5").await?;
+        Ok((sid, ws))
+    }
+}
+
+pub(super) async fn polling_pings(cx: &Cx) -> Outcome {
+    cx.needs_polling()?;
+    cx.heartbeat()?;
+    let sid = cx.session().await?;
+    for _ in 0..3 {
+        cx.get(&sid).await?.is("2")?;
+        let answer = cx.post(&sid, "3").await?;
+        if !answer.status.is_success() {
+            return failed(format!("a pong was answered by {}", answer.status));
+        }
+        if answer.body != "ok" {
+            return non_strict(format!("a pong was answered by {:?}", answer.body));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn polling_silence(cx: &Cx) -> Outcome {
+    cx.needs_polling()?;
+    let (_, silence) = cx.heartbeat()?;
+    let sid = cx.session().await?;
+    tokio::time::sleep(silence).await;
+    cx.get(&sid).await?.is_refused()
+}
+
+pub(super) async fn websocket_pings(cx: &Cx) -> Outcome {
+    cx.heartbeat()?;
+    let (mut ws, _) = cx.open().await?;
+    for _ in 0..3 {
+        match ws.text().await? {
+            ping if ping == "2" => ws.send("3").await?,
+            text => return failed(format!("a ping was expected, {text:?} came")),
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn websocket_silence(cx: &Cx) -> Outcome {
+    let (_, silence) = cx.heartbeat()?;
+    let (mut ws, _) = cx.open().await?;
+    // Twice the promise is still a server that notices.
+    match tokio::time::timeout(2 * silence, ws.closes()).await {
+        Ok(closed) => closed.map(|_| ()),
+        Err(_) => failed(format!("still open {:?} after the last sign of life", 2 * silence)),
+    }
+}
+
+pub(super) async fn polling_close(cx: &Cx) -> Outcome {
+    cx.needs_polling()?;
+    let sid = cx.session().await?;
+    let (poll, posted) = tokio::join!(cx.get(&sid), cx.post(&sid, "1"));
+    posted?;
+    poll?.is("6")?;
+    cx.get(&sid).await?.is_refused()
+}
+
+pub(super) async fn websocket_close(cx: &Cx) -> Outcome {
+    cx.known()?;
+    let (mut ws, _) = cx.open().await?;
+    ws.send("1").await?;
+    ws.closes().await.map(|_| ())
+}
+
+pub(super) async fn upgrade(cx: &Cx) -> Outcome {
+    let (_, mut ws) = cx.upgraded().await?;
+    ws.send("5").await?;
+    // Alive: a ping may come, a close may not.
+    ws.send_frame(Opcode::Ping, b"alive").await?;
+    match tokio::time::timeout(Duration::from_millis(50), ws.next()).await {
+        Ok(Ok(Frame::Closed(code))) => failed(format!("closed right after the upgrade: {code:?}")),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn upgrade_and_echo(cx: &Cx) -> Outcome {
+    let (sid, mut ws) = cx.upgraded().await?;
+    cx.get(&sid).await?.is("6")?;
+    ws.send("5").await?;
+    cx.echoes(&mut ws).await
+}
+
+pub(super) async fn http_after_upgrade(cx: &Cx) -> Outcome {
+    let (sid, mut ws) = cx.moved().await?;
+    cx.get(&sid).await?.is_refused()?;
+    cx.echoes(&mut ws).await
+}
+
+pub(super) async fn websocket_after_upgrade(cx: &Cx) -> Outcome {
+    let (sid, mut ws) = cx.moved().await?;
+    cx.no_websocket(&format!("EIO=4&transport=websocket&sid={sid}")).await?;
+    cx.echoes(&mut ws).await
+}

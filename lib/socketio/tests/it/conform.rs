@@ -1,0 +1,193 @@
+//! Every black-box case against the server of the profile; and that the judge is no yes-man.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::net::TcpListener;
+use trialogue_socketio::Outgoing;
+use trialogue_socketio::conform::{Case, Subject, Target, Verdict, cases};
+use trialogue_socketio::server::{
+    ConnectRequest, Events, Handler, Refusal, Server, ServerConfig, Socket,
+};
+
+#[path = "../../examples/profile/mod.rs"]
+mod profile;
+
+use profile::Profile;
+
+/// Cases that run at once: they mostly wait for pings.
+const AT_ONCE: usize = 8;
+
+async fn discover(serve: impl FnOnce(TcpListener), auth: Option<&str>) -> Subject {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    serve(listener);
+    let mut target = Target::new(url.parse().unwrap());
+    target.auth = auth.map(str::to_owned);
+    target.patience = Duration::from_secs(1);
+    Subject::discover(target).await.unwrap()
+}
+
+/// What came of each case.
+async fn verdicts(subject: &Subject, cases: Vec<Case>) -> Vec<(&'static str, Verdict)> {
+    stream::iter(cases)
+        .map(|case| async move { (case.id, case.check(subject).await.0) })
+        .buffered(AT_ONCE)
+        .collect()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_server_passes_every_case() {
+    let serve = |listener| drop(tokio::spawn(Profile::new().serve(listener)));
+    let mut subject = discover(serve, None).await;
+    assert!(subject.offers().profile && subject.offers().engine.is_some());
+    subject = with_patience(&subject, Duration::from_secs(10)).await;
+    let mut verdicts = verdicts(&subject, cases()).await;
+    verdicts.retain(|(_, verdict)| *verdict != Verdict::Ok);
+    assert!(verdicts.is_empty(), "{verdicts:#?}");
+}
+
+async fn with_patience(subject: &Subject, patience: Duration) -> Subject {
+    let target = Target { patience, ..subject.target().clone() };
+    Subject::discover(target).await.unwrap()
+}
+
+/// What a server may do wrong, or merely differently.
+#[derive(Clone, Copy, PartialEq)]
+enum Lie {
+    Silent,
+    Swapped,
+    Talkative,
+    WrongArguments,
+    WrongAck,
+    Chat,
+}
+
+/// A server that is of the profile but for one thing.
+struct Liar(Lie);
+
+impl Handler for Liar {
+    type Session = String;
+
+    async fn connect(&self, request: ConnectRequest) -> Result<String, Refusal> {
+        match (self.0, request.auth) {
+            (Lie::Chat, None) => Err(Refusal::new("a token, please")),
+            (_, auth) => Ok(auth.map_or_else(|| "{}".to_owned(), |auth| auth.get().to_owned())),
+        }
+    }
+
+    async fn run(&self, socket: Socket, mut events: Events, auth: String) {
+        let emit = |name: &str, json: &str| {
+            let _closed = socket.emit(&Outgoing::raw(name, json).unwrap());
+        };
+        if self.0 == Lie::Chat {
+            emit("connected", r#"[{"message":"Connected: userId=1"}]"#);
+        } else {
+            emit("auth", &format!("[{auth}]"));
+        }
+        if self.0 == Lie::Talkative {
+            emit("hello", "[]");
+        }
+        let mut held = None;
+        while let Some(mut event) = events.recv().await {
+            let json = event.args().json().to_owned();
+            match (event.name(), self.0) {
+                (_, Lie::Chat) | ("message", Lie::Silent) => {}
+                ("message", Lie::Swapped) => match held.take() {
+                    None => held = Some(json),
+                    Some(first) => {
+                        emit("message-back", &json);
+                        emit("message-back", &first);
+                    }
+                },
+                ("message", Lie::WrongArguments) => emit("message-back", "[null]"),
+                ("message", _) => emit("message-back", &json),
+                ("message-with-ack", Lie::WrongAck) => drop(event.ack(&"something else")),
+                ("message-with-ack", _) => drop(event.ack_args(&event.args().clone())),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The verdicts on such a server of those cases whose name begins like that.
+async fn judge(
+    lie: Lie,
+    change: impl FnOnce(&mut ServerConfig),
+    auth: Option<&str>,
+    names: &[&str],
+) -> Vec<(&'static str, Verdict)> {
+    let mut config = ServerConfig {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        max_payload: 1_000_000,
+        ..ServerConfig::default()
+    };
+    change(&mut config);
+    let server = Server::builder(config).namespace(&["/"], Liar(lie)).build();
+    // There is no Engine.IO beside it: nothing answers at the other path.
+    let profile = Profile { engine_io: server.clone(), socket_io: server };
+    let serve = |listener| drop(tokio::spawn(profile.serve(listener)));
+    let subject = discover(serve, auth).await;
+    let mut cases = cases();
+    cases.retain(|case| names.iter().any(|name| case.id.starts_with(name)));
+    verdicts(&subject, cases).await
+}
+
+#[track_caller]
+fn all_failed(verdicts: &[(&'static str, Verdict)], count: usize) {
+    assert_eq!(verdicts.len(), count);
+    for (id, verdict) in verdicts {
+        assert!(matches!(verdict, Verdict::Failed(_)), "{id}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn lies_are_found_out() {
+    let plain = "sio5.message.plain";
+    all_failed(&judge(Lie::Silent, |_| (), None, &[plain, "ext.order.websocket"]).await, 2);
+    all_failed(&judge(Lie::WrongArguments, |_| (), None, &[plain, "ext.text.websocket"]).await, 2);
+    all_failed(&judge(Lie::Swapped, |_| (), None, &["ext.order.websocket"]).await, 1);
+    all_failed(&judge(Lie::WrongAck, |_| (), None, &["sio5.message.ack", "ext.ack.big"]).await, 2);
+    let talkative = judge(Lie::Talkative, |_| (), None, &[plain, "sio5.message.ack"]).await;
+    all_failed(&talkative, 2);
+    // No namespace but one, and times that are not those of the profile.
+    let names = ["sio5.connect.custom", "sio5.handshake.websocket", "sio5.handshake.polling"];
+    let mut failed =
+        judge(Lie::WrongAck, |config| config.max_payload = 5_000_000, None, &names).await;
+    failed.retain(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
+    all_failed(&failed, 4);
+}
+
+#[tokio::test]
+async fn a_chat_server_is_not_blamed_for_being_none_of_the_suites() {
+    let slow = |config: &mut ServerConfig| config.ping_interval = Duration::from_secs(25);
+    for auth in [None, Some("{\"token\":\"x\"}")] {
+        let verdicts = judge(Lie::Chat, slow, auth, &["eio4", "sio5", "ext"]).await;
+        for (id, verdict) in &verdicts {
+            assert!(!matches!(verdict, Verdict::Failed(_)), "{id}: {verdict:?}");
+        }
+        let of = |id: &str| &verdicts.iter().find(|(found, _)| *found == id).unwrap().1;
+        assert_eq!(of("sio5.handshake.websocket"), &Verdict::Ok);
+        assert_eq!(of("sio5.connect.unknown"), &Verdict::Ok);
+        assert!(matches!(of("sio5.message.plain"), Verdict::Unimplemented(_)));
+        assert!(matches!(of("sio5.heartbeat.websocket"), Verdict::Unimplemented(_)));
+        assert!(matches!(of("eio4.message.websocket-text"), Verdict::Unimplemented(_)));
+        let invalid = of("sio5.message.invalid-payload");
+        match auth {
+            Some(_) => assert_eq!(invalid, &Verdict::Ok),
+            None => assert!(matches!(invalid, Verdict::Unimplemented(_)), "{invalid:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_server_is_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = Subject::discover(Target::new(url.parse().unwrap())).await.unwrap_err();
+    assert!(error.contains("no Engine.IO"), "{error}");
+}
