@@ -1,4 +1,14 @@
 //! Where the outbox outlives the process: records appended in order, read back at the start.
+//!
+//! What may not happen here: a message that counts as queued before it is on disk, a bad byte that
+//! costs more than its own line, two writers of one journal.
+
+mod file;
+mod format;
+#[cfg(test)]
+mod tests;
+
+pub use file::{FileJournal, OpenError};
 
 use std::collections::HashMap;
 

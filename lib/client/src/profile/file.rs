@@ -41,7 +41,7 @@ pub enum ProfileError {
     },
 }
 
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ProfileError {
+pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ProfileError {
     move |source| ProfileError::Io { doing, path: path.to_owned(), source }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn replace<T: Serialize>(
 }
 
 #[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let no_follow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(no_follow.bits()).map_err(io::Error::other)?;
@@ -106,25 +106,25 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(unix)]
-fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 #[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// The rename itself must survive a power cut too.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 #[cfg(unix)]
-fn check_is_private(
+pub(crate) fn check_is_private(
     path: &Path,
     metadata: &fs::Metadata,
     mode: &'static str,
@@ -142,27 +142,31 @@ fn check_is_private(
 }
 
 #[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
 #[cfg(not(unix))]
-fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<File> {
     File::create_new(path)
 }
 
 /// A user's data folder is that user's alone on these systems.
 #[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn check_is_private(_: &Path, _: &fs::Metadata, _: &'static str) -> Result<(), ProfileError> {
+pub(crate) fn check_is_private(
+    _: &Path,
+    _: &fs::Metadata,
+    _: &'static str,
+) -> Result<(), ProfileError> {
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! that others can read is refused with the command that mends it. A file is replaced whole or
 //! not at all. What may not happen here: tokens of one server in the hands of another.
 
-mod file;
+pub(crate) mod file;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

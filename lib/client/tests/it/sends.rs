@@ -1,6 +1,7 @@
 //! Messages on their way, over real sockets.
 
 use serde_json::json;
+use trialogue_client::journal::{FileJournal, OpenError};
 use trialogue_client::{Error, LinkState, Outcome, Update, Via};
 use trialogue_protocol::ErrorCode;
 
@@ -109,4 +110,34 @@ async fn a_raw_request_gets_its_answer_as_it_came() {
     client.handle.stop().await.unwrap();
     client.until_link(|s| *s == LinkState::Offline).await;
     assert_eq!(client.handle.request("x", "1").await, Err(Error::NotConnected));
+}
+
+#[tokio::test]
+async fn what_waits_outlives_the_process_and_is_sent_once_by_the_next() {
+    let mut stage = Stage::open().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("account");
+    let with_journal = |stage: &Stage| {
+        let mut config = quick(rest(stage, "good"));
+        config.journal = Some(FileJournal::open(&folder, &stage.url()).unwrap());
+        config
+    };
+    stage.kill().await;
+    let client = Client::start(with_journal(&stage));
+    for text in ["a", "b", "c"] {
+        client.handle.send(chat(), text).await.unwrap();
+    }
+    let busy = FileJournal::open(&folder, &stage.url());
+    assert!(matches!(busy, Err(OpenError::Busy)), "two writers would send twice");
+    client.handle.close().await;
+    stage.revive().await;
+    let mut client = Client::start(with_journal(&stage));
+    let kept = client.handle.kept().await.unwrap();
+    let last = kept.last().unwrap().draft.id.clone();
+    assert!(matches!(client.end_of(&last).await, Outcome::Stored { .. }));
+    client.handle.close().await;
+    let stored: Vec<_> = stage.play().messages.iter().map(|m| m.message.clone()).collect();
+    assert_eq!(stored, ["a", "b", "c"]);
+    let opened = FileJournal::open(&folder, &stage.url()).unwrap();
+    assert_eq!(opened.restored, [], "nothing is sent again");
 }

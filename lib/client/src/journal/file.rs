@@ -1,0 +1,287 @@
+//! A journal in a file: append, fsync, and now and then write anew without what is over.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{Journal, Opened, format, replay};
+use crate::error::Error;
+use crate::outbox::{Record, Restored};
+use crate::profile::file as private;
+
+/// Longest journal in bytes (64 MiB): four times what an outbox may hold.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Lines after which the file is written anew (4,096): most of them are over by then.
+const LINES_MAX: usize = 4_096;
+
+/// Why a journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes it: two writers would send twice.
+    #[error("another trialogue of this account is running and keeps the outbox")]
+    Busy,
+    /// The disk, its permissions or its content; the sentence says which and what to do.
+    #[error("{0}")]
+    Disk(String),
+}
+
+/// A file as a journal needs one. Tests have one that fails where they want.
+pub(super) trait Medium: Send {
+    /// Appends all of it, or fails after any part of it.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// What was appended survives a power cut when this returns.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts off what lies behind.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)?;
+        self.seek(SeekFrom::Start(len)).map(|_| ())
+    }
+}
+
+/// Appends lines to a medium and takes back what did not get there whole.
+#[derive(Debug)]
+pub(super) struct Lines<M> {
+    pub(super) medium: M,
+    /// Bytes that count.
+    pub(super) len: u64,
+    /// What lies behind `len` could not be cut off yet.
+    torn: bool,
+}
+
+impl<M: Medium> Lines<M> {
+    pub(super) fn new(medium: M, len: u64) -> Self {
+        Self { medium, len, torn: false }
+    }
+
+    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        if self.torn {
+            self.medium.cut(self.len)?;
+            self.torn = false;
+        }
+        let mut bytes = Vec::new();
+        for record in records {
+            format::encode(record, &mut bytes).map_err(io::Error::other)?;
+        }
+        let added = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if self.len.saturating_add(added) > FILE_BYTES_MAX {
+            return Err(io::Error::other(format!(
+                "the outbox file is over {FILE_BYTES_MAX} bytes"
+            )));
+        }
+        // Only a message must not be lost; the end of one costs a harmless repeat.
+        let durable = records.iter().any(|record| matches!(record, Record::Queued(_)));
+        let appended = self.medium.append(&bytes);
+        let kept = appended.and_then(|()| if durable { self.medium.sync() } else { Ok(()) });
+        match kept {
+            Ok(()) => {
+                self.len += added;
+                Ok(())
+            }
+            Err(error) => {
+                // Its author is told that it is not queued, so it must not come back either.
+                self.torn = self.medium.cut(self.len).is_err();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The journal of one account's outbox, in a folder that is the user's alone.
+///
+/// One process at a time: the lock is free again when this is dropped, however the process ends.
+#[derive(Debug)]
+pub struct FileJournal {
+    folder: PathBuf,
+    path: PathBuf,
+    owner: String,
+    lines: Lines<File>,
+    /// Lines since the file was written anew.
+    count: usize,
+    /// Holds the lock as long as it is open.
+    _lock: File,
+}
+
+impl FileJournal {
+    /// Opens, or begins, the journal of `owner` (a server and a user, in any spelling that names
+    /// no one else) in `folder`. Blocks.
+    ///
+    /// A torn end and lines that are not what was written are put aside with a notice; a file that
+    /// is not ours at all is renamed, never deleted and never sent from.
+    ///
+    /// # Errors
+    /// [`OpenError::Busy`] and [`OpenError::Disk`].
+    pub fn open(folder: &Path, owner: &str) -> Result<Opened, OpenError> {
+        private::make_private(folder).map_err(private::io_error("make", folder)).map_err(disk)?;
+        let metadata = fs::metadata(folder).map_err(|e| failed("look at", folder, e))?;
+        private::check_is_private(folder, &metadata, "700").map_err(disk)?;
+        let name = file_name(owner);
+        let lock = lock(&folder.join(format!("{name}.lock")))?;
+        let path = folder.join(format!("{name}.journal"));
+        let mut notices = Vec::new();
+        let restored = read(folder, &path, owner, &mut notices)?;
+        let lines =
+            write_anew(folder, &path, owner, &restored).map_err(|e| failed("write", &path, e))?;
+        let journal = Self {
+            folder: folder.to_owned(),
+            path,
+            owner: owner.to_owned(),
+            lines,
+            count: restored.len(),
+            _lock: lock,
+        };
+        Ok(Opened { journal: Box::new(journal), restored, notices })
+    }
+
+    fn compact(&mut self) {
+        let compact = || {
+            let bytes = load(&self.path)?.unwrap_or_default();
+            let content = format::decode(&bytes, &self.owner)
+                .ok_or_else(|| io::Error::other("another file is in its place"))?;
+            write_anew(&self.folder, &self.path, &self.owner, &replay(content.records))
+        };
+        match compact() {
+            Ok(lines) => self.lines = lines,
+            // The old file is whole; the next try is as many lines away.
+            Err(error) => tracing::warn!(%error, "the outbox file is not compacted"),
+        }
+        self.count = 0;
+    }
+}
+
+impl Journal for FileJournal {
+    fn append(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.lines.append(records).map_err(|error| Error::Storage(error.to_string()))?;
+        self.count += records.len();
+        if self.count >= LINES_MAX {
+            self.compact();
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn disk(error: private::ProfileError) -> OpenError {
+    OpenError::Disk(error.to_string())
+}
+
+fn failed(doing: &'static str, path: &Path, error: io::Error) -> OpenError {
+    disk(private::io_error(doing, path)(error))
+}
+
+/// One outbox per owner: who signs in next on this machine neither sees nor sends it.
+fn file_name(owner: &str) -> String {
+    let digest = Sha256::digest(owner.as_bytes());
+    let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("outbox-{digits}")
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let file = match private::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => private::create(path),
+        file => file,
+    };
+    let file = match file {
+        // Somebody made it between the two.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => private::open(path),
+        file => file,
+    };
+    let file = file.map_err(|e| failed("open", path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(OpenError::Busy),
+        Err(fs::TryLockError::Error(error)) => Err(failed("lock", path, error)),
+    }
+}
+
+/// The file's bytes; `None`: there is none.
+fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match private::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let metadata = file.metadata()?;
+    private::check_is_private(path, &metadata, "600").map_err(io::Error::other)?;
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it is over {FILE_BYTES_MAX} bytes")));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn read(
+    folder: &Path,
+    path: &Path,
+    owner: &str,
+    notices: &mut Vec<String>,
+) -> Result<Vec<Restored>, OpenError> {
+    let Some(bytes) = load(path).map_err(|e| failed("read", path, e))? else {
+        return Ok(Vec::new());
+    };
+    match format::decode(&bytes, owner) {
+        Some(content) => {
+            if content.torn {
+                notices.push("the end of the outbox was torn and is ignored".to_owned());
+            }
+            if content.bad > 0 {
+                let bad = content.bad;
+                notices.push(format!("{bad} damaged lines of the outbox are ignored"));
+            }
+            Ok(replay(content.records))
+        }
+        None => {
+            let aside = folder.join(format!("foreign-{}", Uuid::now_v7().simple()));
+            fs::rename(path, &aside).map_err(|e| failed("rename", path, e))?;
+            notices.push(format!("{} was no outbox of ours and was put aside", path.display()));
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Writes a file with nothing but what waits beside the old one and puts it in its place.
+fn write_anew(
+    folder: &Path,
+    path: &Path,
+    owner: &str,
+    restored: &[Restored],
+) -> io::Result<Lines<File>> {
+    let mut bytes = format::header(owner).into_bytes();
+    for Restored { draft, refused } in restored {
+        format::encode(&Record::Queued(draft.clone()), &mut bytes).map_err(io::Error::other)?;
+        if let Some(refusal) = refused {
+            let (id, code) = (draft.id.clone(), refusal.code);
+            let refused = Record::Refused { id, code, message: refusal.message.clone() };
+            format::encode(&refused, &mut bytes).map_err(io::Error::other)?;
+        }
+    }
+    let fresh = folder.join(format!(".{}.new", Uuid::now_v7().simple()));
+    let write = || {
+        let mut file = private::create(&fresh)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        private::sync_folder(folder)?;
+        Ok(file)
+    };
+    let written: io::Result<File> = write();
+    let file = written.inspect_err(|_| {
+        // Half a file is of no use; that it is gone already is no news.
+        let _ = fs::remove_file(&fresh);
+    })?;
+    Ok(Lines::new(file, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+}
