@@ -1,14 +1,12 @@
 //! Notifications: what a person is told, and what the person has read of it.
 
-use trialogue_protocol::{
-    JobId, Notification, NotificationId, NotificationList, NotificationType, UserId,
-};
+use trialogue_protocol::{Notification, NotificationId, NotificationList, UserId};
 
 use super::check;
 use crate::error::Error;
 use crate::policy::Refusal;
-use crate::publish::{Broadcast, StoredMessage};
-use crate::store::{EXCERPT_CHARS_MAX, Store};
+use crate::publish::Broadcast;
+use crate::store::Store;
 
 /// What a list of notifications is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,26 +71,4 @@ async fn unread(store: &Store, user: UserId) -> Result<i64, Error> {
 /// Stored notifications as events.
 pub(super) fn told(notices: Vec<Notification>) -> impl Iterator<Item = Broadcast> {
     notices.into_iter().map(Broadcast::Notified)
-}
-
-/// The notification of a message for one recipient, as the database would show it. For the
-/// publisher, which needs it only for people who are elsewhere.
-pub fn of_message(
-    stored: &StoredMessage,
-    recipient: UserId,
-    id: NotificationId,
-    job: Option<JobId>,
-) -> Notification {
-    let message = &stored.message;
-    Notification {
-        id,
-        recipient_id: recipient,
-        kind: NotificationType::Message,
-        title: format!("New message from {}", message.sender_name),
-        message: message.message.chars().take(EXCERPT_CHARS_MAX).collect(),
-        chat_id: Some(message.chat_id),
-        job_id: job,
-        is_read: false,
-        created_at: message.created_at,
-    }
 }

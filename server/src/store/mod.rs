@@ -38,7 +38,6 @@ pub use error::{Cause, StoreError};
 pub use history::{Page, Range};
 pub use jobs::{Booking, Ended, NewJob};
 pub use messages::{NewMessage, Verdict};
-pub use notifications::EXCERPT_CHARS_MAX;
 pub use people::{Credentials, Person, PersonDetails};
 pub use sessions::{NewUser, Refreshed, SessionTokens};
 

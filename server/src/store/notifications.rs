@@ -8,10 +8,6 @@ use uuid::Uuid;
 use super::rows::{moment, word};
 use super::{Store, StoreError};
 
-/// Characters of a message that its notification shows. The view `notification_texts` has the same
-/// number.
-pub const EXCERPT_CHARS_MAX: usize = 120;
-
 const NOTIFICATIONS: &str = "
     select recipient_id, id, kind, title, body, chat_id, job_id, is_read, created_at
     from notification_texts

@@ -179,24 +179,6 @@ impl Store {
         })
         .await
     }
-
-    /// Remembers when a person's last socket went.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; losing one of these is harmless.
-    pub async fn store_last_seen(&self, user: UserId) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                sqlx::query("update users set last_seen_at = clock_timestamp() where id = $1")
-                    .bind(user.0)
-                    .execute(connection)
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
-    }
 }
 
 fn credentials_of(row: &PgRow) -> sqlx::Result<Credentials> {

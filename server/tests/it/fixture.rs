@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -35,10 +35,10 @@ pub(crate) struct Fixture {
     pub(crate) url: String,
     address: SocketAddr,
     config: Config,
-    database: Database,
+    pub(crate) database: Database,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Fixture {
@@ -82,7 +82,7 @@ impl Fixture {
 
     /// Runs SQL behind the server's back, with the id of a chat as `$1`.
     pub(crate) async fn sql_of_chat(&self, sql: &'static str, chat: &str) {
-        let mut connection = PgConnection::connect(&self.database.url()).await.unwrap();
+        let mut connection = database::connect(&self.database).await;
         let chat: uuid::Uuid = chat.parse().unwrap();
         sqlx::query(sql).bind(chat).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
@@ -147,8 +147,8 @@ pub(crate) struct Person {
     pub(crate) email: String,
     pub(crate) token: String,
     pub(crate) refresh_token: String,
-    url: String,
-    http: reqwest::Client,
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Person {
@@ -162,14 +162,16 @@ impl Person {
         self.answer(self.http.post(format!("{}{path}", self.url)).json(&body)).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
-        let answer = request.bearer_auth(&self.token).timeout(SOON).send().await.unwrap();
+    pub(crate) async fn answer(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let signed = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
+        let answer = signed.timeout(SOON).send().await.unwrap();
         let status = answer.status().as_u16();
         let body = answer.bytes().await.unwrap();
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
-    fn with_session(&self, session: &Value) -> Self {
+    /// The person that an answer with a session names.
+    pub(crate) fn with_session(&self, session: &Value) -> Self {
         Self {
             id: session["user"]["id"].as_i64().unwrap(),
             token: text(&session["accessToken"]),

@@ -6,4 +6,5 @@ mod database;
 mod embedded;
 mod fixture;
 mod live;
+mod rest;
 mod store;
