@@ -8,10 +8,13 @@ mod args;
 mod exit;
 mod human;
 mod json;
+mod library;
 mod logs;
 mod out;
 mod paging;
 mod password;
+#[cfg(unix)]
+mod play;
 mod prompt;
 mod signals;
 mod verb;

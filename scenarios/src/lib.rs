@@ -17,7 +17,17 @@ pub use runner::{Failure, Observer, Report, RunConfig, RunError, Target, Verdict
 use source::Source;
 
 /// The scenarios that are part of the program: name and text.
-const BUNDLED: &[(&str, &str)] = &[("demo", include_str!("../demo.scn.yaml"))];
+const BUNDLED: &[(&str, &str)] = &[
+    ("booking", include_str!("../booking.scn.yaml")),
+    ("dispute-join", include_str!("../dispute-join.scn.yaml")),
+    ("backend-restart-recovery", include_str!("../backend-restart-recovery.scn.yaml")),
+    ("demo", include_str!("../demo.scn.yaml")),
+];
+
+/// Names of the scenarios that are part of the program, simplest first.
+pub fn bundled_names() -> impl Iterator<Item = &'static str> {
+    BUNDLED.iter().map(|(name, _)| *name)
+}
 
 /// A scenario that is part of the program, by its name.
 pub fn bundled(name: &str) -> Option<Arc<Source>> {

@@ -2,6 +2,7 @@
 
 mod book;
 mod chats;
+mod check;
 mod completions;
 #[cfg(unix)]
 mod db;
@@ -21,6 +22,8 @@ mod providers;
 mod read;
 mod register;
 mod resolve;
+#[cfg(unix)]
+mod run;
 mod send;
 mod serve;
 mod whoami;
@@ -106,6 +109,11 @@ pub(crate) enum Verb {
     /// See the whole flow happen: three people, a real database, a server that is killed
     #[cfg(unix)]
     Demo(demo::Args),
+    /// Play scripted scenarios with several roles, faults and checks
+    #[cfg(unix)]
+    Run(run::Args),
+    /// Check scenario files without running them
+    Check(check::Args),
     /// Write the man pages into a folder
     Man(man::Args),
     /// Run the server, with a private PostgreSQL unless it is given one
@@ -140,6 +148,9 @@ impl Verb {
             Self::Db(args) => db::run(args, context, out).await,
             #[cfg(unix)]
             Self::Demo(args) => demo::run(args, context, out).await,
+            #[cfg(unix)]
+            Self::Run(args) => run::run(args, context, out).await,
+            Self::Check(args) => check::run(&args, context, out),
             Self::Man(args) => man::run(&args, out),
             Self::Serve(args) => serve::run(*args, context, out).await,
         }
@@ -149,7 +160,7 @@ impl Verb {
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
         #[cfg(unix)]
-        if matches!(self, Self::Demo(_)) {
+        if matches!(self, Self::Demo(_) | Self::Run(_)) {
             return true;
         }
         self.is_service()

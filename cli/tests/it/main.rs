@@ -13,4 +13,6 @@ mod house;
 mod leftovers;
 #[cfg(unix)]
 mod prompt;
+#[cfg(unix)]
+mod scenarios;
 mod shell;

@@ -153,8 +153,14 @@ pub enum ServerError {
     Signal(#[source] io::Error),
 }
 
+/// Lines of a failed server that its error quotes: a panic takes three.
+const LAST_WORDS_LINES: usize = 3;
+
+/// The end of what it said, as one line: errors are one sentence.
 fn quoted(stderr: &str) -> String {
-    if stderr.is_empty() { String::new() } else { format!("; its last words:\n{stderr}") }
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LAST_WORDS_LINES)..];
+    if last.is_empty() { String::new() } else { format!("; its last words: {}", last.join(" / ")) }
 }
 
 /// The line that says that a server serves.

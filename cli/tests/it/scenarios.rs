@@ -1,0 +1,128 @@
+//! `trialogue run` and `trialogue check`: scenarios by name and by file, and what they say.
+
+use std::path::Path;
+use std::process::Command;
+
+use trialogue_server::embedded::Cluster;
+
+use crate::binary::{run, trialogue};
+
+/// A verb with a file in a folder of its own, so that messages name no path of this machine.
+fn with_file(text: &str, folder: &Path, arguments: &[&str]) -> Command {
+    std::fs::write(folder.join("t.scn.yaml"), text).unwrap();
+    let mut command = trialogue();
+    command.current_dir(folder).env("LC_ALL", "C").args(arguments);
+    command
+}
+
+const WRONG: &str = "scenario: 1
+name: t
+actors:
+  customer: { role: customer }
+steps:
+  - { as: custmer, login: true }
+  - { as: customer, recieve: new_message }
+";
+
+#[test]
+fn mistakes_of_a_file_are_told_at_once_and_nothing_is_run() {
+    let folder = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(run(&mut with_file(WRONG, folder.path(), &["check", "t.scn.yaml"])));
+    insta::assert_snapshot!(run(&mut with_file(WRONG, folder.path(), &["run", "t.scn.yaml"])));
+    let json = ["check", "--json", "."];
+    insta::assert_snapshot!(run(&mut with_file(WRONG, folder.path(), &json)));
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_a_mistake_too() {
+    insta::assert_snapshot!(run(trialogue().args(["run", "bookings"])));
+    let folder = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(run(trialogue().current_dir(folder.path()).args(["check", "."])));
+}
+
+#[test]
+fn the_bundled_scenarios_make_sense() {
+    let names = trialogue_scenarios::bundled_names().collect::<Vec<_>>();
+    let checked = run(trialogue().arg("check").args(&names));
+    assert_eq!(checked.code, Some(0), "{checked}");
+    assert_eq!(checked.stderr.lines().filter(|line| line.ends_with(": fine")).count(), names.len());
+}
+
+/// The scenarios that the flow is judged by, each on a server and a database of its own.
+#[tokio::test]
+async fn the_bundled_scenarios_hold() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let mut command = trialogue();
+    command.args(["run", "booking", "dispute-join", "backend-restart-recovery", "--json"]);
+    command.args(["--database-url", &cluster.url_of("postgres")]);
+    let ran = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let reports: Vec<serde_json::Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(reports.len(), 3, "{ran}");
+    for report in reports {
+        assert_eq!(report["passed"], true, "{report}");
+        assert_eq!(report["held"], report["of"], "{report}");
+        assert!(report["delivered"].as_u64() > Some(0), "{report}");
+    }
+    cluster.stop().await.unwrap();
+}
+
+/// What a person sees of a step that does not hold.
+#[tokio::test]
+async fn a_failure_says_where_what_was_expected_and_what_came() {
+    let text = "scenario: 1
+name: t
+defaults: { within: 5s }
+actors:
+  customer: { role: customer }
+  provider: { role: provider }
+steps:
+  - { as: [customer, provider], login: true }
+  - { as: [customer, provider], connect: true }
+  - id: booked
+    as: customer
+    do: book
+    with: { provider: provider }
+    save: { chat: $.chat }
+  - { as: [customer, provider], join: \"${chat}\" }
+  - { id: m1, as: customer, send: { chat: \"${chat}\", text: hello } }
+  - { as: provider, receive: new_message, where: { message: goodbye, seq: 1 }, within: 300ms }
+  - { as: customer, login: true }
+";
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = cluster.url_of("postgres");
+    let arguments = ["run", "t.scn.yaml", "--database-url", &url];
+    let mut command = with_file(text, folder.path(), &arguments);
+    let ran = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    assert_eq!(ran.code, Some(1), "{ran}");
+    for words in [
+        "t.scn.yaml:17:5: receive did not hold",
+        "   17 |   - { as: provider, receive: new_message",
+        "expected  `new_message` with {\"message\":\"goodbye\",\"seq\":1}",
+        "provider: nothing that fits; the nearest came at",
+        "at $.message expected \"goodbye\", got \"hello\"",
+        "the last that provider saw (the link is Connected):",
+        "error: 1 of 1 scenarios did not hold",
+    ] {
+        assert!(ran.stderr.contains(words), "{words:?} is not in:\n{ran}");
+    }
+    assert!(ran.stdout.contains("receive did not hold"), "{ran}");
+    cluster.stop().await.unwrap();
+}
+
+/// A scenario against a server that somebody else runs may not kill it.
+#[tokio::test]
+async fn somebody_elses_server_is_not_tormented() {
+    let text = "scenario: 1
+name: t
+actors: { customer: { role: customer } }
+steps: [{ server: kill }]
+";
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["run", "t.scn.yaml", "--target", "http://127.0.0.1:9"];
+    let ran = run(&mut with_file(text, folder.path(), &arguments));
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("expected  a server that the runner started"), "{ran}");
+}
