@@ -11,8 +11,11 @@ mod db;
 mod demo;
 mod house;
 mod leftovers;
+mod listening;
 #[cfg(unix)]
 mod prompt;
 #[cfg(unix)]
 mod scenarios;
 mod shell;
+mod story;
+mod verbs;

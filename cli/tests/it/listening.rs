@@ -1,0 +1,68 @@
+//! `trialogue listen`: a stream that a script can trust, over a server that dies.
+
+use crate::story::Story;
+
+#[test]
+fn two_listeners_hear_one_sender_and_each_other() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    // Listens to all chats, of which there is none yet.
+    let mut ravi = story.start("ravi", &["--json", "listen"]);
+    ravi.wait_for_link("connected");
+    let chat = story.book("amna", "2");
+    let invited = ravi.next("notification:created");
+    assert_eq!(invited["notification"]["chatId"], chat.as_str());
+    assert_eq!(ravi.next("joined_chat")["chatId"], chat.as_str());
+
+    let mut amna = story.start("amna", &["--json", "listen", &chat]);
+    assert_eq!(amna.next("joined_chat")["chatId"], chat.as_str());
+    assert_eq!(ravi.next("user_joined")["userId"], 1);
+    story.run("amna", &["send", &chat, "Hi Ravi"]);
+    for listener in [&mut amna, &mut ravi] {
+        let heard = listener.next("new_message");
+        assert_eq!(heard["message"]["message"], "Hi Ravi");
+        assert_eq!((&heard["message"]["seq"], &heard["via"]), (&1.into(), &"live".into()));
+    }
+}
+
+#[test]
+fn a_listener_comes_back_by_itself_and_misses_nothing() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    let args = ["--json", "listen", &chat, "--event", "new_message,link", "--since", "0"];
+    let mut ravi = story.start("ravi", &args);
+    ravi.wait_for_link("connected");
+    story.run("amna", &["send", &chat, "before"]);
+    assert_eq!(ravi.next("new_message")["message"]["message"], "before");
+
+    story.kill_server();
+    ravi.wait_for_link("reconnecting");
+    // Said to a server that is not there: it waits, and is stored once it is.
+    let late = story.start("amna", &["--json", "send", &chat, "while you were away"]);
+    story.restart_server();
+    assert_eq!(late.exit_code(), Some(0));
+    ravi.wait_for_link("connected");
+    let heard = ravi.next("new_message");
+    assert_eq!(heard["message"]["message"], "while you were away");
+    assert_eq!(heard["message"]["seq"], 2);
+    story.run("amna", &["send", &chat, "after"]);
+    assert_eq!(ravi.next("new_message")["message"]["seq"], 3);
+}
+
+#[test]
+fn a_count_ends_the_stream() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    for text in ["one", "two", "three"] {
+        story.run("amna", &["send", &chat, text]);
+    }
+    let filter = ["--event", "new_message", "--since", "0", "--count", "2", "--for", "30s"];
+    story.run("ravi", &[&["listen", &chat][..], &filter[..]].concat());
+    story.run("ravi", &[&["--json", "listen", &chat][..], &filter[..]].concat());
+    insta::assert_snapshot!(story.transcript());
+}

@@ -1,0 +1,133 @@
+//! The verbs against a real server: what each says, to eyes and to programs, and how it exits.
+
+use crate::story::Story;
+
+#[test]
+fn an_account_is_made_used_and_left() {
+    let mut story = Story::begin();
+    let name = ["--first-name", "Amna", "--last-name", "Khan"];
+    let register = ["register", "amna@example.org", "--role", "customer"];
+    story.run("amna", &["whoami"]);
+    story.run("amna", &[&register[..], &name[..]].concat());
+    story.run("amna", &["whoami"]);
+    story.run("amna", &["--json", "whoami"]);
+    story.run("amna", &[&["--json"][..], &register[..], &name[..]].concat());
+    story.pipe("wrong horse\n", "amna", &["login", "amna@example.org", "--password-stdin"]);
+    story.run("amna", &["logout"]);
+    story.run("amna", &["whoami"]);
+    story.run("amna", &["login", "amna@example.org"]);
+    story.run("amna", &["--json", "login", "amna@example.org"]);
+    insta::assert_snapshot!(story.transcript());
+}
+
+#[test]
+fn a_job_is_booked_and_talked_about() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.run("amna", &["providers"]);
+    let chat = story.book("amna", "2");
+    let end = &chat[chat.len() - 6..];
+    story.run("amna", &["history", &chat]);
+    story.run("amna", &["send", &chat, "Hi", "Ravi,", "can you come today?"]);
+    story.run("ravi", &["chats"]);
+    story.run("ravi", &["chats", "--unread", "--json"]);
+    story.run("ravi", &["history", end]);
+    story.run("ravi", &["read", end]);
+    story.run("ravi", &["chats", "--unread"]);
+    story.run("ravi", &["--json", "send", end, "Yes, at 16:00."]);
+    story.run("amna", &["history", end, "--json", "--limit", "1"]);
+    story.run("amna", &["history", end, "--json", "--all"]);
+    story.run("amna", &["members", end]);
+    story.run("ravi", &["notifications"]);
+    story.run("ravi", &["notifications", "--all"]);
+    story.run("ravi", &["notifications", "--unread", "--json"]);
+    insta::assert_snapshot!(story.transcript());
+}
+
+#[test]
+fn a_dispute_brings_the_manager_in_and_out() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.enter("lsm", "Lena", "Hart");
+    let chat = story.book("amna", "2");
+    let end = &chat[chat.len() - 6..];
+    story.run("lena", &["invites"]);
+    story.run("amna", &["dispute", end, "The leak came back."]);
+    story.run("amna", &["--json", "dispute", end, "And again."]);
+    story.run("lena", &["invites"]);
+    story.run("lena", &["join", end]);
+    story.run("lena", &["join", end]);
+    story.run("lena", &["send", end, "Good morning, both."]);
+    story.run("amna", &["members", end]);
+    story.run("lena", &["resolve", end, "Ravi comes again, free of charge."]);
+    story.run("lena", &["send", &chat, "One more thing."]);
+    story.run("amna", &["history", end]);
+    insta::assert_snapshot!(story.transcript());
+}
+
+#[test]
+fn what_goes_wrong_has_an_exit_code_and_a_sentence() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.enter("customer", "Stranger", "Danger");
+    let chat = story.book("amna", "2");
+    story.run("stranger", &["send", &chat, "let me in"]);
+    story.run("stranger", &["--json", "history", &chat]);
+    story.run("stranger", &["members", &chat]);
+    story.run("stranger", &["listen", &chat]);
+    story.run("amna", &["history", "abcdef"]);
+    story.run("amna", &["book", "--provider", "1"]);
+    story.run("amna", &["send", &chat, "   "]);
+    story.run("amna", &["join", &chat]);
+    story.run("amna", &["listen", &chat, "--event", "new_message", "--count", "1", "--for", "1s"]);
+    story.kill_server();
+    story.run("amna", &["chats"]);
+    let sent = story.run("amna", &["--timeout", "1s", "-q", "send", &chat, "Anyone?"]);
+    assert_eq!(sent.code, Some(6), "{sent}");
+    insta::assert_snapshot!(story.transcript());
+}
+
+#[test]
+fn lines_of_a_pipe_arrive_once_and_in_order() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    story.pipe("one\n\n two\nthree", "amna", &["send", &chat, "--each-line"]);
+    story.pipe("a message\nof two lines\n", "amna", &["send", &chat, "-"]);
+    let same = ["send", &chat, "only once", "--id", "from-a-script-1"];
+    story.run("amna", &same);
+    story.run("amna", &same);
+    story.run("amna", &["send", &chat, "another text", "--id", "from-a-script-1"]);
+    story.run("ravi", &["history", &chat]);
+    insta::assert_snapshot!(story.transcript());
+}
+
+/// Group H of RELIABILITY §3.8, through every verb that shows a stranger's words.
+#[test]
+fn hostile_text_is_harmless_in_every_verb() {
+    const HOSTILE: &str = "\u{1b}]52;c;cm0=\u{7}\u{9b}2J\u{202e}evil\r\u{1b}[31mRavi: ok";
+    let mut story = Story::begin();
+    story.enter("provider", "Ravi", "Kumar");
+    let (first, last) = (format!("A{HOSTILE}"), format!("K{HOSTILE}"));
+    let name = ["--first-name", &first, "--last-name", &last];
+    let register = ["register", "a@example.org", "--role", "customer"];
+    story.run("amna", &[&register[..], &name[..]].concat());
+    let title = ["--title", HOSTILE, "--details", HOSTILE];
+    let booked = story.run("amna", &[&["book", "--provider", "1"][..], &title[..]].concat());
+    let chat = booked.stdout.trim();
+    story.run("amna", &["send", chat, HOSTILE]);
+    for verb in [&["chats"][..], &["history", chat], &["members", chat], &["notifications"]] {
+        for json in [&[][..], &["--json"]] {
+            let ran = story.run("ravi", &[json, verb].concat());
+            assert_eq!(ran.code, Some(0), "{ran}");
+            let harmful = |c: char| matches!(c, '\0'..='\u{9}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{202e}');
+            assert!(!ran.stdout.contains(harmful), "{verb:?} {:?}", ran.stdout);
+            assert!(!ran.stderr.contains(harmful), "{verb:?} {:?}", ran.stderr);
+            assert!(ran.stdout.contains("evil"), "{verb:?} shows it: {:?}", ran.stdout);
+        }
+    }
+}
