@@ -9,6 +9,7 @@ mod db;
 #[cfg(unix)]
 mod demo;
 mod dispute;
+mod doctor;
 mod history;
 mod invites;
 mod join;
@@ -101,6 +102,8 @@ pub(crate) enum Verb {
     Resolve(resolve::Args),
     /// List what happened while I was away, or mark it as read
     Notifications(notifications::Args),
+    /// Find out what is wrong: server, token, transports, clock
+    Doctor,
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Look at, stop or remove the private PostgreSQL
@@ -143,6 +146,7 @@ impl Verb {
             Self::Notifications(args) => {
                 context.within(notifications::run(&args, context, out)).await
             }
+            Self::Doctor => doctor::run(context, out).await,
             Self::Completions(args) => completions::run(&args, context, out),
             #[cfg(unix)]
             Self::Db(args) => db::run(args, context, out).await,
