@@ -34,8 +34,8 @@ const CACERT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub(crate) struct Account {
     /// Its voice.
     pub(crate) rest: Rest,
-    /// The server, as flags, environment or profile name it.
-    pub(crate) server: Url,
+    /// As flags, environment or profile name it.
+    server: Url,
     profile: Profile,
 }
 
@@ -64,7 +64,7 @@ impl Account {
             return Ok(Self { rest, ..account });
         }
         if account.rest.credentials().tokens().is_none() {
-            let (profile, server) = (account.profile_name(), account.server.as_str());
+            let (profile, server) = (account.profile_name(), account.server());
             let what = format!("profile {profile} is not signed in at {server}: trialogue login");
             return Err(Failure::not_signed_in(what).into());
         }
@@ -81,6 +81,11 @@ impl Account {
     /// The profile's name.
     pub(crate) fn profile_name(&self) -> &str {
         self.profile.name().as_str()
+    }
+
+    /// The server as people write it.
+    pub(crate) fn server(&self) -> &str {
+        self.server.as_str().trim_end_matches('/')
     }
 
     /// Remembers who has just signed in.

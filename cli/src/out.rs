@@ -85,7 +85,10 @@ impl Out {
     pub(crate) fn error(&mut self, error: &anyhow::Error) -> Exit {
         let (exit, code) = exit::of(error);
         if exit != Exit::DONE {
-            print_error(&mut self.stderr, self.json, code, &format!("{error:#}"));
+            let text = format!("{error:#}");
+            // A refusal ends with its code, which JSON has a place of its own for.
+            let bare = text.strip_suffix(&format!(" ({code})")).filter(|_| self.json);
+            print_error(&mut self.stderr, self.json, code, bare.unwrap_or(&text));
         }
         exit
     }

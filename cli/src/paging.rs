@@ -1,5 +1,6 @@
 //! Lists that the server hands out in pages.
 
+use serde::Serialize;
 use trialogue_client::rest::ListQuery;
 use trialogue_protocol::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX};
 
@@ -22,7 +23,8 @@ impl Most {
     }
 }
 
-/// A part of a list.
+/// A part of a list, as `--json` prints it.
+#[derive(Serialize)]
 pub(crate) struct Page<T> {
     /// In the server's order.
     pub(crate) items: Vec<T>,

@@ -28,7 +28,15 @@ pub(crate) struct Line<'a> {
     kind: &'a str,
     time: Timestamp,
     #[serde(flatten)]
-    fields: Map<String, Value>,
+    fields: Fields<'a>,
+}
+
+/// What a line says besides its type and its time.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Fields<'a> {
+    Message { via: &'static str, message: &'a Message },
+    Other(Map<String, Value>),
 }
 
 impl<'a> Happening<'a> {
@@ -67,17 +75,25 @@ impl<'a> Happening<'a> {
     }
 
     /// The line, told at this time.
-    pub(crate) fn line(&self, time: Timestamp) -> anyhow::Result<Line<'_>> {
+    pub(crate) fn line(&self, time: Timestamp) -> Line<'_> {
         let fields = match self {
-            Self::Link(state) => link(state),
             Self::Message { message, via } => {
                 let via = match via {
                     Via::Live => "live",
                     Via::CatchUp => "catch_up",
                     Via::Ack => "ack",
                 };
-                json!({"via": via, "message": message})
+                Fields::Message { via, message }
             }
+            other => Fields::Other(other.fields()),
+        };
+        Line { kind: self.name(), time, fields }
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        let fields = match self {
+            Self::Link(state) => link(state),
+            Self::Message { message, .. } => json!({"message": message}),
             Self::Event { args, .. } => match args.raw(0).map(serde_json::from_str) {
                 Some(Ok(Value::Object(fields))) => Value::Object(fields),
                 Some(Ok(other)) => json!({"data": other}),
@@ -96,11 +112,11 @@ impl<'a> Happening<'a> {
                 json!({"chatId": chat, "why": why})
             }
         };
-        let Value::Object(mut fields) = fields else { anyhow::bail!("a line is an object") };
+        let Value::Object(mut fields) = fields else { return Map::new() };
         // A foreign server's fields of these names would make the line two-faced.
         fields.remove("type");
         fields.remove("time");
-        Ok(Line { kind: self.name(), time, fields })
+        fields
     }
 }
 

@@ -175,7 +175,48 @@ pub(crate) fn notifications(notifications: &[Notification]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// Group H of RELIABILITY §3.8: what a foreign server lets people call themselves and jobs.
+    #[test]
+    fn hostile_names_and_titles_are_harmless_in_every_table() {
+        const HOSTILE: &str = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\nc\rd";
+        let id = "0190f3a2-1b2c-7def-8123-456789abcdef";
+        let at = "2026-03-04T16:00:00.000Z";
+        let message = json!({"id": id, "chatId": id, "seq": 1, "sender_type": "customer",
+            "sender_id": 1, "sender_name": HOSTILE, "message": HOSTILE, "message_type": "text",
+            "created_at": at});
+        let member = json!({"userId": 2, "role": "customer", "name": HOSTILE, "joinedAt": at});
+        let chat = json!({"id": id, "job": {"id": 1, "title": HOSTILE, "status": "open"},
+            "members": [member], "lastMessage": message, "unreadCount": 1, "lastSeq": 1,
+            "lsmInvited": false, "lsmJoined": false, "lsmJoinedAt": null, "closed": false,
+            "createdAt": at});
+        let me = json!({"id": 1, "firstName": HOSTILE, "lastName": HOSTILE, "role": "customer"});
+        let provider =
+            json!({"id": 2, "name": HOSTILE, "businessName": HOSTILE, "region": HOSTILE});
+        let dispute = json!({"id": 1, "chatId": id, "jobId": 1, "raisedBy": 1,
+            "description": HOSTILE, "status": "pending", "lsm": {"id": 3, "name": HOSTILE},
+            "resolution": null, "createdAt": at, "resolvedAt": null});
+        let notification = json!({"id": id, "recipient_id": 1, "type": "job", "title": HOSTILE,
+            "message": HOSTILE, "chatId": id, "jobId": 1, "is_read": false, "created_at": at});
+        let me: User = serde_json::from_value(me).unwrap();
+        let shown = [
+            super::message(&serde_json::from_value(message).unwrap(), today()),
+            chats(&[serde_json::from_value(chat).unwrap()], &me),
+            members(&[serde_json::from_value(member).unwrap()]),
+            providers(&[serde_json::from_value(provider).unwrap()]),
+            disputes(&[serde_json::from_value(dispute).unwrap()]),
+            notifications(&[serde_json::from_value(notification).unwrap()]),
+            user(&me),
+        ];
+        for text in shown {
+            assert!(!text.contains(|c| c != '\n' && sanitize::is_hazard(c)), "{text:?}");
+            // Two lines: the table's head and its row, or the two lines that were said.
+            assert!(text.lines().count() <= 2, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_short_id_is_as_long_as_it_must_be() {

@@ -1,6 +1,5 @@
 //! `trialogue chats`: my chats, most recently active first.
 
-use serde_json::json;
 use trialogue_client::rest::ListQuery;
 
 use crate::account::Account;
@@ -32,7 +31,9 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
         page.items.retain(|chat| chat.unread_count > 0);
     }
     if out.is_json() {
-        out.json(&json!({"items": page.items, "next": page.next}))?;
+        out.json(&page)?;
+    } else if page.items.is_empty() {
+        out.say(if args.unread { "nothing new" } else { "no chats yet: book a job" });
     } else {
         let me = account.rest.me().await?;
         out.data(&human::chats(&page.items, &me))?;

@@ -57,7 +57,7 @@ pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit
     match Account::open(&context.global) {
         Err(error) => checks.push(Check::failed("profile", &error)),
         Ok(account) => {
-            let detail = format!("{} for {}", account.profile_name(), account.server);
+            let detail = format!("{} for {}", account.profile_name(), account.server());
             checks.push(Check::good("profile", detail));
             checks.push(server(&account).await);
             checks.extend(sign_in_and_sockets(context).await);

@@ -1,6 +1,6 @@
 //! `trialogue history CHAT`: what was said.
 
-use serde_json::json;
+use serde::Serialize;
 use trialogue_protocol::{ChatId, HISTORY_PAGE_MAX, Message, PageQuery, Seq};
 
 use crate::account::{Account, ChatArg};
@@ -29,6 +29,19 @@ pub(crate) struct Args {
     all: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    chat_id: ChatId,
+    items: &'a [Message],
+    /// For `--before`, when older ones are left.
+    before: Option<Seq>,
+    /// For `--after`, when newer ones are left.
+    after: Option<Seq>,
+    epoch: Option<String>,
+}
+
 /// Prints it, oldest first.
 pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let account = Account::signed_in(&context.global)?;
@@ -47,10 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
     let more = page.has_more == Some(true);
     let after = page.last_seq.filter(|_| more && args.after.is_some());
     let before = page.first_seq.filter(|_| more && args.after.is_none());
-    out.json(&json!({
-        "chatId": chat, "items": page.messages, "before": before, "after": after,
-        "epoch": page.epoch,
-    }))?;
+    out.json(&Shown { chat_id: chat, items: &page.messages, before, after, epoch: page.epoch })?;
     Ok(Exit::DONE)
 }
 

@@ -1,6 +1,5 @@
 //! `trialogue invites`: the disputes that wait for this local service manager.
 
-use serde_json::json;
 use trialogue_client::rest::ListQuery;
 use trialogue_protocol::{ChatId, Dispute, DisputeQuery, DisputeStatus};
 
@@ -26,7 +25,9 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
     let account = Account::signed_in(&context.global)?;
     let page = fetch(&account, DisputeStatus::Pending, args.most).await?;
     if out.is_json() {
-        out.json(&json!({"items": page.items, "next": page.next}))?;
+        out.json(&page)?;
+    } else if page.items.is_empty() {
+        out.say("no open invitations");
     } else {
         out.data(&human::disputes(&page.items))?;
     }

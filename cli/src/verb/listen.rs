@@ -159,7 +159,7 @@ impl Listener {
         };
         if out.is_json() {
             if wanted || is_link && self.events.is_empty() {
-                out.json(&happening.line(chrono::Utc::now().into())?)?;
+                out.json(&happening.line(chrono::Utc::now().into()))?;
             }
         } else if let Happening::Link(state) = happening {
             out.say_link(state);

@@ -1,6 +1,5 @@
 //! `trialogue login`: keeps the tokens of an account under the profile.
 
-use serde_json::json;
 use trialogue_protocol::{Login, User};
 
 use crate::account::Account;
@@ -10,6 +9,7 @@ use crate::out::Out;
 use crate::password::{self, PasswordFrom};
 use crate::prompt;
 use crate::verb::Context;
+use crate::verb::whoami::Whose;
 
 /// Arguments of `login`.
 #[derive(clap::Args)]
@@ -36,9 +36,9 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
 /// Says who is signed in now.
 pub(crate) fn welcome(account: &Account, user: &User, out: &mut Out) -> anyhow::Result<Exit> {
     account.remember(user)?;
-    let (profile, server) = (account.profile_name(), account.server.as_str());
+    let (profile, server) = (account.profile_name(), account.server());
     if out.is_json() {
-        out.json(&json!({"user": user, "profile": profile, "server": server}))?;
+        out.json(&Whose { user, profile, server })?;
     } else {
         out.say(&format!("signed in as {} at {server}, profile {profile}", human::user(user)));
     }

@@ -1,8 +1,9 @@
 //! `trialogue notifications`: what happened while I was away.
 
+use serde::Serialize;
 use serde_json::json;
 use trialogue_client::rest::NotificationQuery;
-use trialogue_protocol::{LIST_LIMIT_MAX, NotificationId};
+use trialogue_protocol::{LIST_LIMIT_MAX, Notification, NotificationId};
 
 use crate::account::Account;
 use crate::exit::Exit;
@@ -31,6 +32,14 @@ pub(crate) struct Args {
     all: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    items: &'a [Notification],
+    unread_count: i64,
+}
+
 /// Lists them, newest first, or marks them as read.
 pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let account = Account::signed_in(&context.global)?;
@@ -48,8 +57,11 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
     let unread = list.unread_count;
     match (out.is_json(), marks) {
         (true, true) => out.json(&json!({"unreadCount": unread}))?,
-        (true, false) => out.json(&json!({"items": list.notifications, "unreadCount": unread}))?,
+        (true, false) => {
+            out.json(&Listed { items: &list.notifications, unread_count: unread })?;
+        }
         (false, true) => out.say(&format!("{unread} unread")),
+        (false, false) if list.notifications.is_empty() => out.say("no notifications"),
         (false, false) => {
             out.data(&human::notifications(&list.notifications))?;
             out.say(&format!("{unread} unread"));

@@ -1,6 +1,5 @@
 //! `trialogue providers`: whom a customer can book.
 
-use serde_json::json;
 use trialogue_client::rest::{ListQuery, ProviderQuery};
 
 use crate::account::Account;
@@ -33,7 +32,9 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     };
     let page = paging::collect(most, fetch).await?;
     if out.is_json() {
-        out.json(&json!({"items": page.items, "next": page.next}))?;
+        out.json(&page)?;
+    } else if page.items.is_empty() {
+        out.say("no such provider");
     } else {
         out.data(&human::providers(&page.items))?;
     }

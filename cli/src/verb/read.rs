@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
             Update::Link(LinkState::LoginNeeded { why }) => {
                 return Err(Error::LoginNeeded(why.sentence).into());
             }
-            Update::Link(state) => out.say_link(&state),
+            Update::Link(state @ LinkState::Reconnecting { .. }) => out.say_link(&state),
             _ => {}
         }
     };

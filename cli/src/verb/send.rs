@@ -118,7 +118,8 @@ impl Sender {
                 Update::Link(LinkState::LoginNeeded { why }) => {
                     return Err(Error::LoginNeeded(why.sentence).into());
                 }
-                Update::Link(state) => out.say_link(&state),
+                // That it connects is no news; that it does not is.
+                Update::Link(state @ LinkState::Reconnecting { .. }) => out.say_link(&state),
                 _ => {}
             }
         }

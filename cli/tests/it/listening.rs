@@ -44,7 +44,6 @@ fn a_listener_comes_back_by_itself_and_misses_nothing() {
     let late = story.start("amna", &["--json", "send", &chat, "while you were away"]);
     story.restart_server();
     assert_eq!(late.exit_code(), Some(0));
-    ravi.wait_for_link("connected");
     let heard = ravi.next("new_message");
     assert_eq!(heard["message"]["message"], "while you were away");
     assert_eq!(heard["message"]["seq"], 2);

@@ -184,8 +184,22 @@ impl Story {
         let named = names
             .iter()
             .fold(self.transcript.clone(), |text, (from, to)| text.replace(from.as_str(), to));
-        scrub(&named)
+        unseen(scrub(&named))
     }
+}
+
+/// Who is there is a race between a verb that ends and the server that notices.
+fn unseen(text: String) -> String {
+    const FORMS: [(&str, &str); 7] = [
+        ("offline since <hh:mm>", "<presence>"),
+        ("offline\n", "<presence>\n"),
+        ("online\n", "<presence>\n"),
+        ("\"lastSeen\":null", "\"lastSeen\":<time>"),
+        ("\"lastSeen\":\"<time>\"", "\"lastSeen\":<time>"),
+        ("\"status\":\"offline\"", "\"status\":<presence>"),
+        ("\"status\":\"online\"", "\"status\":<presence>"),
+    ];
+    FORMS.iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 /// Ids and times by their form.
@@ -197,6 +211,8 @@ fn scrub(text: &str) -> String {
             ("<id>", 36)
         } else if starts(rest, "dddd-dd-ddTdd:dd:dd.dddZ") {
             ("<time>", 24)
+        } else if clean.ends_with("\"epoch\":") {
+            ("<epoch>", rest.find([',', '}']).unwrap_or(rest.len()))
         } else if starts(rest, "dd:dd") {
             ("<hh:mm>", 5)
         } else {

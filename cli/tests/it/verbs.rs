@@ -35,7 +35,7 @@ fn a_job_is_booked_and_talked_about() {
     story.run("ravi", &["history", end]);
     story.run("ravi", &["read", end]);
     story.run("ravi", &["chats", "--unread"]);
-    story.run("ravi", &["--json", "send", end, "Yes, at 16:00."]);
+    story.run("ravi", &["--json", "send", end, "Yes, at four."]);
     story.run("amna", &["history", end, "--json", "--limit", "1"]);
     story.run("amna", &["history", end, "--json", "--all"]);
     story.run("amna", &["members", end]);
@@ -46,7 +46,7 @@ fn a_job_is_booked_and_talked_about() {
 }
 
 #[test]
-fn a_dispute_brings_the_manager_in_and_out() {
+fn a_dispute_brings_the_lsm_in_and_out() {
     let mut story = Story::begin();
     story.enter("customer", "Amna", "Khan");
     story.enter("provider", "Ravi", "Kumar");
@@ -106,21 +106,19 @@ fn lines_of_a_pipe_arrive_once_and_in_order() {
     insta::assert_snapshot!(story.transcript());
 }
 
-/// Group H of RELIABILITY §3.8, through every verb that shows a stranger's words.
+/// Group H of RELIABILITY §3.8. Our server takes no such names and titles; how those of another
+/// server are shown is tested where they are drawn.
 #[test]
-fn hostile_text_is_harmless_in_every_verb() {
+fn a_hostile_message_is_harmless_in_every_verb() {
     const HOSTILE: &str = "\u{1b}]52;c;cm0=\u{7}\u{9b}2J\u{202e}evil\r\u{1b}[31mRavi: ok";
     let mut story = Story::begin();
     story.enter("provider", "Ravi", "Kumar");
-    let (first, last) = (format!("A{HOSTILE}"), format!("K{HOSTILE}"));
-    let name = ["--first-name", &first, "--last-name", &last];
-    let register = ["register", "a@example.org", "--role", "customer"];
-    story.run("amna", &[&register[..], &name[..]].concat());
-    let title = ["--title", HOSTILE, "--details", HOSTILE];
-    let booked = story.run("amna", &[&["book", "--provider", "1"][..], &title[..]].concat());
-    let chat = booked.stdout.trim();
-    story.run("amna", &["send", chat, HOSTILE]);
-    for verb in [&["chats"][..], &["history", chat], &["members", chat], &["notifications"]] {
+    story.enter("customer", "Amna", "Khan");
+    let chat = story.book("amna", "1");
+    let sent = story.run("amna", &["send", &chat, HOSTILE]);
+    assert_eq!(sent.code, Some(0), "{sent}");
+    let listen = ["listen", &chat, "--since", "0", "--count", "1", "--event", "new_message"];
+    for verb in [&["chats"][..], &["history", &chat], &["notifications"], &listen] {
         for json in [&[][..], &["--json"]] {
             let ran = story.run("ravi", &[json, verb].concat());
             assert_eq!(ran.code, Some(0), "{ran}");
