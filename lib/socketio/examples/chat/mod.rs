@@ -139,8 +139,8 @@ pub(crate) async fn serve(listener: TcpListener) {
 async fn connection(server: Server, stream: TcpStream) {
     let Ok(peer) = stream.peer_addr() else { return };
     let service = service_fn(|request| {
-        let server = &server;
-        async move { Ok::<_, Infallible>(server.serve(request, peer).await) }
+        let answer = server.serve(request, peer);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -146,12 +146,10 @@ impl Profile {
         let Ok(peer) = stream.peer_addr() else { return };
         let _best_effort = stream.set_nodelay(true);
         let service = service_fn(|request| {
-            let profile = &self;
-            async move {
-                let engine = profile.engine_io.handles(request.uri().path());
-                let server = if engine { &profile.engine_io } else { &profile.socket_io };
-                Ok::<_, Infallible>(server.serve(request, peer).await)
-            }
+            let engine = self.engine_io.handles(request.uri().path());
+            let server = if engine { &self.engine_io } else { &self.socket_io };
+            let answer = server.serve(request, peer);
+            async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -1,8 +1,8 @@
 //! The server's side of the heartbeat: when to ping, and when the peer is dead.
 //!
-//! Times are milliseconds of any clock that only goes forward. The deadline follows from the
-//! schedule and not from the moment at which a late timer fired, so that it can be compared with
-//! the clock whenever a request arrives.
+//! Times are milliseconds of any clock that only goes forward. The deadline of a peer that was not
+//! there to be pinged follows from the schedule, not from the moment at which a late timer fired,
+//! so that it can be compared with the clock whenever a request arrives.
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,14 @@ impl Heartbeat {
         }
     }
 
+    /// The ping has left for a peer that was there to take it: its time counts from now, so that
+    /// our own lateness is not the peer's.
+    pub fn delivered(&mut self, now_ms: u64) {
+        if self.awaited {
+            self.ping_at_ms = self.ping_at_ms.max(now_ms);
+        }
+    }
+
     /// A pong came. One that answers nothing changes nothing.
     pub fn pong(&mut self, now_ms: u64) {
         if self.awaited {
@@ -112,6 +120,16 @@ mod tests {
         assert_eq!(heart.tick(500), Beat::Dead);
         let mut late = Heartbeat::new(300, 200, 0);
         assert_eq!(late.tick(700), Beat::Dead);
+    }
+
+    #[test]
+    fn our_own_lateness_is_not_the_peers() {
+        let mut heart = Heartbeat::new(300, 200, 0);
+        heart.delivered(100);
+        assert_eq!(heart.deadline_ms(), Some(500));
+        assert_eq!(heart.tick(360), Beat::Ping);
+        heart.delivered(360);
+        assert_eq!(heart.deadline_ms(), Some(560));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use socket::{AckError, Socket};
 use self::connection::{Connection, millis};
 use self::frame::Encoding;
 use self::handler::DynHandler;
-use self::http::{Query, Rejection, TransportName};
+use self::http::{Rejection, TransportName};
 use self::namespace::NamespaceInner;
 use self::peer::Peer;
 use self::raw::DynRawHandler;
@@ -147,35 +147,71 @@ impl Server {
     /// address as the caller trusts it. The path is not looked at ([`Self::handles`]).
     ///
     /// The connection must be served with upgrades (`with_upgrades` in hyper) and with a timeout
-    /// for request headers, which only the HTTP server can enforce.
-    pub async fn serve<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<ResponseBody>
+    /// for request headers, which only the HTTP server can enforce. A poll begins with the call
+    /// and not with the first look at its future: call this in the service itself where possible.
+    pub fn serve<B>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<ResponseBody>> + use<B>
     where
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let server = self.clone();
+        let asked = self.ask(&request);
+        let origin = request.headers().get(::http::header::ORIGIN).cloned();
+        async move {
+            let asked = match asked {
+                Ok(asked) => asked,
+                Err(Rejection::Forbidden) => return Rejection::Forbidden.answer(),
+                Err(rejection) => Asked::Nothing(rejection),
+            };
+            let mut response = match server.answer(asked, request, peer).await {
+                Ok(response) => response,
+                Err(rejection) => {
+                    server.note(rejection);
+                    rejection.answer()
+                }
+            };
+            http::allow_origin(origin, &mut response);
+            response
+        }
+    }
+
+    /// Finds out what is asked for; a poll begins here.
+    fn ask<B>(&self, request: &Request<B>) -> Result<Asked, Rejection> {
         let config = &self.registry.config;
         if !config.origin.as_ref().is_none_or(|origin| origin(request.headers())) {
-            return Rejection::Forbidden.answer();
+            return Err(Rejection::Forbidden);
         }
-        let origin = request.headers().get(::http::header::ORIGIN).cloned();
-        let mut response = if request.method() == Method::OPTIONS {
-            http::preflight()
-        } else {
-            self.answer(request, peer).await.unwrap_or_else(|rejection| {
-                if let (Rejection::Full(Full::Limit(limit)), Some(observer)) =
-                    (rejection, &config.observer)
-                {
-                    observer.limit_hit(limit);
-                }
-                rejection.answer()
-            })
+        if request.method() == Method::OPTIONS {
+            return Ok(Asked::Preflight);
+        }
+        let query = http::parse(request)?;
+        let offered = match query.transport {
+            TransportName::Polling => config.polling,
+            TransportName::Websocket => config.websocket,
         };
-        http::allow_origin(origin, &mut response);
-        response
+        if !offered {
+            return Err(Rejection::UnknownTransport);
+        }
+        let known = |id| self.registry.get(id).ok_or(Rejection::UnknownSession);
+        Ok(match (query.transport, query.session) {
+            (TransportName::Websocket, None) => Asked::OpenWebsocket,
+            (TransportName::Websocket, Some(id)) => Asked::Upgrade(known(id)?),
+            (TransportName::Polling, None) => Asked::OpenPolling,
+            (TransportName::Polling, Some(id)) => match *request.method() {
+                Method::GET => Asked::Poll(polling::begin(known(id)?)),
+                Method::POST => Asked::Post(known(id)?),
+                _ => return Err(Rejection::BadRequest),
+            },
+        })
     }
 
     async fn answer<B>(
         &self,
+        asked: Asked,
         request: Request<B>,
         peer: SocketAddr,
     ) -> Result<Response<ResponseBody>, Rejection>
@@ -183,33 +219,28 @@ impl Server {
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let query = http::parse(&request)?;
-        let config = &self.registry.config;
-        match query {
-            Query { transport: TransportName::Polling, .. } if !config.polling => {
-                Err(Rejection::UnknownTransport)
-            }
-            Query { transport: TransportName::Websocket, .. } if !config.websocket => {
-                Err(Rejection::UnknownTransport)
-            }
-            Query { transport: TransportName::Polling, session: None } => {
+        match asked {
+            Asked::Nothing(rejection) => Err(rejection),
+            Asked::Preflight => Ok(http::preflight()),
+            Asked::OpenPolling => {
                 let (peer, permit) = self.admit(request.headers(), peer)?;
                 Ok(self.open_polling(peer, permit))
             }
-            Query { transport: TransportName::Polling, session: Some(id) } => {
-                let session = self.registry.get(id).ok_or(Rejection::UnknownSession)?;
-                match *request.method() {
-                    Method::GET => polling::get(&session).await,
-                    Method::POST => {
-                        let (parts, body) = request.into_parts();
-                        polling::post(&session, &parts.headers, body).await
-                    }
-                    _ => Err(Rejection::BadRequest),
-                }
+            Asked::Poll(begun) => polling::get(begun).await,
+            Asked::Post(session) => {
+                let (parts, body) = request.into_parts();
+                polling::post(&session, &parts.headers, body).await
             }
-            Query { transport: TransportName::Websocket, session } => {
-                self.websocket(request, session, peer)
-            }
+            Asked::OpenWebsocket => self.websocket(request, None, peer),
+            Asked::Upgrade(session) => self.websocket(request, Some(session), peer),
+        }
+    }
+
+    fn note(&self, rejection: Rejection) {
+        if let (Rejection::Full(Full::Limit(limit)), Some(observer)) =
+            (rejection, &self.registry.config.observer)
+        {
+            observer.limit_hit(limit);
         }
     }
 
@@ -231,7 +262,7 @@ impl Server {
     fn websocket<B>(
         &self,
         mut request: Request<B>,
-        id: Option<id::SessionId>,
+        session: Option<Arc<Session>>,
         peer: SocketAddr,
     ) -> Result<Response<ResponseBody>, Rejection> {
         let accept = ws::check_request(request.method(), request.version(), request.headers());
@@ -241,13 +272,12 @@ impl Server {
         })?;
         let upgrade = hyper::upgrade::on(&mut request);
         let registry = Arc::clone(&self.registry);
-        match id {
+        match session {
             None => {
                 let (peer, permit) = self.admit(request.headers(), peer)?;
                 self.registry.tasks.spawn(upgrade::open(registry, upgrade, peer, permit));
             }
-            Some(id) => {
-                let session = self.registry.get(id).ok_or(Rejection::UnknownSession)?;
+            Some(session) => {
                 if !session.is_alive() {
                     return Err(Rejection::UnknownSession);
                 }
@@ -262,6 +292,17 @@ impl Server {
         }
         Ok(upgrade::switching(&accept))
     }
+}
+
+/// What a request asks for.
+enum Asked {
+    OpenPolling,
+    Poll(polling::Begun),
+    Post(Arc<Session>),
+    OpenWebsocket,
+    Upgrade(Arc<Session>),
+    Preflight,
+    Nothing(Rejection),
 }
 
 /// The `0` packet that opens a session.

@@ -37,14 +37,25 @@ pub(super) fn packets(session: &Arc<Session>, packets: Bytes) -> Response<Respon
     respond(StatusCode::OK, TEXT, ResponseBody::packets(packets, Arc::clone(session)))
 }
 
+/// A poll from the moment in which its request is known: a request whose connection is closed may
+/// be dropped by the HTTP server before it is ever looked at.
+pub(super) enum Begun {
+    /// It waits for packets.
+    First(PendingPoll),
+    /// Another one waits already.
+    Second(SecondPoll),
+    /// The session has ended.
+    Over,
+}
+
 /// Ends the poll however its request ends. A client that gives up a poll may have lost packets
 /// that were on their way, so that its session ends.
-struct PendingPoll<'a> {
-    session: &'a Arc<Session>,
+pub(super) struct PendingPoll {
+    session: Arc<Session>,
     answered: bool,
 }
 
-impl Drop for PendingPoll<'_> {
+impl Drop for PendingPoll {
     fn drop(&mut self) {
         if !self.answered {
             self.session.queue().end_poll();
@@ -54,12 +65,12 @@ impl Drop for PendingPoll<'_> {
 }
 
 /// A second poll, until it is known whether it was given up before it was read.
-struct SecondPoll<'a> {
-    session: &'a Arc<Session>,
+pub(super) struct SecondPoll {
+    session: Arc<Session>,
     stayed: bool,
 }
 
-impl Drop for SecondPoll<'_> {
+impl Drop for SecondPoll {
     fn drop(&mut self) {
         if !self.stayed {
             // The poll that waits is the one after the one that was given up.
@@ -69,28 +80,41 @@ impl Drop for SecondPoll<'_> {
     }
 }
 
-/// Two polls at once: nobody knows in which order the client would read their answers, so that
-/// the first is told the end and the second is refused. Requests of different connections may
-/// overtake each other: when it is the second that was given up, it came first.
-async fn overlap(session: &Arc<Session>) -> Rejection {
-    let mut second = SecondPoll { session, stayed: false };
-    sleep(OVERLAP_WAIT).await;
-    second.stayed = true;
-    session.release_poll(Release::Close);
-    session.close(DisconnectReason::Protocol);
-    Rejection::BadRequest
+/// A client asks for packets.
+pub(super) fn begin(session: Arc<Session>) -> Begun {
+    if !session.is_alive() && !session.has_farewell() {
+        return Begun::Over;
+    }
+    let first = session.queue().begin_poll();
+    if first {
+        Begun::First(PendingPoll { session, answered: false })
+    } else {
+        Begun::Second(SecondPoll { session, stayed: false })
+    }
 }
 
 /// Waits for packets.
-pub(super) async fn get(session: &Arc<Session>) -> Result<Response<ResponseBody>, Rejection> {
-    if !session.is_alive() && !session.has_farewell() {
-        return Err(Rejection::UnknownSession);
+pub(super) async fn get(begun: Begun) -> Result<Response<ResponseBody>, Rejection> {
+    match begun {
+        Begun::First(pending) => wait(pending).await,
+        Begun::Second(second) => Err(overlap(second).await),
+        Begun::Over => Err(Rejection::UnknownSession),
     }
-    let first = session.queue().begin_poll();
-    if !first {
-        return Err(overlap(session).await);
-    }
-    let mut pending = PendingPoll { session, answered: false };
+}
+
+/// Two polls at once: nobody knows in which order the client would read their answers, so that
+/// the first is told the end and the second is refused. Requests of different connections may
+/// overtake each other: when it is the second that was given up, it came first.
+async fn overlap(mut second: SecondPoll) -> Rejection {
+    sleep(OVERLAP_WAIT).await;
+    second.stayed = true;
+    second.session.release_poll(Release::Close);
+    second.session.close(DisconnectReason::Protocol);
+    Rejection::BadRequest
+}
+
+async fn wait(mut pending: PendingPoll) -> Result<Response<ResponseBody>, Rejection> {
+    let session = Arc::clone(&pending.session);
     let answer = poll_fn(|context| {
         let answer = session.queue().answer_poll(context.waker());
         answer.map_or(Poll::Pending, Poll::Ready)
@@ -104,13 +128,12 @@ pub(super) async fn get(session: &Arc<Session>) -> Result<Response<ResponseBody>
         answer.await
     };
     pending.answered = true;
-    drop(pending);
     if session.queue().closed().is_some() {
         // The connection waits for its farewell to be taken.
         session.signal.ring(READ);
     }
     match answer {
-        Polled::Packets(bytes) => Ok(packets(session, bytes)),
+        Polled::Packets(bytes) => Ok(packets(&session, bytes)),
         Polled::Released(Release::Noop) => {
             Ok(respond(StatusCode::OK, TEXT, ResponseBody::new("6")))
         }

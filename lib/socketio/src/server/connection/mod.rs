@@ -20,6 +20,7 @@ use tokio::time::Sleep;
 use self::close::Closing;
 use self::read::PostWork;
 use self::upper::Upper;
+use super::frame::Encoding;
 use super::peer::Peer;
 use super::queue::Release;
 use super::registry::Permit;
@@ -199,7 +200,15 @@ impl Connection {
         match self.heart.tick(now) {
             Beat::Quiet => {}
             Beat::Ping => {
-                self.session.queue().shrink();
+                let there = {
+                    let mut queue = self.session.queue();
+                    queue.shrink();
+                    queue.is_polled() || queue.encoding == Encoding::Websocket
+                };
+                if there {
+                    self.heart.delivered(now);
+                    self.note_heart();
+                }
                 self.session.send_bare(b'2');
             }
             Beat::Dead => self.session.close(DisconnectReason::PingTimeout),

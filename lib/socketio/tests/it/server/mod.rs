@@ -73,8 +73,8 @@ impl Served {
 
 async fn connection(server: Server, stream: TcpStream, peer: SocketAddr) {
     let service = service_fn(|request| {
-        let server = &server;
-        async move { Ok::<_, Infallible>(server.serve(request, peer).await) }
+        let answer = server.serve(request, peer);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let http = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let _broken = http.with_upgrades().await;
