@@ -10,7 +10,7 @@ use trialogue_protocol::{
 };
 use uuid::Uuid;
 
-use super::error::{Access, StoreError};
+use super::error::StoreError;
 use super::pool::Pool;
 use super::rows::{moment, word};
 use crate::publish::StoredMessage;
@@ -59,12 +59,9 @@ pub(super) async fn store_batch(
     messages: Arc<[NewMessage]>,
     wait: bool,
 ) -> Result<Vec<Option<Verdict>>, StoreError> {
-    pool.run(
-        Access::Write,
-        Box::new(move |connection| {
-            async move { call_store_messages(connection, &messages, wait).await }.boxed()
-        }),
-    )
+    pool.write(move |connection| {
+        async move { call_store_messages(connection, &messages, wait).await }.boxed()
+    })
     .await
 }
 

@@ -26,6 +26,7 @@ mod sessions;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::oneshot;
@@ -41,9 +42,8 @@ pub use messages::{NewMessage, Verdict};
 pub use people::{Credentials, Person, PersonDetails};
 pub use sessions::{NewUser, Refreshed, SessionTokens};
 
-use error::Access;
 use lane::Lane;
-use pool::{Pool, Work};
+use pool::Pool;
 
 /// Server-side bound on a statement; on waiting for a lock; on a transaction that does nothing
 /// (ours never do). RELIABILITY §2.3.
@@ -173,27 +173,20 @@ impl Store {
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(
-                &'c mut PgConnection,
-            ) -> futures_util::future::BoxFuture<'c, sqlx::Result<T>>
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>
+            + Clone
             + Send
             + 'static,
     {
-        let work: Work<T> = Box::new(work);
-        self.pool.run(Access::Read, work).await
+        self.pool.read(work).await
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(
-                &'c mut PgConnection,
-            ) -> futures_util::future::BoxFuture<'c, sqlx::Result<T>>
-            + Send
-            + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + 'static,
     {
-        let work: Work<T> = Box::new(work);
-        self.pool.run(Access::Write, work).await
+        self.pool.write(work).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! cannot cancel (M1 of RELIABILITY), nothing but the statement itself crosses the wire (a general
 //! pool pings on each return), and every new connection proves that it is as durable as promised.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -26,10 +27,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_AFTER: Duration = Duration::from_secs(1);
 /// Statements that may wait for a connection; more are refused at once, while waiting is cheap.
 const WAITING_MAX: usize = 4_096;
-
-/// A statement, or a few, on one connection.
-pub(super) type Work<T> =
-    Box<dyn for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send>;
 
 /// The connections of this process. Cheap to clone.
 #[derive(Clone)]
@@ -56,11 +53,16 @@ struct Idle {
 
 /// A connection in use. Dropped without [`Lease::give_back`] it is closed: whatever it was doing,
 /// nobody else will find it half-way.
-pub(super) struct Lease {
+struct Lease {
     connection: PgConnection,
     generation: u64,
     pool: Pool,
+    /// It has answered somebody before.
+    reused: bool,
+    /// Its last statement was answered.
     sound: bool,
+    /// It died under its last statement.
+    lost: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -78,16 +80,45 @@ impl Pool {
         }))
     }
 
-    /// Runs `work` to its end, whatever becomes of the caller.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        access: Access,
-        work: Work<T>,
-    ) -> Result<T, StoreError> {
+    /// Runs a write to its end, whatever becomes of the caller.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + 'static,
+    {
         let pool = self.clone();
         let task = self.0.running.spawn(async move {
             let mut lease = pool.take().await?;
-            let answer = lease.ask(access, work).await;
+            let answer = lease.ask(Access::Write, work).await;
+            lease.give_back();
+            answer
+        });
+        task.await.unwrap_or_else(|_| Err(StoreError::broken("a statement's task panicked")))
+    }
+
+    /// Runs a read; once more on a new connection when the one at hand turns out to be dead, which
+    /// is what every idle one is after the database was restarted.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let pool = self.clone();
+        let task = self.0.running.spawn(async move {
+            let mut lease = pool.take().await?;
+            if lease.reused {
+                let answer = lease.ask(Access::Read, work.clone()).await;
+                if !lease.lost {
+                    lease.give_back();
+                    return answer;
+                }
+                drop(lease);
+                lease = pool.take().await?;
+            }
+            let answer = lease.ask(Access::Read, work).await;
             lease.give_back();
             answer
         });
@@ -95,7 +126,7 @@ impl Pool {
     }
 
     /// Waits for a connection, at most [`ACQUIRE_TIMEOUT`] in line and as long for a new one.
-    pub(super) async fn take(&self) -> Result<Lease, StoreError> {
+    async fn take(&self) -> Result<Lease, StoreError> {
         let Ok(_in_line) = self.0.waiting.try_acquire() else {
             return Err(StoreError::unavailable("too many statements wait for a connection"));
         };
@@ -106,11 +137,22 @@ impl Pool {
             Err(_) => return Err(StoreError::unavailable("no connection became free in time")),
         };
         let generation = self.0.generation.load(Ordering::Acquire);
-        let connection = match self.reuse(generation).await {
+        let idle = self.reuse(generation).await;
+        let reused = idle.is_some();
+        let connection = match idle {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        Ok(Lease { connection, generation, pool: self.clone(), sound: true, _permit: permit })
+        let pool = self.clone();
+        Ok(Lease {
+            connection,
+            generation,
+            pool,
+            reused,
+            sound: true,
+            lost: false,
+            _permit: permit,
+        })
     }
 
     async fn reuse(&self, generation: u64) -> Option<PgConnection> {
@@ -174,7 +216,10 @@ impl Pool {
 
 impl Lease {
     /// Runs `work`, bounded in time, and remembers whether the connection can be trusted after it.
-    pub(super) async fn ask<T>(&mut self, access: Access, work: Work<T>) -> Result<T, StoreError> {
+    async fn ask<T, F>(&mut self, access: Access, work: F) -> Result<T, StoreError>
+    where
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
+    {
         self.sound = false;
         let error = match timeout(ANSWER_TIMEOUT, work(&mut self.connection)).await {
             Ok(Ok(answer)) => {
@@ -182,11 +227,12 @@ impl Lease {
                 return Ok(answer);
             }
             Ok(Err(error)) => error,
-            Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+            Err(_) => sqlx::Error::Io(ErrorKind::TimedOut.into()),
         };
         if is_refusal(&error) {
             self.sound = true;
         } else {
+            self.lost = !matches!(&error, sqlx::Error::Io(e) if e.kind() == ErrorKind::TimedOut);
             // What killed this connection has most likely killed the idle ones.
             self.pool.0.generation.fetch_add(1, Ordering::AcqRel);
         }
@@ -194,8 +240,8 @@ impl Lease {
     }
 
     /// Hands the connection to the next one, or closes it when it is in doubt.
-    pub(super) fn give_back(self) {
-        let Self { connection, generation, pool, sound, _permit } = self;
+    fn give_back(self) {
+        let Self { connection, generation, pool, sound, _permit, .. } = self;
         if sound && generation == pool.0.generation.load(Ordering::Acquire) {
             pool.idle().push(Idle { connection, generation, since: Instant::now() });
         }
