@@ -1,14 +1,16 @@
 //! One room over real sockets, the server pinned to one core and the driver to the other:
-//! `cargo bench -p trialogue-socketio --bench load -- [fanout|idle|connect|all]`
+//! `cargo bench -p trialogue-socketio --bench load -- [fanout|idle|connect|client|all]`
 //!
 //! `fanout`: deliveries per second into one room of 500, closed loop with 8 in flight, then open
 //! loop at rising rates with the latency of each; every delivery is counted and its order checked.
 //! `idle`: server memory per idle socket. `connect`: handshakes with CONNECT per second.
+//! `client`: memory per idle client of ours, and how many deliveries per second they receive.
 
 #![expect(clippy::print_stdout, reason = "a benchmark says what it measured")]
 
 #[path = "../../examples/chat/mod.rs"]
 mod chat;
+mod client;
 mod driver;
 mod measure;
 
@@ -48,6 +50,12 @@ fn main() -> Result<(), Failure> {
     if wants("connect") {
         let server = Server::start()?;
         runtime.block_on(measure::connects(&server.address, server.process.id(), SOCKETS))?;
+    }
+    if wants("client") {
+        let server = Server::start()?;
+        runtime.block_on(client::idle(&server.address, SOCKETS))?;
+        let server = Server::start()?;
+        runtime.block_on(client::receive(&server.address, MEMBERS))?;
     }
     Ok(())
 }

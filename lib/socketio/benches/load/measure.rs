@@ -167,7 +167,7 @@ fn processor(process: u32) -> Result<f64, Failure> {
 }
 
 /// Resident memory of a process in bytes.
-fn resident(process: u32) -> Result<usize, Failure> {
+pub(crate) fn resident(process: u32) -> Result<usize, Failure> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     let kib = line.split_whitespace().nth(1).ok_or("no number")?;

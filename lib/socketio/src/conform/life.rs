@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::wire::{Endpoint, Frame, Ws, silence};
+use super::frames::{Frame, Ws};
+use super::wire::{Endpoint, silence};
 use super::{Cx, Outcome, failed, non_strict, unimplemented};
 use crate::ws::Opcode;
 

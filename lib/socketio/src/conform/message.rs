@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::wire::{Answer, Endpoint, Ws};
+use super::frames::Ws;
+use super::wire::{Answer, Endpoint};
 use super::{Cx, Outcome, failed, non_strict, unimplemented};
 use crate::ws::Opcode;
 

@@ -14,6 +14,7 @@
 
 mod engine;
 mod ext;
+mod frames;
 mod life;
 mod message;
 mod socket;

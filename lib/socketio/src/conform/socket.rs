@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::Ws;
+use super::frames::Ws;
 use super::{Cx, Outcome, failed, table, unimplemented};
 use crate::ws::Opcode;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use url::Url;
 
-use super::wire::{Endpoint, Ws};
+use super::frames::Ws;
+use super::wire::Endpoint;
 use super::{Cx, Outcome, Stop, failed};
 use crate::client::stream::Target as Address;
 use crate::client::{ClientConfig, RootCertificates};

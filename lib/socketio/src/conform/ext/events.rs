@@ -1,7 +1,7 @@
 //! Order, acknowledgements, attachments, text and rooms, on a server of the profile.
 
+use crate::conform::frames::{Frame, Ws};
 use crate::conform::socket::PLACES;
-use crate::conform::wire::{Frame, Ws};
 use crate::conform::{Cx, Outcome, failed, table, unimplemented};
 use crate::engine::SEPARATOR;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::conform::wire::{Frame, Ws};
+use crate::conform::frames::{Frame, Ws};
 use crate::conform::{Cx, Outcome, failed, non_strict, table, unimplemented};
 use crate::ws::{Header, Opcode, close_code, put_frame};
 

@@ -1,7 +1,7 @@
 //! Packets that a connected client should not send.
 
+use crate::conform::frames::Frame;
 use crate::conform::socket::closes_after;
-use crate::conform::wire::Frame;
 use crate::conform::{Cx, Outcome, failed, non_strict, table, unimplemented};
 use crate::ws::Opcode;
 

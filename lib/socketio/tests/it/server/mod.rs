@@ -1,6 +1,7 @@
 //! The server over real sockets: what a black box cannot see of it, and what it withstands.
 
 mod abuse;
+mod both_ends;
 mod life;
 mod limits;
 mod order;
