@@ -16,11 +16,22 @@ use std::sync::Arc;
 pub use runner::{Failure, Observer, Report, RunConfig, RunError, Target, Verdict, cast, run};
 use source::Source;
 
+/// JSON Schema of the format, for editors; the parser itself says more.
+pub const SCHEMA: &str = include_str!("../scenario.schema.json");
+
 /// The scenarios that are part of the program: name and text.
 const BUNDLED: &[(&str, &str)] = &[
     ("booking", include_str!("../booking.scn.yaml")),
     ("dispute-join", include_str!("../dispute-join.scn.yaml")),
     ("backend-restart-recovery", include_str!("../backend-restart-recovery.scn.yaml")),
+    ("stranger-isolation", include_str!("../stranger-isolation.scn.yaml")),
+    ("idempotent-retry", include_str!("../idempotent-retry.scn.yaml")),
+    ("lsm-resolves", include_str!("../lsm-resolves.scn.yaml")),
+    ("notification-for-absent", include_str!("../notification-for-absent.scn.yaml")),
+    ("rapid-typing", include_str!("../rapid-typing.scn.yaml")),
+    ("burst", include_str!("../burst.scn.yaml")),
+    ("offline-outbox", include_str!("../offline-outbox.scn.yaml")),
+    ("frozen-server", include_str!("../frozen-server.scn.yaml")),
     ("demo", include_str!("../demo.scn.yaml")),
 ];
 

@@ -25,6 +25,7 @@ mod register;
 mod resolve;
 #[cfg(unix)]
 mod run;
+mod schema;
 mod send;
 mod serve;
 mod whoami;
@@ -117,6 +118,8 @@ pub(crate) enum Verb {
     Run(run::Args),
     /// Check scenario files without running them
     Check(check::Args),
+    /// Print the JSON Schema of our files, for editors
+    Schema(schema::Args),
     /// Write the man pages into a folder
     Man(man::Args),
     /// Run the server, with a private PostgreSQL unless it is given one
@@ -155,6 +158,7 @@ impl Verb {
             #[cfg(unix)]
             Self::Run(args) => run::run(args, context, out).await,
             Self::Check(args) => check::run(&args, context, out),
+            Self::Schema(args) => schema::run(&args, out),
             Self::Man(args) => man::run(&args, out),
             Self::Serve(args) => serve::run(*args, context, out).await,
         }

@@ -268,3 +268,28 @@ fn read_checks(node: &Node, diag: &mut Diagnostics) -> Checks {
     fields.finish(CHECK_FIELDS, diag);
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_the_fields_of_the_parser() {
+        let schema: Value = serde_json::from_str(crate::SCHEMA).unwrap();
+        let check = |at: &Value, known: &[&str]| {
+            let fields = at["properties"].as_object().unwrap();
+            let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+            assert_eq!(fields, known.iter().copied().collect());
+            assert_eq!(at["additionalProperties"], false);
+        };
+        check(&schema, FILE_FIELDS);
+        check(&schema["properties"]["defaults"], DEFAULT_FIELDS);
+        check(&schema["properties"]["check"], CHECK_FIELDS);
+        check(&schema["$defs"]["actor"], ACTOR_FIELDS);
+        check(&schema["$defs"]["reconnect"], RECONNECT_FIELDS);
+    }
+}

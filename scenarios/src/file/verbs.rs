@@ -288,3 +288,28 @@ impl Reader<'_> {
         Some(Verb::Repeat { times, steps: self.steps(&steps, "steps") })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Editors complete by the schema and the parser judges: both know the same words.
+    #[test]
+    fn the_schema_knows_the_verbs_and_fields_of_the_parser() {
+        let schema: Value = serde_json::from_str(crate::SCHEMA).unwrap();
+        let step = &schema["$defs"]["step"];
+        let fields: BTreeSet<&str> =
+            step["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let own = VERBS.iter().flat_map(|(verb, extra)| extra.iter().chain([verb]));
+        let known: BTreeSet<&str> = own.chain(STEP_FIELDS).copied().collect();
+        assert_eq!(fields, known);
+        let one_of = step["oneOf"].as_array().unwrap();
+        let verbs: BTreeSet<&str> =
+            one_of.iter().map(|one| one["required"][0].as_str().unwrap()).collect();
+        assert_eq!(verbs, VERBS.iter().map(|(verb, _)| *verb).collect());
+    }
+}

@@ -118,7 +118,9 @@ impl Stage<'_> {
                 }
             }
             // Links tell their states themselves.
-            Verb::State { .. } | Verb::Wait(_) | Verb::Parallel(_) | Verb::Repeat { .. } => return,
+            Verb::State { .. } | Verb::Wait(_) if step.note.is_none() => return,
+            Verb::State { .. } | Verb::Wait(_) => {}
+            Verb::Parallel(_) | Verb::Repeat { .. } => return,
             Verb::Disconnect => {
                 for (id, reply) in replies {
                     self.note(*id, reply.at, "disconnects", Tone::Plain);
@@ -127,7 +129,20 @@ impl Stage<'_> {
             Verb::Reconnected { .. } => self.show_reconnected(replies),
             Verb::Server(verb) => self.show_server(*verb),
         }
+        self.show_note(step, replies);
         self.row(&Row::Gap);
+    }
+
+    /// The file's own words about a step.
+    fn show_note(&self, step: &Step, replies: &Replies) {
+        let Some(note) = &step.note else { return };
+        let text = self.words(note, replies);
+        for (id, reply) in replies {
+            self.note(*id, reply.at, text.clone(), Tone::Plain);
+        }
+        if replies.is_empty() {
+            self.row(&Row::Band { at: self.now(), text, tone: Tone::Plain });
+        }
     }
 
     fn words(&self, node: &crate::yaml::Node, replies: &Replies) -> String {
