@@ -16,6 +16,7 @@ pub mod policy;
 pub mod publish;
 mod running;
 pub mod secret;
+pub mod seed;
 pub mod socket;
 pub mod state;
 pub mod store;

@@ -30,10 +30,10 @@ use crate::limits::{
     UPGRADE_TIMEOUT,
 };
 use crate::publish::{Publisher, answer};
-use crate::secret;
 use crate::socket::{ChatService, Presence};
 use crate::state::AppState;
 use crate::store::{OpenError, Store, StoreConfig};
+use crate::{secret, seed};
 
 /// Where Socket.IO lives (CONTRACT §2).
 const SOCKET_PATH: &str = "/socket.io/";
@@ -67,6 +67,9 @@ pub enum RunError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The demo users could not be stored.
+    #[error("cannot make the demo users: {0}")]
+    Seed(#[source] crate::error::Error),
 }
 
 /// A server whose database is ready, before its first request.
@@ -80,8 +83,8 @@ pub struct Running {
     busy: TaskTracker,
     /// Publisher tasks, which end after everything else.
     publishing: (TaskTracker, CancellationToken),
-    /// The private PostgreSQL, when this server owns one; it may end when this is dropped.
-    _database: PrivateDatabase,
+    /// The private PostgreSQL, when this server owns one.
+    database: PrivateDatabase,
 }
 
 impl Running {
@@ -119,6 +122,9 @@ impl Running {
             presence: Presence::default(),
             draining: CancellationToken::new(),
         };
+        if state.config.seed_demo {
+            seed::demo_users(&state).await.map_err(RunError::Seed)?;
+        }
         let busy = TaskTracker::new();
         let service = ChatService { state: state.clone(), busy: busy.clone() };
         let engine = Server::builder(engine_config(&state))
@@ -131,16 +137,7 @@ impl Running {
         }
         tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(tidy(state.clone())));
         let router = rest::router(state.clone());
-        Ok(Self {
-            listener,
-            address,
-            state,
-            engine,
-            router,
-            busy,
-            publishing: tasks,
-            _database: database,
-        })
+        Ok(Self { listener, address, state, engine, router, busy, publishing: tasks, database })
     }
 
     /// Where it listens.
@@ -203,6 +200,7 @@ impl Running {
         if ended.is_err() | tidied.await.is_err() {
             tracing::warn!("the time for a graceful stop is over");
         }
+        stop_database(self.database).await;
         tracing::info!("stopped");
     }
 }
@@ -220,6 +218,19 @@ async fn private_database(config: &Config) -> Result<(String, PrivateDatabase), 
     let cluster = crate::embedded::Cluster::persistent_with(&options).await?;
     Ok((cluster.own_database().await?, Some(cluster)))
 }
+
+/// Lets go of a private PostgreSQL, so that nothing runs any more once the server has ended.
+#[cfg(unix)]
+async fn stop_database(database: PrivateDatabase) {
+    if let Some(cluster) = database
+        && let Err(error) = cluster.stop().await
+    {
+        tracing::warn!(%error, "the private database did not stop");
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_database(_: PrivateDatabase) {}
 
 #[cfg(not(unix))]
 async fn private_database(_: &Config) -> Result<(String, PrivateDatabase), RunError> {

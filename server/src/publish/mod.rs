@@ -234,7 +234,8 @@ impl Publishing {
             let shard = shard::Shard::new(queue, context.clone());
             tracker.spawn(stop.clone().run_until_cancelled_owned(shard.run()));
         }
-        let sweep = sweep::run(publisher.shards.clone(), context.store.clone());
+        let (store, presence) = (context.store.clone(), context.presence.clone());
+        let sweep = sweep::run(publisher.clone(), presence, store);
         tracker.spawn(stop.clone().run_until_cancelled_owned(sweep));
         tracker.spawn(stop.clone().run_until_cancelled_owned(lane.run(context)));
     }

@@ -1,60 +1,126 @@
 //! Finds what was committed but not put out: after a crash between the two, after news that were
-//! lost, after commits of another node (CONTRACT §3.4: visible within 2.5 s).
+//! lost, after commits of another process (CONTRACT §3.4: visible within 2.5 s), and sessions and
+//! memberships that somebody else has ended (within 2 s).
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior};
 use trialogue_protocol::{ChatId, Seq};
 
-use super::Op;
-use crate::store::Store;
+use super::{Broadcast, Op, Publisher};
+use crate::socket::Presence;
+use crate::store::{Ending, Endings, Store, StoreError};
 
 /// Between the beginnings of two sweeps: with the statement and the reading of what was found
-/// everything is visible within 2.5 s.
+/// everything is visible within 2.5 s, and every ending known within 2 s.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(1_500);
-/// Time for the one statement of a sweep; then the next sweep asks again.
+/// Time for one sweep; then the next one asks again.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How far a commit may lie behind its own time stamp: endings are read so far back each time.
+const COMMIT_LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Sweeps for ever.
-pub(crate) async fn run(shards: Arc<[mpsc::Sender<Op>]>, store: Store) {
+pub(crate) async fn run(publisher: Publisher, presence: Presence, store: Store) {
+    let mut endings = Heeded { by_id: HashMap::new(), read_at: Instant::now() };
     let mut tick = tokio::time::interval(SWEEP_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let swept = tokio::time::timeout(SWEEP_TIMEOUT, sweep(&shards, &store)).await;
-        if swept.is_err() {
+        let swept = tokio::time::timeout(SWEEP_TIMEOUT, async {
+            // The database may be away: whoever asks for something is told so, and we come again.
+            let _ = endings.sweep(&publisher, &presence, &store).await;
+            let _ = sweep(&publisher, &store).await;
+        });
+        if swept.await.is_err() {
             tracing::warn!("a sweep took too long");
         }
     }
 }
 
 /// One statement for all rooms that somebody is in.
-async fn sweep(shards: &[mpsc::Sender<Op>], store: &Store) {
-    let mut seen: Vec<Vec<(ChatId, Seq)>> = Vec::with_capacity(shards.len());
-    for shard in shards {
+async fn sweep(publisher: &Publisher, store: &Store) -> Result<(), StoreError> {
+    let mut seen: Vec<Vec<(ChatId, Seq)>> = Vec::with_capacity(publisher.shards.len());
+    for shard in publisher.shards.iter() {
         let (answer, answered) = oneshot::channel();
         let asked = shard.send(Op::Survey(answer)).await.is_ok();
         seen.push(if asked { answered.await.unwrap_or_default() } else { Vec::new() });
     }
     let chats: Vec<_> = seen.iter().flatten().map(|(chat_id, _)| *chat_id).collect();
     if chats.is_empty() {
-        return;
+        return Ok(());
     }
-    let last: std::collections::HashMap<_, _> = match store.last_seqs(&chats).await {
-        Ok(last) => last.into_iter().collect(),
-        // The database is away: whoever asks for something is told so, and we come again.
-        Err(_) => return,
-    };
-    for (shard, seen) in shards.iter().zip(seen) {
+    let last: HashMap<_, _> = store.last_seqs(&chats).await?.into_iter().collect();
+    for (shard, seen) in publisher.shards.iter().zip(seen) {
         let found: Vec<_> = seen
             .into_iter()
             .filter_map(|(chat_id, seq)| Some((chat_id, seq, *last.get(&chat_id)?)))
             .filter(|(_, seq, last_seq)| seq != last_seq)
             .collect();
         if !found.is_empty() && shard.send(Op::Found(found)).await.is_err() {
-            return;
+            return Ok(());
         }
     }
+    Ok(())
+}
+
+/// Endings that were dealt with, so that each is dealt with once.
+struct Heeded {
+    by_id: HashMap<i64, Instant>,
+    /// When they were last read.
+    read_at: Instant,
+}
+
+impl Heeded {
+    /// Ends what somebody else has ended. What an ending says may be over by now (a person who is
+    /// in the chat again, a session that began after it), so it is only a hint where to look.
+    async fn sweep(
+        &mut self,
+        publisher: &Publisher,
+        presence: &Presence,
+        store: &Store,
+    ) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let back = (now - self.read_at) + COMMIT_LAG_MAX;
+        let seconds = u32::try_from(back.as_secs() + 1).unwrap_or(u32::MAX);
+        for ending in store.endings(seconds).await? {
+            if self.by_id.contains_key(&ending.id) {
+                continue;
+            }
+            if presence.sockets_of(ending.user_id) > 0 {
+                heed(&ending, publisher, presence, store).await?;
+            }
+            self.by_id.insert(ending.id, now);
+        }
+        self.read_at = now;
+        self.by_id.retain(|_, heeded_at| now - *heeded_at < 2 * back);
+        Ok(())
+    }
+}
+
+async fn heed(
+    ending: &Endings,
+    publisher: &Publisher,
+    presence: &Presence,
+    store: &Store,
+) -> Result<(), StoreError> {
+    let user_id = ending.user_id;
+    match ending.what {
+        Ending::Membership(chat_id) => {
+            if store.entry(user_id, chat_id).await?.is_none() {
+                publisher.tell(Broadcast::MemberRemoved { chat_id, user_id }, None).await;
+            }
+        }
+        Ending::Session(_) | Ending::Sessions { .. } => {
+            for session in presence.sessions_of(user_id) {
+                if store.person_of_session(session, user_id).await?.is_none() {
+                    let (family, except) = (Some(session), None);
+                    let ended = Broadcast::SessionsEnded { user_id, family, except };
+                    publisher.tell(ended, None).await;
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -153,6 +153,16 @@ impl Presence {
         }
     }
 
+    /// The families of the user's live sockets, each once.
+    pub(crate) fn sessions_of(&self, user_id: UserId) -> Vec<Uuid> {
+        let users = self.stripe(user_id);
+        let live = users.get(&user_id).into_iter().flat_map(|person| &person.sockets);
+        let mut sessions: Vec<_> = live.map(|live| live.session).collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        sessions
+    }
+
     /// The sockets of a user whose session has ended: of one family, or of all but one.
     pub(crate) fn sockets_of_ended(
         &self,

@@ -88,6 +88,25 @@ impl Fixture {
         connection.close().await.unwrap();
     }
 
+    /// The same with the id of a person as `$1`.
+    pub(crate) async fn sql_of(&self, sql: &'static str, person: i64) {
+        let mut connection = database::connect(&self.database).await;
+        sqlx::query(sql).bind(person).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Somebody with an address and nothing else, who may log in.
+    pub(crate) fn newcomer(&self, email: &str) -> Person {
+        Person {
+            id: 0,
+            email: email.to_owned(),
+            token: String::new(),
+            refresh_token: String::new(),
+            url: self.url.clone(),
+            http: self.http.clone(),
+        }
+    }
+
     /// Registers somebody new, in the north.
     pub(crate) async fn register(&self, role: &str) -> Person {
         self.register_in(role, "north").await
@@ -100,14 +119,7 @@ impl Fixture {
             "email": email, "password": "correct horse", "firstName": "Test", "lastName": role,
             "role": role, "region": region,
         });
-        let nobody = Person {
-            id: 0,
-            email,
-            token: String::new(),
-            refresh_token: String::new(),
-            url: self.url.clone(),
-            http: self.http.clone(),
-        };
+        let nobody = self.newcomer(&email);
         let (status, session) = nobody.post("/auth/register", body).await;
         assert_eq!(status, 201, "{session}");
         nobody.with_session(&session)

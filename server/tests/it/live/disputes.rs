@@ -89,3 +89,20 @@ async fn an_lsm_of_another_region_is_not_asked_and_not_let_in() {
     let denied = other.connect().await.request("join_chat", json!({ "chatId": chat })).await;
     assert_eq!(denied["error"]["code"], "denied", "{denied}");
 }
+
+#[tokio::test]
+async fn a_member_whom_another_process_removes_hears_no_more() {
+    let fixture = Fixture::start().await;
+    let (customer, provider, chat) = fixture.booking().await;
+    let (ours, mut theirs) = (customer.enter(&chat).await, provider.enter(&chat).await);
+    fixture
+        .sql_of_chat(
+            "update chat_members set removed_at = clock_timestamp()
+             where chat_id = $1 and role = 'service_provider'",
+            &chat,
+        )
+        .await;
+    ours.send(&chat, "only for me").await;
+    assert_eq!(theirs.expect("left_chat").await["chatId"], *chat, "with the next message");
+    assert!(!theirs.has("new_message"));
+}

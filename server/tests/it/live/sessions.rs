@@ -113,3 +113,32 @@ async fn a_user_has_so_many_sockets_and_no_more() {
     assert_eq!(refused.data.unwrap()["code"], "rate_limited");
     assert!(refused.message.contains("20"), "{}", refused.message);
 }
+
+#[tokio::test]
+async fn a_session_that_another_process_ends_is_over_within_two_seconds() {
+    let fixture = Fixture::start().await;
+    let person = fixture.register("customer").await;
+    let mut live = person.connect().await;
+    fixture
+        .sql_of(
+            "with ended as (
+                update sessions set ended_at = clock_timestamp() where user_id = $1 returning id)
+             insert into endings (user_id, session_id) select $1, id from ended",
+            person.id,
+        )
+        .await;
+    let end = tokio::time::timeout(Duration::from_secs(2), live.closed()).await;
+    end.expect("not within 2 s");
+    assert_eq!(live.expect_came("error")["code"], "unauthenticated");
+}
+
+#[tokio::test]
+async fn the_demo_users_are_there_again_and_again() {
+    let mut fixture = Fixture::with(|c| c.seed_demo = true).await;
+    fixture.stop().await;
+    fixture.start_again().await;
+    let nobody = fixture.newcomer("lsm@demo.example");
+    let lsm = nobody.log_in("trialogue demo").await;
+    let (_, me) = lsm.get("/auth/me").await;
+    assert_eq!(me["user"]["role"], "local_service_manager");
+}
