@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
@@ -27,6 +29,9 @@ const DATA_VARIABLE: &str = "TRIALOGUE_DATA_DIR";
 /// Chats looked through for a shortened id.
 const CHATS_MAX: u32 = 10_000;
 
+/// Between two looks at an outbox that another process has open.
+const OUTBOX_RETRY: Duration = Duration::from_millis(50);
+
 /// Longest PEM file in bytes: every authority of the world fits.
 const CACERT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -37,6 +42,8 @@ pub(crate) struct Account {
     /// As flags, environment or profile name it.
     server: Url,
     profile: Profile,
+    /// Who signed in last with this profile at this server.
+    user: Option<User>,
 }
 
 impl Account {
@@ -44,14 +51,15 @@ impl Account {
     pub(crate) fn open(global: &Global) -> anyhow::Result<Self> {
         let profile = profiles()?.profile(global.profile.clone());
         let saved = profile.load()?;
-        let server = match (&global.server, saved) {
+        let server = match (&global.server, &saved) {
             (Some(server), _) => server.clone(),
-            (None, Some(saved)) => saved.server,
+            (None, Some(saved)) => saved.server.clone(),
             (None, None) => Url::parse(SERVER)?,
         };
+        let saved = saved.filter(|saved| saved.server == server);
         let credentials = Credentials::kept(profile.tokens_at(server.clone()));
         let rest = Rest::new(http(global, &server)?, Dialect::Trialogue, credentials);
-        Ok(Self { rest, server, profile })
+        Ok(Self { rest, server, profile, user: saved.and_then(|saved| saved.user) })
     }
 
     /// The profile's account, or that of `TRIALOGUE_TOKEN`; fails without any token.
@@ -61,7 +69,8 @@ impl Account {
             let tokens = TokenPair { access_token: token, refresh_token: String::new() };
             let credentials = Credentials::in_memory(Some(tokens));
             let rest = Rest::new(account.rest.http().clone(), account.rest.dialect(), credentials);
-            return Ok(Self { rest, ..account });
+            // Whose token that is, only the server knows.
+            return Ok(Self { rest, user: None, ..account });
         }
         if account.rest.credentials().tokens().is_none() {
             let (profile, server) = (account.profile_name(), account.server());
@@ -76,6 +85,36 @@ impl Account {
         &self,
     ) -> anyhow::Result<(SessionHandle, tokio::sync::mpsc::Receiver<Update>)> {
         Ok(Session::start(SessionConfig::new(self.rest.clone()))?)
+    }
+
+    /// Opens the outbox on disk; nothing for a token without a profile, whose owner is unknown.
+    /// Waits for another process that has it open, at most this long.
+    pub(crate) async fn outbox(&self, wait: Duration) -> anyhow::Result<Option<journal::Opened>> {
+        let Some(user) = &self.user else { return Ok(None) };
+        let owner = format!("{} {}", self.server, user.id);
+        let folder = self.profile.folder().join("outbox");
+        let end = Instant::now() + wait;
+        loop {
+            let (folder, owner) = (folder.clone(), owner.clone());
+            let open = move || FileJournal::open(&folder, &owner);
+            match tokio::task::spawn_blocking(open).await? {
+                Err(OpenError::Busy) if Instant::now() < end => {
+                    // A lock on a file tells nobody when it is free.
+                    tokio::time::sleep(OUTBOX_RETRY).await;
+                }
+                opened => return Ok(Some(opened?)),
+            }
+        }
+    }
+
+    /// [`Self::session`] with an outbox that outlives it; offline unless it starts by itself.
+    pub(crate) fn session_with(
+        &self,
+        journal: Option<journal::Opened>,
+        autostart: bool,
+    ) -> anyhow::Result<(SessionHandle, tokio::sync::mpsc::Receiver<Update>)> {
+        let config = SessionConfig::new(self.rest.clone());
+        Ok(Session::start(SessionConfig { journal, autostart, ..config })?)
     }
 
     /// The profile's name.

@@ -26,6 +26,9 @@ impl Exit {
     pub(crate) const NO_CONNECTION: Self = Self(5);
     /// Out of time, or fewer events than asked for.
     pub(crate) const TIME_OR_COUNT: Self = Self(6);
+    /// `send` gave up waiting; the message is on disk and goes out with the next `send` (the number
+    /// is EX_TEMPFAIL of sysexits.h).
+    pub(crate) const LEFT_IN_OUTBOX: Self = Self(75);
     /// 128 + SIGINT.
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// 128 + SIGTERM.
@@ -41,7 +44,7 @@ impl From<Exit> for ExitCode {
 /// What `--help` says below the flags.
 pub(crate) const HELP: &str = "\
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 not signed in, 4 refused by the server, \
-5 no connection, 6 out of time, 130 Ctrl-C, 143 SIGTERM";
+5 no connection, 6 out of time, 75 left in the outbox, 130 Ctrl-C, 143 SIGTERM";
 
 /// An error whose exit code and code word a verb knows.
 #[derive(Debug)]
@@ -65,6 +68,11 @@ impl Failure {
     /// The server has no such thing for this user.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self { exit: Exit::REFUSED, code: "not_found", message: message.into() }
+    }
+
+    /// Out of time, but not lost.
+    pub(crate) fn left_in_outbox(message: impl Into<String>) -> Self {
+        Self { exit: Exit::LEFT_IN_OUTBOX, code: "left_in_outbox", message: message.into() }
     }
 
     /// Out of time.

@@ -19,6 +19,7 @@ mod logout;
 mod man;
 mod members;
 mod notifications;
+mod outbox;
 mod providers;
 mod read;
 mod register;
@@ -91,6 +92,8 @@ pub(crate) enum Verb {
     /// Show what happens as it happens; comes back by itself
     #[command(visible_alias = "tail")]
     Listen(listen::Args),
+    /// List, send or give up what is not stored yet
+    Outbox(outbox::Args),
     /// Mark a chat as read
     Read(read::Args),
     /// Open a dispute: call the local service manager in
@@ -141,6 +144,7 @@ impl Verb {
             Self::History(args) => history::run(&args, context, out).await,
             Self::Send(args) => send::run(args, context, out).await,
             Self::Listen(args) => listen::run(args, context, out).await,
+            Self::Outbox(args) => outbox::run(&args, context, out).await,
             Self::Read(args) => context.within(read::run(&args, context, out)).await,
             Self::Dispute(args) => context.within(dispute::run(&args, context, out)).await,
             Self::Invites(args) => context.within(invites::run(&args, context, out)).await,

@@ -44,25 +44,15 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let account = Account::signed_in(&context.global)?;
     let chat = context.within(account.chat(&args.chat.chat)).await?;
-    let (handle, updates) = account.session()?;
-    let mut sender = Sender { chat, handle, updates, wait: context.global.timeout };
-    if args.each_line {
-        let mut lines = lines();
-        while let Some(line) = lines.recv().await {
-            let (number, line) = line?;
-            let id = ClientMessageId::from(Uuid::now_v7());
-            sender.send(id, &line, out).await.with_context(|| format!("line {number}"))?;
-        }
-    } else {
-        let text = match args.text.as_slice() {
-            [dash] if dash == "-" => all_of_stdin().await?,
-            words => words.join(" "),
-        };
-        let id = args.id.unwrap_or_else(|| ClientMessageId::from(Uuid::now_v7()));
-        sender.send(id, &text, out).await?;
-    }
+    let wait = context.global.timeout;
+    let outbox = account.outbox(wait).await?;
+    let is_kept = outbox.is_some();
+    let (handle, updates) = account.session_with(outbox, true)?;
+    let mut sender = Sender { chat, handle, updates, wait, is_kept };
+    let sent = sender.all(args, out).await;
+    // Also after a failure: what the outbox keeps must be on disk before we go.
     sender.handle.close().await;
-    Ok(Exit::DONE)
+    sent.map(|()| Exit::DONE)
 }
 
 /// One chat, one connection, one message at a time.
@@ -71,14 +61,39 @@ struct Sender {
     handle: SessionHandle,
     updates: mpsc::Receiver<Update>,
     wait: Duration,
+    /// What is not stored in time is on disk and goes out with the next `send`.
+    is_kept: bool,
 }
 
 impl Sender {
+    /// The one message, or those of standard input.
+    async fn all(&mut self, args: Args, out: &mut Out) -> anyhow::Result<()> {
+        if args.each_line {
+            let mut lines = lines();
+            while let Some(line) = lines.recv().await {
+                let (number, line) = line?;
+                let id = ClientMessageId::from(Uuid::now_v7());
+                self.send(id, &line, out).await.with_context(|| format!("line {number}"))?;
+            }
+            return Ok(());
+        }
+        let text = match args.text.as_slice() {
+            [dash] if dash == "-" => all_of_stdin().await?,
+            words => words.join(" "),
+        };
+        let id = args.id.unwrap_or_else(|| ClientMessageId::from(Uuid::now_v7()));
+        self.send(id, &text, out).await
+    }
+
     /// Returns once the message is stored.
     async fn send(&mut self, id: ClientMessageId, text: &str, out: &mut Out) -> anyhow::Result<()> {
         self.handle.send_as(id.clone(), self.chat, text, MessageType::Text).await?;
         let Ok(stored) = tokio::time::timeout(self.wait, self.stored(&id, out)).await else {
             let wait = self.wait;
+            if self.is_kept {
+                let what = format!("not stored within {wait:?}; it waits: trialogue outbox");
+                return Err(Failure::left_in_outbox(what).into());
+            }
             // Whether the server has it is not known: the id makes trying again safe.
             let what = format!("not stored within {wait:?}; to try again safely, add --id {id}");
             return Err(Failure::time(what).into());
@@ -106,6 +121,8 @@ impl Sender {
                             return Ok(SendAck { status, message });
                         }
                         Outcome::Refused(refusal) | Outcome::Conflict(refusal) => {
+                            // Its author is told here and now; it must not wait for ever.
+                            self.handle.discard(id.clone()).await?;
                             return Err(Error::Refused(refusal).into());
                         }
                         Outcome::Retrying { why, .. } => {
@@ -120,6 +137,7 @@ impl Sender {
                 }
                 // That it connects is no news; that it does not is.
                 Update::Link(state @ LinkState::Reconnecting { .. }) => out.say_link(&state),
+                Update::Journal { sentence } => out.say(&human::line(&sentence)),
                 _ => {}
             }
         }
