@@ -145,7 +145,7 @@ async fn wait(mut pending: PendingPoll) -> Result<Response<ResponseBody>, Reject
 }
 
 /// Marks the request as the only one that brings packets. A client that gives up half-way has a
-/// hole in what it sent, so that its session ends.
+/// hole in what it sent, or does not know whether it has, so that its session ends.
 struct PendingPost<'a> {
     session: &'a Arc<Session>,
     taken: bool,
@@ -195,10 +195,11 @@ where
             return Err(rejection);
         }
     };
-    pending.taken = true;
     let (done, taken) = oneshot::channel();
     session.bring_post(Post { body, done });
-    match taken.await {
+    let taken = taken.await;
+    pending.taken = true;
+    match taken {
         Ok(true) => Ok(respond(StatusCode::OK, "text/html", ResponseBody::new("ok"))),
         Ok(false) | Err(_) => Err(Rejection::BadRequest),
     }

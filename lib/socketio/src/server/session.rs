@@ -43,6 +43,8 @@ struct Posts {
     /// A request is being read or worked off; a second one breaks the protocol.
     busy: bool,
     ready: Option<Post>,
+    /// The connection has ended: nobody takes packets any more.
+    over: bool,
 }
 
 pub(super) struct Session {
@@ -166,8 +168,20 @@ impl Session {
     }
 
     pub(super) fn bring_post(&self, post: Post) {
-        lock(&self.posts).ready = Some(post);
-        self.signal.ring(POST);
+        let mut posts = lock(&self.posts);
+        // Dropping it instead answers the request.
+        if !posts.over {
+            posts.ready = Some(post);
+            drop(posts);
+            self.signal.ring(POST);
+        }
+    }
+
+    /// The connection has ended: turns away a request that waits for it, and all that come.
+    pub(super) fn refuse_posts(&self) {
+        let mut posts = lock(&self.posts);
+        posts.over = true;
+        posts.ready = None;
     }
 
     pub(super) fn take_post(&self) -> Option<Post> {

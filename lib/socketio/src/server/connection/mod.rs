@@ -291,5 +291,6 @@ impl Drop for Connection {
         self.upper.close(reason);
         self.session.registry.remove(self.session.id, reason);
         self.session.release_poll(Release::Close);
+        self.session.refuse_posts();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use trialogue_socketio::DisconnectReason;
 use trialogue_socketio::server::ServerConfig;
 
@@ -72,6 +73,28 @@ async fn a_body_is_answered_when_the_handler_has_room_for_it() {
         soon(events.recv()).await.unwrap();
     }
     assert_eq!(soon(post).await.unwrap(), (200, "ok".to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_that_is_given_up_while_it_waits_ends_the_session() {
+    let mut bench = Bench::new().await;
+    let (query, Joined { mut events, socket, .. }) = connect(&mut bench).await;
+    let address = bench.served.address;
+    let post = tokio::spawn({
+        let (query, body) = (query.clone(), vec!["42[\"n\"]"; 100].join("\x1e"));
+        async move { http(address, "POST", &query, body).await }
+    });
+    soon(events.recv()).await.unwrap();
+    post.abort();
+    soon(socket.closed()).await;
+    let mut taken = 1;
+    while soon(events.recv()).await.is_some() {
+        taken += 1;
+    }
+    // What was taken before is handed out, and the client knows that it does not know.
+    assert!(taken >= 64, "{taken}");
+    assert_eq!(events.reason(), Some(DisconnectReason::TransportError));
+    assert_eq!(http(address, "POST", &query, "42[\"n\"]").await.0, 400);
 }
 
 #[tokio::test]
@@ -169,4 +192,19 @@ async fn a_late_request_finds_a_dead_session_dead() {
     assert!(soon(events.recv()).await.is_none());
     assert_eq!(events.reason(), Some(DisconnectReason::PingTimeout));
     assert_eq!(http(bench.served.address, "GET", &query, "").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_poll_whose_connection_is_closed_before_it_is_read_still_ends_the_session() {
+    let mut bench = Bench::new().await;
+    let address = bench.served.address;
+    for _ in 0..100 {
+        let (query, Joined { mut events, .. }) = connect(&mut bench).await;
+        let request = format!("GET /socket.io/?{query} HTTP/1.1\r\nHost: test\r\n\r\n");
+        let mut given_up = tokio::net::TcpStream::connect(address).await.unwrap();
+        given_up.write_all(request.as_bytes()).await.unwrap();
+        drop(given_up);
+        assert_eq!(http(address, "GET", &query, "").await.0, 400);
+        assert!(soon(events.recv()).await.is_none());
+    }
 }
