@@ -25,6 +25,8 @@ use crate::timeline::{self, Timeline};
 /// A connection that is up.
 pub(super) struct Live {
     pub(super) serial: u64,
+    /// The epoch that `connected` named.
+    pub(super) epoch: Option<String>,
     pub(super) client: Client,
     pub(super) socket: ClientSocket,
     pub(super) sender: ClientSender,

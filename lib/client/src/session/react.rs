@@ -99,6 +99,10 @@ impl Driver {
         let seed = self.config.seed ^ u64::try_from(self.rooms.len()).unwrap_or_default();
         let timeline = Timeline::new(self.config.timeline, begin, seed);
         self.rooms.insert(chat, Room { timeline, joined: false });
+        if let Some(live) = &self.live {
+            let online = timeline::Event::Online(live.epoch.clone());
+            self.jobs.push_back(Job::Timeline(chat, online));
+        }
         self.link_event(link::Event::Enter(chat));
         Ok(())
     }
@@ -129,8 +133,13 @@ impl Driver {
             Ok(ready) => {
                 let Ready { client, socket, connected, early } = *ready;
                 let sender = socket.sender();
-                self.live = Some(Live { serial, client, socket, sender });
+                let epoch = connected.epoch.clone();
+                self.live = Some(Live { serial, epoch, client, socket, sender });
                 early.into_iter().for_each(|(name, args)| self.tell(Update::Event { name, args }));
+                for chat in self.rooms.keys() {
+                    let event = timeline::Event::Online(connected.epoch.clone());
+                    self.jobs.push_back(Job::Timeline(*chat, event));
+                }
                 self.tell(Update::Ready(connected));
                 self.link_event(link::Event::Opened { serial });
             }

@@ -35,6 +35,7 @@ impl Timeline {
         let Some(fetch) = self.fetch.filter(|f| f.serial == serial) else { return };
         self.fetch = None;
         if page.epoch.is_some() && self.epoch.is_some() && page.epoch != self.epoch {
+            self.wire_epoch = page.epoch;
             self.reset(ResetReason::EpochChanged, out);
             out.push(Effect::Rejoin);
             return;

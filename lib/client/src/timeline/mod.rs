@@ -43,6 +43,8 @@ pub struct Timeline {
     begin: Begin,
     phase: Phase,
     epoch: Option<String>,
+    /// The epoch that live events of this connection belong to, as far as the server told.
+    wire_epoch: Option<String>,
     /// Everything up to here was shown, or lies before the beginning.
     cursor: Option<Seq>,
     /// The first message shown: older ones were not asked for.
@@ -73,6 +75,7 @@ impl Timeline {
             begin,
             phase: Phase::Outside,
             epoch,
+            wire_epoch: None,
             cursor,
             base: None,
             target: 0,
@@ -115,6 +118,7 @@ impl Timeline {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
+            Event::Online(epoch) => self.wire_epoch = epoch,
             Event::Joined(ack) => self.joined(ack, now, &mut out),
             Event::Live(message) => self.take(message, Via::Live, now, &mut out),
             Event::Acked(message) => self.take(message, Via::Ack, now, &mut out),
@@ -176,6 +180,13 @@ impl Timeline {
             self.reset(why, out);
             self.held_back = early;
         }
+        if self.wire_epoch.as_ref().is_some_and(|epoch| *epoch != ack.epoch) {
+            // It was said before the database became another one. What is of the new one too
+            // is found by the next message or by `positions`.
+            self.held_back.clear();
+            self.target = 0;
+        }
+        self.wire_epoch = Some(ack.epoch.clone());
         self.epoch = Some(ack.epoch);
         self.phase = Phase::CatchingUp;
         self.target = self.target.max(last_seq);
@@ -318,6 +329,7 @@ impl Timeline {
             return;
         }
         if self.epoch.as_deref().is_some_and(|ours| ours != epoch) {
+            self.wire_epoch = Some(epoch.to_owned());
             self.reset(ResetReason::EpochChanged, out);
             out.push(Effect::Rejoin);
             return;

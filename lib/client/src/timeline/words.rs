@@ -88,6 +88,8 @@ pub enum Ask {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// A connection is up, and its `connected` named this epoch.
+    Online(Option<String>),
     /// `join_chat` was acknowledged.
     Joined(JoinAck),
     /// `new_message` came.

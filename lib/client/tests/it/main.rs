@@ -6,4 +6,5 @@ mod accounts;
 mod cast;
 mod recovery;
 mod sends;
+mod simulation;
 mod stage;

@@ -298,3 +298,16 @@ fn a_server_that_does_not_count_is_shown_in_order_of_arrival_without_repeats() {
     assert_eq!(count(story.on(Event::Live(uncounted(2)))), 0);
     assert_eq!(story.timeline.counters().duplicates, 1);
 }
+
+#[test]
+fn what_was_said_before_a_restore_is_not_shown_in_the_restored_chat() {
+    let mut story = Story::new(Begin::Newest(3));
+    story.on(Event::Online(Some("e0".to_owned())));
+    // Of the old database, and then it is another one, and the answer to the join is of that.
+    story.live(4);
+    let effects = story.on(Event::Joined(ack(2, None, false)));
+    let effects = story.answer(&effects, page(1..=2, false));
+    assert_eq!(seqs(&effects), [1, 2]);
+    assert_eq!(effects.last(), Some(&Effect::CaughtUp));
+    assert_eq!(seqs(&story.live(3)), [3]);
+}
