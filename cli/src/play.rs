@@ -63,7 +63,8 @@ pub(crate) async fn cluster(database_url: Option<&str>, out: &mut Out) -> anyhow
 pub(crate) fn server(database: &Database) -> anyhow::Result<ServerCommand> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let args = ["serve", "--json", "--exit-with-stdin", "--open-registration"];
-    let listen = ["--listen", LISTEN, "--limits", "bench", "--ping-interval", "5s"];
+    let listen =
+        ["--listen", LISTEN, "--limits", "bench", "--ping-interval", "2s", "--ping-timeout", "6s"];
     let args = args.into_iter().chain(listen);
     // The URL goes by the environment: arguments are for everybody to see.
     Ok(ServerCommand::new(program, args).env("DATABASE_URL", &database.url()))

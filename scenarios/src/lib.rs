@@ -32,6 +32,8 @@ const BUNDLED: &[(&str, &str)] = &[
     ("burst", include_str!("../burst.scn.yaml")),
     ("offline-outbox", include_str!("../offline-outbox.scn.yaml")),
     ("frozen-server", include_str!("../frozen-server.scn.yaml")),
+    ("half-open-line", include_str!("../half-open-line.scn.yaml")),
+    ("slow-network", include_str!("../slow-network.scn.yaml")),
     ("demo", include_str!("../demo.scn.yaml")),
 ];
 

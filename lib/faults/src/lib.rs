@@ -1,9 +1,12 @@
-//! Faults on purpose: processes that are started, killed, stopped and paused.
+//! Faults on purpose: processes that are started, killed, stopped and paused, and lines that go
+//! dark, slow down or break.
 //!
 //! Knows no chat and no Socket.IO: a server is a program that prints a ready line.
 
 mod lines;
 mod process;
+mod proxy;
 mod signal;
 
 pub use process::{ExitedEarly, LISTEN, ServerCommand, ServerError, ServerProcess};
+pub use proxy::{Cut, Proxy, Weather};

@@ -206,6 +206,34 @@ pub enum ServerVerb {
     Resume,
 }
 
+/// What is done to the line between an actor and the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Network {
+    /// How connections end now.
+    pub cut: Option<NetworkCut>,
+    /// Everything is this much later, each way.
+    pub latency: Duration,
+    /// At most so many bytes at once.
+    pub slice: Option<u64>,
+    /// At most so many bytes a second, each way.
+    pub bytes_per_second: Option<u64>,
+    /// New connections are cut off.
+    pub refuse: bool,
+    /// After so long the line is clear again; for ever when absent.
+    pub lasting: Option<Duration>,
+}
+
+/// How connections end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkCut {
+    /// Nothing passes and nothing is closed: only a heartbeat can notice.
+    Blackhole,
+    /// With a good-bye of TCP.
+    Fin,
+    /// Without one.
+    Rst,
+}
+
 /// Method of a raw request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -340,6 +368,8 @@ pub enum Verb {
     },
     /// Do something to the server.
     Server(ServerVerb),
+    /// Do something to the line between the actor and the server.
+    Network(Network),
     /// Let time pass.
     Wait(Duration),
     /// Several lists of steps at the same time.

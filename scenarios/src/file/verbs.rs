@@ -6,7 +6,9 @@ use super::fields::{
     Fields, bool_of, count_of, duration_of, entries_of, list_of, text_of, word_of,
 };
 use super::steps::{Reader, STEP_FIELDS};
-use super::{ActorId, LaneName, Method, Range, ServerVerb, StateWord, Verb, Via};
+use super::{
+    ActorId, LaneName, Method, Network, NetworkCut, Range, ServerVerb, StateWord, Verb, Via,
+};
 use crate::source::{hint, nearest};
 use crate::yaml::{Key, Node, Value};
 
@@ -33,6 +35,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("state", &[]),
     ("reconnected", &[]),
     ("server", &[]),
+    ("network", &[]),
     ("wait", &[]),
     ("parallel", &[]),
     ("repeat", &["steps"]),
@@ -40,6 +43,9 @@ const VERBS: &[(&str, &[&str])] = &[
 
 /// Verbs that nobody in particular does.
 const WITHOUT_ACTOR: &[&str] = &["act", "delivered", "server", "wait", "parallel", "repeat"];
+
+/// Fields of `network`.
+const NETWORK_FIELDS: &[&str] = &["cut", "latency", "slice", "bytes_per_second", "refuse", "for"];
 
 /// Most repetitions of a `repeat`.
 const REPEAT_MAX: u64 = 10_000;
@@ -149,6 +155,7 @@ impl Reader<'_> {
             "state" => self.state(node)?,
             "reconnected" => self.reconnected(node, within)?,
             "server" => Verb::Server(self.server(node)?),
+            "network" => Verb::Network(self.network(node)?),
             "wait" => Verb::Wait(duration_of(node, "wait", self.diag)?),
             "parallel" => {
                 let branches = list_of(node, "parallel", self.diag).to_vec();
@@ -276,6 +283,33 @@ impl Reader<'_> {
         word_of(node, "server", &words, self.diag)
     }
 
+    fn network(&mut self, node: &Node) -> Option<Network> {
+        if let Value::Text(_) = node.value {
+            word_of(node, "network", &[("clear", ())], self.diag)?;
+            return Some(Network::default());
+        }
+        let mut fields = Fields::open(node, "`network`", self.diag)?;
+        let words = [
+            ("blackhole", NetworkCut::Blackhole),
+            ("fin", NetworkCut::Fin),
+            ("rst", NetworkCut::Rst),
+        ];
+        let cut = fields.node("cut").map(|node| word_of(&node, "cut", &words, self.diag));
+        let count = |fields: &mut Fields, name: &str, diag: &mut crate::source::Diagnostics| {
+            fields.node(name).and_then(|node| count_of(&node, name, diag))
+        };
+        let network = Network {
+            cut: cut.flatten(),
+            latency: fields.duration("latency", self.diag).unwrap_or_default(),
+            slice: count(&mut fields, "slice", self.diag),
+            bytes_per_second: count(&mut fields, "bytes_per_second", self.diag),
+            refuse: fields.bool("refuse", self.diag).unwrap_or(false),
+            lasting: fields.duration("for", self.diag),
+        };
+        fields.finish(NETWORK_FIELDS, self.diag);
+        Some(network)
+    }
+
     fn repeat(&mut self, key: &Key, node: &Node, fields: &mut Fields) -> Option<Verb> {
         let times = count_of(node, "repeat", self.diag)?;
         if times > REPEAT_MAX {
@@ -307,6 +341,10 @@ mod tests {
         let own = VERBS.iter().flat_map(|(verb, extra)| extra.iter().chain([verb]));
         let known: BTreeSet<&str> = own.chain(STEP_FIELDS).copied().collect();
         assert_eq!(fields, known);
+        let network = &step["properties"]["network"]["oneOf"][1]["properties"];
+        let network: BTreeSet<&str> =
+            network.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(network, NETWORK_FIELDS.iter().copied().collect());
         let one_of = step["oneOf"].as_array().unwrap();
         let verbs: BTreeSet<&str> =
             one_of.iter().map(|one| one["required"][0].as_str().unwrap()).collect();

@@ -3,6 +3,7 @@
 mod delivered;
 mod expect;
 mod judge;
+mod lines;
 mod links;
 mod observe;
 mod server;
@@ -165,6 +166,12 @@ pub enum RunError {
         /// A sentence.
         message: String,
     },
+    /// No proxy can stand between.
+    #[error("`network` steps need a target such as http://127.0.0.1:3000, not `{0}`")]
+    NotCarried(String),
+    /// A proxy cannot listen.
+    #[error("cannot listen for an actor")]
+    Proxy(#[source] std::io::Error),
     /// A client cannot be made.
     #[error("a client for this server cannot be made")]
     Client(#[from] trialogue_client::Error),

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use trialogue_report::diagram::{Arrow, Direction, LaneId, Row, Tone, Wire};
 
 use super::expect::is_stored;
+use super::lines::words;
 use super::links::status;
 use super::stage::Stage;
 use super::verbs::Replies;
 use super::words::{answer_detail, answer_words, millis, quoted, short_path, stored_words};
 use crate::actor::Reply;
-use crate::file::{ActorId, LaneName, ServerVerb, Step, Verb};
+use crate::file::{ActorId, LaneName, Network, ServerVerb, Step, Verb};
 use crate::record::link_of;
 
 impl Stage<'_> {
@@ -128,6 +129,13 @@ impl Stage<'_> {
             }
             Verb::Reconnected { .. } => self.show_reconnected(replies),
             Verb::Server(verb) => self.show_server(*verb),
+            Verb::Network(network) => {
+                let tone = if *network == Network::default() { Tone::Good } else { Tone::Bad };
+                for (id, reply) in replies {
+                    let text = format!("{}'s line: {}", self.actor(*id).name(), words(network));
+                    self.row(&Row::Band { at: reply.at, text, tone });
+                }
+            }
         }
         self.show_note(step, replies);
         self.row(&Row::Gap);

@@ -12,6 +12,7 @@ use trialogue_protocol::{ChatId, ClientMessageId};
 use trialogue_report::diagram::{Row, Tone};
 use uuid::Uuid;
 
+use super::lines::Lines;
 use super::observe::Observer;
 use super::server::Server;
 use super::{Failure, Recovery, Report, RunConfig, RunError};
@@ -88,6 +89,7 @@ pub(super) struct Stage<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) around: Surroundings,
     pub(super) server: Server,
+    pub(super) lines: Lines,
     pub(super) actors: Vec<Actor>,
     pub(super) accounts: Vec<Account>,
     notes: Mutex<Notes<'a>>,
@@ -112,7 +114,10 @@ impl<'a> Stage<'a> {
             bell: Bell::default(),
             seed,
         };
-        let actors = scenario.actors.iter().zip(0..).map(|(spec, index)| {
+        let lines = Lines::draw(scenario, &around.url).await?;
+        let actors = scenario.actors.iter().zip(0..).enumerate().map(|(n, (spec, index))| {
+            let url = lines.url_for(ActorId(n), &around.url);
+            let around = Surroundings { url, ..around.clone() };
             Actor::new(spec, &scenario.defaults, &around, index).map_err(RunError::from)
         });
         let actors = actors.collect::<Result<Vec<_>, _>>()?;
@@ -144,7 +149,7 @@ impl<'a> Stage<'a> {
             current: Span::default(),
             held: 0,
         });
-        Ok(Self { scenario, around, server, actors, accounts, notes })
+        Ok(Self { scenario, around, server, lines, actors, accounts, notes })
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes<'a>> {

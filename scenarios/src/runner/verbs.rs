@@ -140,6 +140,11 @@ impl Stage<'_> {
                 let chats = chats.collect::<Result<Vec<_>, _>>()?;
                 self.reconnected(actor, *failed_attempts, &chats, deadline).await
             }
+            Verb::Network(network) => {
+                let sent = self.now();
+                self.lines.change(id, network)?;
+                Ok(Reply { sent, at: self.now(), ..Reply::default() })
+            }
             Verb::Act { .. }
             | Verb::Delivered { .. }
             | Verb::Server(_)
@@ -351,6 +356,7 @@ fn words(step: &Step) -> String {
         Verb::State { .. } => "state",
         Verb::Reconnected { .. } => "reconnected",
         Verb::Server(_) => "server",
+        Verb::Network(_) => "network",
         Verb::Wait(_) => "wait",
         Verb::Parallel(_) => "parallel",
         Verb::Repeat { .. } => "repeat",

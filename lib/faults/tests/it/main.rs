@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
+mod proxy;
+
 use std::time::{Duration, Instant};
 
 use trialogue_faults::{LISTEN, ServerCommand, ServerError, ServerProcess};

@@ -1,0 +1,123 @@
+//! The lines between actors and the server: a proxy for every actor whose network is touched.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+use trialogue_faults::{Cut, Proxy, Weather};
+use url::Url;
+
+use super::RunError;
+use crate::actor::Wrong;
+use crate::file::{ActorId, Network, NetworkCut, Scenario, Step, Verb};
+
+/// The proxies of a run.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    proxies: BTreeMap<ActorId, Arc<Proxy>>,
+    /// Clears the weather when its time is over; ends with the run.
+    timers: Mutex<JoinSet<()>>,
+}
+
+impl Lines {
+    /// A proxy for every actor of a `network` step; the others talk to the server directly.
+    pub(super) async fn draw(scenario: &Scenario, url: &Url) -> Result<Self, RunError> {
+        let mut touched = Vec::new();
+        collect(&scenario.steps, &mut touched);
+        collect(&scenario.always, &mut touched);
+        let mut lines = Self::default();
+        for id in touched {
+            if let Entry::Vacant(place) = lines.proxies.entry(id) {
+                let proxy = Proxy::start(upstream(url)?).await.map_err(RunError::Proxy)?;
+                place.insert(Arc::new(proxy));
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Where an actor finds the server.
+    pub(super) fn url_for(&self, id: ActorId, url: &Url) -> Url {
+        let mut url = url.clone();
+        if let Some(proxy) = self.proxies.get(&id) {
+            // Both are of a URL that has a host and a port already.
+            let _ = url.set_ip_host(proxy.address().ip());
+            let _ = url.set_port(Some(proxy.address().port()));
+        }
+        url
+    }
+
+    /// Changes an actor's weather.
+    pub(super) fn change(&self, id: ActorId, network: &Network) -> Result<(), Wrong> {
+        let proxy = self.proxies.get(&id);
+        let proxy = proxy.ok_or_else(|| Wrong::new("a line of the runner's", "none"))?;
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        proxy.set(Weather {
+            dark: network.cut == Some(NetworkCut::Blackhole),
+            latency: network.latency,
+            slice: network.slice.and_then(|n| usize::try_from(n).ok()),
+            bytes_per_second: network.bytes_per_second.map(narrow),
+            refuse: network.refuse,
+        });
+        match network.cut {
+            Some(NetworkCut::Fin) => proxy.cut(Cut::Fin),
+            Some(NetworkCut::Rst) => proxy.cut(Cut::Rst),
+            Some(NetworkCut::Blackhole) | None => {}
+        }
+        if let Some(lasting) = network.lasting {
+            let proxy = Arc::clone(proxy);
+            let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+            timers.spawn(async move {
+                tokio::time::sleep(lasting).await;
+                proxy.set(Weather::default());
+            });
+        }
+        Ok(())
+    }
+}
+
+fn collect(steps: &[Step], touched: &mut Vec<ActorId>) {
+    for step in steps {
+        match &step.verb {
+            Verb::Network(_) => touched.extend(&step.actors),
+            Verb::Parallel(branches) => branches.iter().for_each(|steps| collect(steps, touched)),
+            Verb::Repeat { steps, .. } => collect(steps, touched),
+            _ => {}
+        }
+    }
+}
+
+/// A proxy carries bytes to an address; names and TLS are not for it.
+fn upstream(url: &Url) -> Result<SocketAddr, RunError> {
+    let not_carried = || RunError::NotCarried(url.to_string());
+    let ip = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.into(),
+        Some(url::Host::Ipv6(ip)) => ip.into(),
+        Some(url::Host::Domain(_)) | None => return Err(not_carried()),
+    };
+    let port = url.port_or_known_default().filter(|_| url.scheme() == "http");
+    Ok(SocketAddr::new(ip, port.ok_or_else(not_carried)?))
+}
+
+/// The weather in a few words.
+pub(super) fn words(network: &Network) -> String {
+    let mut words = Vec::new();
+    match network.cut {
+        Some(NetworkCut::Blackhole) => words.push("a black hole".to_owned()),
+        Some(NetworkCut::Fin) => words.push("cut (FIN)".to_owned()),
+        Some(NetworkCut::Rst) => words.push("cut (RST)".to_owned()),
+        None => {}
+    }
+    if !network.latency.is_zero() {
+        words.push(format!("{:?} late", network.latency));
+    }
+    words.extend(network.slice.map(|bytes| format!("{bytes} bytes at once")));
+    words.extend(network.bytes_per_second.map(|bytes| format!("{bytes} bytes/s")));
+    words.extend(network.refuse.then(|| "refuses".to_owned()));
+    let mut text = if words.is_empty() { "clear".to_owned() } else { words.join(", ") };
+    if let Some(lasting) = network.lasting {
+        text += &format!(" for {lasting:?}");
+    }
+    text
+}
