@@ -231,8 +231,8 @@ impl Publishing {
         let (notices, lane) = notices::lane();
         let context = Context { store, namespace, presence, notices };
         for queue in self.queues {
-            let shard = shard::Shard::new(queue, context.clone());
-            tracker.spawn(stop.clone().run_until_cancelled_owned(shard.run()));
+            let shard = shard::keep(queue, context.clone());
+            tracker.spawn(stop.clone().run_until_cancelled_owned(shard));
         }
         let (store, presence) = (context.store.clone(), context.presence.clone());
         let sweep = sweep::run(publisher.clone(), presence, store);

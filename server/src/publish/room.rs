@@ -95,6 +95,8 @@ pub(crate) struct ChatRoom {
     position: Position,
     here: Attendance<Socket>,
     members: Vec<Known>,
+    /// Members that came to be known since [`ChatRoom::take_new_members`] was asked last.
+    new_members: Vec<UserId>,
     /// Access checks under way.
     openings: u32,
     /// Who was removed during one of them.
@@ -116,6 +118,7 @@ impl ChatRoom {
             position: Position::default(),
             here: Attendance::default(),
             members: Vec::new(),
+            new_members: Vec::new(),
             openings: 0,
             removed: Vec::new(),
             tail: VecDeque::new(),
@@ -133,6 +136,11 @@ impl ChatRoom {
     /// Members that the room knows: whose presence it wants to hear of.
     pub(crate) fn members(&self) -> impl Iterator<Item = UserId> {
         self.members.iter().map(|known| known.user_id)
+    }
+
+    /// Members whose presence the room wants to hear of from now on.
+    pub(crate) fn take_new_members(&mut self) -> Vec<UserId> {
+        std::mem::take(&mut self.new_members)
     }
 
     /// How far the room has come, when somebody is in it to care.
@@ -266,6 +274,7 @@ impl ChatRoom {
             if !self.members().any(|known| known == member) {
                 let shown = context.presence.of(member).0;
                 self.members.push(Known { user_id: member, shown });
+                self.new_members.push(member);
             }
         }
         if self.here.enter(user_id, socket, |here| here.id() == id) == Entered::First {

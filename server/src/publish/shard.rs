@@ -5,8 +5,10 @@
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -40,8 +42,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(3);
 const BATCH: usize = 128;
 
 /// See the module.
-pub(crate) struct Shard {
-    queue: mpsc::Receiver<Op>,
+pub(crate) struct Shard<'a> {
+    queue: &'a mut mpsc::Receiver<Op>,
     context: Context,
     rooms: HashMap<ChatId, ChatRoom>,
     /// In which rooms somebody's presence is shown.
@@ -59,8 +61,23 @@ enum Read {
     Views(ChatId, Vec<(UserId, Chat)>),
 }
 
-impl Shard {
-    pub(crate) fn new(queue: mpsc::Receiver<Op>, context: Context) -> Self {
+/// Keeps a shard working until every [`super::Publisher`] is gone. One that panics has lost count
+/// of its rooms: it begins again with none, and every socket is sent away to come back.
+pub(crate) async fn keep(mut queue: mpsc::Receiver<Op>, context: Context) {
+    loop {
+        let shard = Shard::new(&mut queue, context.clone());
+        if AssertUnwindSafe(shard.run()).catch_unwind().await.is_ok() {
+            return;
+        }
+        tracing::error!("a publisher has failed and begins again");
+        for socket in context.presence.all_sockets() {
+            socket.close(DisconnectReason::HandlerFailed);
+        }
+    }
+}
+
+impl<'a> Shard<'a> {
+    fn new(queue: &'a mut mpsc::Receiver<Op>, context: Context) -> Self {
         Self {
             queue,
             context,
@@ -73,8 +90,7 @@ impl Shard {
         }
     }
 
-    /// Works until every [`super::Publisher`] is gone.
-    pub(crate) async fn run(mut self) {
+    async fn run(mut self) {
         let mut ops = Vec::with_capacity(BATCH);
         loop {
             let timer = self.timers.peek().map(|Reverse((at, _))| *at);
@@ -99,13 +115,10 @@ impl Shard {
             Op::Open(chat_id) => self.open(chat_id),
             Op::Abandon(chat_id) => self.with(chat_id, |room, _| room.close_opening()),
             Op::Admit(admission) => {
-                let chat_id = admission.pass.chat_id;
-                let members = admission.pass.members.clone();
-                self.with(chat_id, |room, context| {
+                self.with(admission.pass.chat_id, |room, context| {
                     room.admit(*admission, context);
                     room.close_opening();
                 });
-                self.watch(chat_id, members);
             }
             Op::Leave(chat_id, socket, request) => self.leave(chat_id, &socket, request),
             Op::Gone(socket, chats) => {
@@ -202,6 +215,9 @@ impl Shard {
         let Entry::Occupied(mut entry) = self.rooms.entry(chat_id) else { return };
         let room = entry.get_mut();
         work(room, &self.context);
+        for user_id in room.take_new_members() {
+            self.watched.entry(user_id).or_default().push(chat_id);
+        }
         if room.is_idle() {
             let room = entry.remove();
             for user_id in room.members().collect::<Vec<_>>() {
@@ -213,18 +229,6 @@ impl Shard {
         {
             room.has_timer = true;
             self.timers.push(Reverse((Instant::now() + GAP_PATIENCE, chat_id)));
-        }
-    }
-
-    fn watch(&mut self, chat_id: ChatId, members: Vec<UserId>) {
-        if !self.rooms.contains_key(&chat_id) {
-            return;
-        }
-        for user_id in members {
-            let chats = self.watched.entry(user_id).or_default();
-            if !chats.contains(&chat_id) {
-                chats.push(chat_id);
-            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use trialogue_protocol::{
     ChatRef, ErrorCode, FetchMessages, MarkRead, MessagesRead, RefreshAck, RefreshAuth,
     SendMessage, Timestamp, Typing,
@@ -16,7 +17,7 @@ use crate::publish::answer;
 
 impl Session<'_> {
     /// Takes a message into the line; it is answered when it is stored.
-    pub(super) fn send_message(&mut self, request: Event) {
+    pub(super) fn send_message(&mut self, request: Event, busy: TaskTrackerToken) {
         let state = &self.service.state;
         let taken = state
             .presence
@@ -28,9 +29,9 @@ impl Session<'_> {
             .and_then(|()| Self::read::<SendMessage>(&request))
             .and_then(|message| send_message::start(&state.store, self.person.id, message));
         match taken {
-            Ok(sending) => self.line.push(request, Box::pin(sending.finish())),
+            Ok(sending) => self.line.push(request, busy, Box::pin(sending.finish())),
             // Refused at once, but not before the answers of what was sent earlier.
-            Err(error) => self.line.push(request, Box::pin(std::future::ready(Err(error)))),
+            Err(error) => self.line.push(request, busy, Box::pin(std::future::ready(Err(error)))),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use trialogue_protocol::SendAck;
 use trialogue_socketio::server::Event;
 
@@ -19,13 +20,21 @@ type Storing = Pin<Box<dyn Future<Output = Result<Outcome<SendAck>, Error>> + Se
 /// keeps the answers in that order too (CONTRACT §3.2).
 #[derive(Default)]
 pub(super) struct Line {
-    under_way: VecDeque<(Event, Storing)>,
+    under_way: VecDeque<(Event, TaskTrackerToken, Storing)>,
+}
+
+/// A message whose fate is known.
+pub(super) struct Settled {
+    pub(super) request: Event,
+    pub(super) outcome: Result<Outcome<SendAck>, Error>,
+    /// A graceful stop waits until this is dropped: until sender and room have been told.
+    _busy: TaskTrackerToken,
 }
 
 impl Line {
     /// One more.
-    pub(super) fn push(&mut self, request: Event, storing: Storing) {
-        self.under_way.push_back((request, storing));
+    pub(super) fn push(&mut self, request: Event, busy: TaskTrackerToken, storing: Storing) {
+        self.under_way.push_back((request, busy, storing));
     }
 
     /// Nothing is under way.
@@ -40,10 +49,10 @@ impl Line {
 
     /// Waits for the oldest one; `None` when nothing is under way. Nothing is lost when this is
     /// dropped before it is done.
-    pub(super) async fn next(&mut self) -> Option<(Event, Result<Outcome<SendAck>, Error>)> {
-        let (_, storing) = self.under_way.front_mut()?;
+    pub(super) async fn next(&mut self) -> Option<Settled> {
+        let (_, _, storing) = self.under_way.front_mut()?;
         let outcome = storing.as_mut().await;
-        let (request, _) = self.under_way.pop_front()?;
-        Some((request, outcome))
+        let (request, busy, _) = self.under_way.pop_front()?;
+        Some(Settled { request, outcome, _busy: busy })
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use tokio::time::sleep_until;
 use trialogue_protocol::{
-    Connected, ErrorCode, PROTOCOL_VERSION, Positions, SendAck, Timestamp, TokenExpiring, event,
+    ChatId, Connected, ErrorCode, PROTOCOL_VERSION, Positions, Timestamp, TokenExpiring, event,
     room,
 };
 use trialogue_socketio::DisconnectReason;
@@ -16,7 +16,7 @@ use trialogue_socketio::server::{Event, Events, Socket};
 
 use super::clock::{Clock, Due};
 use super::goodbye::Stay;
-use super::sending::Line;
+use super::sending::{Line, Settled};
 use super::{ChatService, Identity, instant_of, refusal, too_many_sockets};
 use crate::error::Error;
 use crate::flow::Outcome;
@@ -61,8 +61,8 @@ impl<'a> Session<'a> {
             }
             tokio::select! {
                 biased;
-                Some((request, outcome)) = session.line.next(), if !session.line.is_empty() => {
-                    session.settle(request, outcome).await;
+                Some(settled) = session.line.next(), if !session.line.is_empty() => {
+                    session.settle(settled).await;
                 }
                 request = events.recv(), if !session.line.is_full() => match request {
                     // Boxed, so that an idle socket does not carry the largest of all requests.
@@ -123,13 +123,13 @@ impl<'a> Session<'a> {
         if self.service.state.draining.is_cancelled() {
             return self.refuse(request, &refusal(ErrorCode::Draining));
         }
-        let _busy = self.service.busy.token();
+        let busy = self.service.busy.token();
         let rate = self.service.state.limits.events;
         if let Err(error) = allow(&mut self.rates.events, rate, "events per socket") {
             return self.refuse(request, &error);
         }
         if request.name() == event::SEND_MESSAGE {
-            return self.send_message(request);
+            return self.send_message(request, busy);
         }
         self.settle_all().await;
         match request.name() {
@@ -144,24 +144,20 @@ impl<'a> Session<'a> {
     }
 
     /// Answers a message: acknowledged first, then told to the room (CONTRACT §3.1).
-    pub(super) async fn settle(
-        &mut self,
-        request: Event,
-        outcome: Result<Outcome<SendAck>, Error>,
-    ) {
-        match outcome {
+    async fn settle(&mut self, settled: Settled) {
+        match settled.outcome {
             Ok(Outcome { reply, events }) => {
-                answer::done(request, &reply);
+                answer::done(settled.request, &reply);
                 self.service.state.publisher.publish(events).await;
             }
-            Err(error) => self.refuse(request, &error),
+            Err(error) => self.refuse(settled.request, &error),
         }
     }
 
     /// Waits for everything in the line.
     async fn settle_all(&mut self) {
-        while let Some((request, outcome)) = self.line.next().await {
-            self.settle(request, outcome).await;
+        while let Some(settled) = self.line.next().await {
+            self.settle(settled).await;
         }
     }
 
@@ -186,7 +182,9 @@ impl<'a> Session<'a> {
     }
 
     fn say_positions(&self) {
-        let chats: std::collections::BTreeMap<_, _> = self.stay.positions().collect();
+        // Only of rooms that it is in now: somebody put out of a chat hears nothing of it.
+        let is_in = |chat: &(ChatId, _)| self.socket.is_in(&room::chat(chat.0));
+        let chats: std::collections::BTreeMap<_, _> = self.stay.positions().filter(is_in).collect();
         if !chats.is_empty() {
             let epoch = self.service.state.store.epoch().as_ref().to_owned();
             answer::say(&self.socket, event::POSITIONS, &Positions { chats, epoch });

@@ -55,6 +55,60 @@ async fn sixteen_senders_at_once_are_heard_in_one_order() {
 }
 
 #[tokio::test]
+async fn the_sender_is_acknowledged_before_the_room_hears() {
+    let fixture = Fixture::start().await;
+    let (customer, _, chat) = fixture.booking().await;
+    // Over polling, because there the order of the frames themselves can be read.
+    let poll = Poll::open(&fixture).await;
+    poll.post(&format!("40/chat,{}", json!({ "token": customer.token }))).await;
+    poll.until("connected").await;
+    poll.post(&format!("42/chat,0[\"join_chat\",{}]", json!({ "chatId": chat }))).await;
+    poll.until("joined_chat").await;
+    for n in 1..=5 {
+        let body = json!({ "chatId": chat, "message": "hi" });
+        poll.post(&format!("42/chat,{n}[\"send_message\",{body}]")).await;
+        let frames = poll.until("new_message").await;
+        let at = |what: &str| frames.iter().position(|frame| frame.starts_with(what));
+        let acked = at(&format!("43/chat,{n}[{{\"ok\":true")).expect("no acknowledgement");
+        let heard = at("42/chat,[\"new_message\"").expect("no broadcast");
+        assert!(acked < heard, "{frames:?}");
+    }
+}
+
+/// A session over long polling, frame by frame.
+struct Poll<'a> {
+    fixture: &'a Fixture,
+    url: String,
+}
+
+impl<'a> Poll<'a> {
+    async fn open(fixture: &'a Fixture) -> Self {
+        let mut url = format!("{}/socket.io/?EIO=4&transport=polling", fixture.url);
+        let open = fixture.http.get(&url).send().await.unwrap().text().await.unwrap();
+        let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
+        url.push_str("&sid=");
+        url.push_str(open["sid"].as_str().unwrap());
+        Self { fixture, url }
+    }
+
+    async fn post(&self, frame: &str) {
+        let request = self.fixture.http.post(&self.url).body(frame.to_owned());
+        assert_eq!(request.send().await.unwrap().text().await.unwrap(), "ok");
+    }
+
+    /// All frames up to the one that holds these words.
+    async fn until(&self, words: &str) -> Vec<String> {
+        let mut frames: Vec<String> = Vec::new();
+        while !frames.iter().any(|frame| frame.contains(words)) {
+            let request = self.fixture.http.get(&self.url).timeout(crate::fixture::SOON);
+            let body = request.send().await.unwrap().text().await.unwrap();
+            frames.extend(body.split('\u{1e}').map(str::to_owned));
+        }
+        frames
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_is_sent_twice_is_one_message() {
     let fixture = Fixture::start().await;
     let (customer, provider, chat) = fixture.booking().await;
