@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod auth;
 pub mod config;
+mod cors;
 #[cfg(unix)]
 pub mod embedded;
 pub mod error;

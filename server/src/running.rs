@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http::header::ORIGIN;
 use http::{Request, Response};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -33,7 +34,7 @@ use crate::publish::{Publisher, answer};
 use crate::socket::{ChatService, Presence};
 use crate::state::AppState;
 use crate::store::{OpenError, Store, StoreConfig};
-use crate::{secret, seed};
+use crate::{cors, secret, seed};
 
 /// Where Socket.IO lives (CONTRACT §2).
 const SOCKET_PATH: &str = "/socket.io/";
@@ -161,7 +162,11 @@ impl Running {
     /// Serves until `shutdown` is cancelled, then drains within 10 s.
     pub async fn serve(self, shutdown: CancellationToken) {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let door = FrontDoor { engine: self.engine.clone(), router: self.router.clone() };
+        let door = FrontDoor {
+            engine: self.engine.clone(),
+            router: self.router.clone(),
+            origins: OriginRule::new(&self.state.config.allow_origin),
+        };
         let acceptor = Acceptor {
             door: Arc::new(door),
             trusted: self.state.config.trusted_proxy.as_slice().into(),
@@ -292,6 +297,7 @@ fn engine_config(state: &AppState) -> ServerConfig {
 struct FrontDoor {
     engine: Server,
     router: Router,
+    origins: OriginRule,
 }
 
 impl Door for FrontDoor {
@@ -301,7 +307,16 @@ impl Door for FrontDoor {
         if request.uri().path().starts_with(SOCKET_PATH) {
             return self.engine.serve(request, peer).await.map(Either::Left);
         }
-        let answer = self.router.clone().oneshot(request.map(Body::new)).await;
-        answer.unwrap_or_else(|never| match never {}).map(Either::Right)
+        let headers = request.headers();
+        let allowed = headers.get(ORIGIN).filter(|_| self.origins.allows(headers)).cloned();
+        let mut answer = match cors::answer_at_once(&self.origins, request.method(), headers) {
+            Some(answer) => answer,
+            None => {
+                let answer = self.router.clone().oneshot(request.map(Body::new)).await;
+                answer.unwrap_or_else(|never| match never {})
+            }
+        };
+        cors::allow(allowed, &mut answer);
+        answer.map(Either::Right)
     }
 }

@@ -125,3 +125,56 @@ async fn a_page_of_a_foreign_origin_is_not_served() {
         assert_eq!(check(foreign).await, 403, "{foreign}");
     }
 }
+
+#[tokio::test]
+async fn rest_obeys_the_same_list_of_origins() {
+    let fixture =
+        Fixture::with(|c| c.allow_origin = vec!["https://ok.example".parse().unwrap()]).await;
+    let url = format!("{}/auth/me", fixture.url);
+    let header = |answer: &reqwest::Response| {
+        let header = answer.headers().get("access-control-allow-origin");
+        header.map(|value| value.to_str().unwrap().to_owned())
+    };
+    for origin in ["https://ok.example", "http://localhost:5173"] {
+        let preflight = fixture
+            .http
+            .request(reqwest::Method::OPTIONS, &url)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization");
+        let answer = preflight.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer).as_deref()), (204, Some(origin)));
+        assert!(
+            answer.headers()["access-control-allow-headers"].to_str().unwrap().contains("auth")
+        );
+        let answer = fixture.http.get(&url).header("origin", origin).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer).as_deref()), (401, Some(origin)));
+    }
+    for origin in ["https://evil.example", "null"] {
+        let answer = fixture.http.get(&url).header("origin", origin).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer)), (403, None), "{origin}");
+    }
+    let answer = fixture.http.get(&url).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer)), (401, None), "no page at all");
+}
+
+#[tokio::test]
+async fn half_a_request_head_is_closed_in_time() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let fixture = Fixture::start().await;
+    let address = fixture.url.strip_prefix("http://").unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /auth/me HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+        slow.push(stream);
+    }
+    fixture.booking().await;
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    for mut stream in slow {
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout_at(end, stream.read_to_end(&mut rest)).await;
+        // What it says before it closes, or whether it resets, does not matter.
+        let _ = closed.expect("still open after twice the time");
+    }
+}
