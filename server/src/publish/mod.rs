@@ -248,12 +248,16 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// The check has passed. An admission that cannot be handed over is dropped, which whoever
-    /// waits for its answer sees.
-    pub(crate) async fn admit(mut self, admission: Admission) {
-        let Some(chat_id) = self.chat_id.take() else { return };
-        if self.publisher.hand(shard_of(chat_id), Op::Admit(Box::new(admission))).await.is_err() {
-            self.chat_id = Some(chat_id);
+    /// The check has passed. An admission that cannot be handed over comes back, so that its
+    /// request is answered.
+    pub(crate) async fn admit(mut self, admission: Box<Admission>) -> Result<(), Box<Admission>> {
+        let Some(chat_id) = self.chat_id else { return Err(admission) };
+        match self.publisher.hand(shard_of(chat_id), Op::Admit(admission)).await {
+            Err(Op::Admit(admission)) => Err(admission),
+            _ => {
+                self.chat_id = None;
+                Ok(())
+            }
         }
     }
 }

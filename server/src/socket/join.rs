@@ -79,7 +79,9 @@ impl Session<'_> {
             let deadline = Instant::now() + ENTRY_WAIT;
             let admission = Admission { user_id, socket, request, pass, deadline, entered };
             self.stay.may_enter(asked.chat_id);
-            opening.admit(admission).await;
+            if let Err(back) = opening.admit(Box::new(admission)).await {
+                return Err(Some((back.request, Error::unavailable(BEHIND))));
+            }
             match timeout(2 * ENTRY_WAIT, answer).await {
                 Ok(Ok(Ok(position))) => return Ok(position),
                 Ok(Ok(Err(NotEntered { request: back, why: Why::CheckAgain }))) => request = back,

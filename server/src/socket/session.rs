@@ -100,8 +100,10 @@ impl<'a> Session<'a> {
             server_time: Some(Timestamp::from(Utc::now())),
             epoch: Some(state.store.epoch().as_ref().to_owned()),
         };
-        answer::say(&socket, event::CONNECTED, &connected);
+        // First the room, then the word: whoever reads the notifications on `connected` must hear
+        // of every one that comes after.
         socket.join(&room::user(person.id));
+        answer::say(&socket, event::CONNECTED, &connected);
         if is_first {
             state.publisher.seen(person.id).await;
         }

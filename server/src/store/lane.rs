@@ -90,13 +90,21 @@ impl Line {
                 continue;
             }
             for locked in store(&self.pool, batch, false).await {
-                if locked.since.elapsed() < PATIENCE {
+                if self.goes_first(&locked) {
                     self.held.push(locked);
                 } else {
                     self.busy.put(locked);
                 }
             }
         }
+    }
+
+    /// Whether a locked message goes to the head of the next batch. The first one of a chat decides
+    /// for all that follow: one that is younger must not be tried while an older one waits elsewhere.
+    fn goes_first(&mut self, locked: &Waiting) -> bool {
+        let chat = locked.message.chat_id;
+        self.held.iter().any(|earlier| earlier.message.chat_id == chat)
+            || (!self.busy.holds(chat) && locked.since.elapsed() < PATIENCE)
     }
 
     /// What waits, up to the bounds; `None` when nothing will come any more.

@@ -38,6 +38,35 @@ async fn one_locked_chat_stalls_no_other_and_keeps_its_order() {
     assert_eq!(world.stored(locked.provider, locked.chat, "free again").await, 11);
 }
 
+/// A message that has waited long and one that has not must not take different ways.
+#[tokio::test]
+async fn a_younger_message_of_a_locked_chat_overtakes_no_older_one() {
+    let world = World::new().await;
+    for locked_ms in [60, 120, 180] {
+        let locked = world.booking().await;
+        let mut outside = world.connect().await;
+        let mut transaction = outside.begin().await.unwrap();
+        sqlx::query("select 1 from chats where id = $1 for update")
+            .bind(locked.chat.0)
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        // One message each few milliseconds, so that some are on either side of the lane's patience.
+        let mut waiting = Vec::new();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(locked_ms) {
+            let text = waiting.len().to_string();
+            waiting.push(world.put(locked.customer, locked.chat, &text, None));
+            tokio::time::sleep(Duration::from_millis(7)).await;
+        }
+        transaction.rollback().await.unwrap();
+        for (at, verdict) in waiting.into_iter().enumerate() {
+            let Verdict::Stored(stored) = verdict.await.unwrap().unwrap() else { panic!("{at}") };
+            assert_eq!(stored.message.seq, Some(at as i64 + 1), "locked for {locked_ms} ms");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_chat_that_stays_locked_is_unavailable_and_then_works_again() {
     let world = World::new().await;
