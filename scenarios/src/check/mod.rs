@@ -128,24 +128,33 @@ pub fn isolation(
     for person in all {
         for entry in &person.entries {
             let What::Event { name: event, data } = &entry.what else { continue };
-            let Some(chat) = chat_of(event, data) else { continue };
-            judged += 1;
-            let is_member = members.get(&chat).is_some_and(|all| all.contains(&person.actor));
-            if !is_member {
-                return Err(format!("{} is not in {chat} and got {event}", person.name));
+            for chat in chats_of(event, data) {
+                judged += 1;
+                let is_member = members.get(&chat).is_some_and(|all| all.contains(&person.actor));
+                if !is_member {
+                    return Err(format!("{} is not in {chat} and got {event}", person.name));
+                }
             }
         }
     }
     something(judged, "an event of a room")
 }
 
-fn chat_of(event: &str, data: &Value) -> Option<ChatId> {
+/// The chats that an event speaks of to members alone. Of the notifications these are the ones of
+/// messages: an invitation reaches an LSM who is not in the chat yet.
+fn chats_of(event: &str, data: &Value) -> Vec<ChatId> {
+    let note = &data["notification"];
     let chat = match event {
+        "positions" => {
+            let chats = data["chats"].as_object().into_iter().flat_map(serde_json::Map::keys);
+            return chats.filter_map(|chat| chat.parse().ok()).collect();
+        }
         "chat_updated" => &data["chat"]["id"],
+        "notification:created" if note["type"] == "message" => &note["chatId"],
         event if ROOM_EVENTS.contains(&event) => &data["chatId"],
-        _ => return None,
+        _ => return Vec::new(),
     };
-    chat.as_str()?.parse().ok()
+    chat.as_str().and_then(|chat| chat.parse().ok()).into_iter().collect()
 }
 
 /// What was shown of a chat is its history, message by message.

@@ -126,11 +126,22 @@ fn a_leak_is_named() {
     let members = BTreeMap::from([(chat(), BTreeSet::from([ActorId(1)]))]);
     let leak = format!("customer is not in {CHAT} and got new_message");
     check(isolation(&[person(&ALL)], &members), &leak);
-    let mut person = person(&[]);
-    let data = json!({"chat": {"id": CHAT}});
-    person.entries.push(entry(1, What::Event { name: "chat_updated".to_owned(), data }));
-    let leak = format!("customer is not in {CHAT} and got chat_updated");
-    check(isolation(&[person], &members), &leak);
+    let notification = |kind: &str| json!({"notification": {"type": kind, "chatId": CHAT}});
+    for (event, data) in [
+        ("chat_updated", json!({"chat": {"id": CHAT}})),
+        ("notification:created", notification("message")),
+        ("positions", json!({"chats": {CHAT: 3}})),
+    ] {
+        let mut person = person(&[]);
+        person.entries.push(entry(1, What::Event { name: event.to_owned(), data }));
+        let leak = format!("customer is not in {CHAT} and got {event}");
+        check(isolation(&[person], &members), &leak);
+    }
+    let mut invited = person(&[]);
+    let (name, data) = ("notification:created".to_owned(), notification("dispute"));
+    invited.entries.push(entry(1, What::Event { name, data }));
+    let unknown = "unknown: there was not an event of a room to judge by";
+    check(isolation(&[invited], &members), unknown);
 }
 
 #[test]

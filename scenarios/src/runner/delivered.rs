@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
-use trialogue_client::Via as Came;
+use trialogue_client::{Outcome, Via as Came};
 use trialogue_protocol::{Message, MessageId, PageQuery};
 
 use super::stage::{Sent, Stage};
@@ -40,7 +40,7 @@ impl Stage<'_> {
         };
         let mut replies = Vec::new();
         for (reader, (at, message, came)) in to.iter().zip(seen) {
-            if via != Via::CatchUp && came == Came::Live {
+            if came == Came::Live {
                 self.own_id_stays_own(*reader, &sent, id)?;
             }
             let json = json!({"seq": message.seq, "text": message.message, "via": word(came)});
@@ -61,6 +61,20 @@ impl Stage<'_> {
         Ok(replies)
     }
 
+    /// When the author's outbox said that it holds the message, if it did before the outcome.
+    pub(super) fn queued(&self, author: ActorId, reply: &Reply) -> Option<Duration> {
+        let notes = self.notes();
+        let is_it = |sent: &&Sent| sent.actor == author && sent.at == reply.sent;
+        let own = notes.sent.iter().rfind(is_it)?.id.clone();
+        self.actor(author).inbox().with(|entries| {
+            let first = entries.iter().find_map(|entry| match &entry.what {
+                What::Outcome { id, outcome } if *id == own => Some((entry.at, outcome)),
+                _ => None,
+            });
+            first.and_then(|(at, outcome)| matches!(outcome, Outcome::Queued).then_some(at))
+        })
+    }
+
     pub(super) fn sent(&self, step: &str) -> Result<Sent, Wrong> {
         let notes = self.notes();
         let sent = notes.sent.iter().rfind(|sent| sent.step.as_deref() == Some(step)).cloned();
@@ -72,12 +86,10 @@ impl Stage<'_> {
             .iter()
             .filter_map(|reader| {
                 let actor = self.actor(*reader);
-                let any = actor.inbox().with(|entries| seen_by(entries, id, Via::Either));
+                let any = actor.inbox().with(|entries| shown(entries, id).map(|(_, _, came)| came));
                 match any {
                     _ if actor.inbox().with(|e| seen_by(e, id, via)).is_some() => None,
-                    Some((_, _, came)) => {
-                        Some(format!("{} has it by {}", actor.name(), word(came)))
-                    }
+                    Some(came) => Some(format!("{} has it by {}", actor.name(), word(came))),
                     None => Some(format!("{} does not have it", actor.name())),
                 }
             })
@@ -106,9 +118,10 @@ impl Stage<'_> {
     /// Whoever was shown the message finds it in the history: it was stored before.
     async fn is_saved(&self, to: &[ActorId], sent: &Sent, id: MessageId) {
         let Some(reader) = to.iter().find(|reader| **reader != sent.actor) else { return };
-        let seq = self.actor(*reader).inbox().with(|entries| {
-            seen_by(entries, id, Via::Either).and_then(|(_, message, _)| message.seq)
-        });
+        let seq = self
+            .actor(*reader)
+            .inbox()
+            .with(|entries| shown(entries, id).and_then(|(_, message, _)| message.seq));
         let after_seq = seq.map(|seq| seq - 1);
         let page = PageQuery { limit: after_seq.map(|_| 1), after_seq, ..PageQuery::default() };
         let actor = self.actor(*reader);
@@ -139,21 +152,67 @@ fn raw_message(entry: &Entry, id: MessageId) -> Option<&serde_json::Value> {
     }
 }
 
+/// A message as it was shown: in which entry, and how it came.
+fn shown(entries: &[Entry], id: MessageId) -> Option<(&Entry, &Message, Came)> {
+    entries.iter().find_map(|entry| match &entry.what {
+        What::Message { message, via } if message.id == id => Some((entry, message, *via)),
+        _ => None,
+    })
+}
+
 /// When and how a message was shown; a live one must also have come over the wire as an event.
 fn seen_by(entries: &[Entry], id: MessageId, via: Via) -> Option<(Duration, Message, Came)> {
-    let (shown, message, came) = entries.iter().find_map(|entry| match &entry.what {
-        What::Message { message, via } if message.id == id => {
-            Some((entry.at, message.clone(), *via))
+    let (entry, message, came) = shown(entries, id)?;
+    let as_shown = || (entry.at, message.clone(), came);
+    if came == Came::CatchUp {
+        return (via != Via::Live).then(as_shown);
+    }
+    if via == Via::CatchUp {
+        return None;
+    }
+    // The author may have been shown it by the acknowledgement, a moment before.
+    if let Some(event) = entries.iter().find(|entry| raw_message(entry, id).is_some()) {
+        return Some((entry.at.max(event.at), message.clone(), Came::Live));
+    }
+    // A connection that was lost between the two takes the event with it: the author keeps what
+    // the acknowledgement said.
+    let is_lost = entries.last().is_some_and(|last| last.connection > entry.connection);
+    (via == Via::Either && came == Came::Ack && is_lost).then(as_shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    const ID: &str = "0190a0b0-0000-7000-8000-000000000001";
+
+    fn entry(connection: u32, what: What) -> Entry {
+        Entry { at: Duration::from_millis(1), connection, taken: false, what }
+    }
+
+    /// How an author was shown a message that the acknowledgement brought, with what came after.
+    fn by_ack(via: Via, after: Option<Entry>) -> Option<&'static str> {
+        let message = serde_json::from_value(json!({
+            "id": ID, "chatId": ID, "seq": 1, "sender_type": "customer", "sender_id": 1,
+            "sender_name": "A B", "message": "text", "message_type": "text",
+            "created_at": "2026-02-03T04:05:06.789Z",
+        }));
+        let what = What::Message { message: message.unwrap(), via: Came::Ack };
+        let entries: Vec<Entry> = [entry(1, what)].into_iter().chain(after).collect();
+        seen_by(&entries, ID.parse().unwrap(), via).map(|(_, _, came)| word(came))
+    }
+
+    #[test]
+    fn an_acknowledgement_alone_is_no_new_message() {
+        let event = What::Event { name: "new_message".to_owned(), data: json!({"id": ID}) };
+        for via in [Via::Live, Via::Either] {
+            assert_eq!(by_ack(via, None), None, "{via:?} waits for the event");
+            assert_eq!(by_ack(via, Some(entry(1, event.clone()))), Some("live"), "{via:?}");
         }
-        _ => None,
-    })?;
-    match via {
-        Via::Either => Some((shown, message, came)),
-        Via::CatchUp => (came == Came::CatchUp).then_some((shown, message, came)),
-        Via::Live => {
-            let event = entries.iter().find(|entry| raw_message(entry, id).is_some())?;
-            // The author may have been shown it by the acknowledgement, a moment before.
-            (came != Came::CatchUp).then(|| (shown.max(event.at), message, Came::Live))
-        }
+        let lost = entry(2, What::Ready(Value::Null));
+        assert_eq!(by_ack(Via::Either, Some(lost.clone())), Some("ack"), "said as what it was");
+        assert_eq!(by_ack(Via::Live, Some(lost)), None);
     }
 }

@@ -291,7 +291,9 @@ impl Stage<'_> {
                 self.note(*id, reply.at, "offline: waits in the outbox", Tone::Bad);
                 continue;
             }
-            self.note(*id, reply.sent, "shown at once (optimistic)", Tone::Plain);
+            if let Some(at) = self.queued(*id, reply) {
+                self.note(*id, at, "shown at once (optimistic)", Tone::Plain);
+            }
             let took = reply.at.saturating_sub(reply.sent);
             let status = reply.json["status"].as_str().unwrap_or("refused");
             let answer = format!("ack: {status} ({})", millis(took));
@@ -313,13 +315,15 @@ impl Stage<'_> {
 
     fn show_delivered(&self, step: &str, replies: &Replies) {
         let Ok(sent) = self.sent(step) else { return };
-        for missed in [false, true] {
-            let is_missed = |reply: &Reply| reply.json["via"] == json!("catch-up");
-            let these = replies.iter().filter(|(_, reply)| is_missed(reply) == missed);
+        for (via, label) in [
+            ("live", "new_message"),
+            ("ack", "ack: stored"),
+            ("catch-up", "catch-up: a missed message"),
+        ] {
+            let these = replies.iter().filter(|(_, reply)| reply.json["via"] == json!(via));
             let these: Replies = these.cloned().collect();
             let Some((_, first)) = these.first() else { continue };
             let at = latest(&these, |reply| reply.at);
-            let label = if missed { "catch-up: a missed message" } else { "new_message" };
             let late = millis(at.saturating_sub(sent.at));
             let detail = format!("seq {}, {late} after sending", first.json["seq"]);
             self.show_push(label, &detail, &these);
