@@ -80,8 +80,6 @@ pub struct Running {
     state: AppState,
     engine: Server,
     router: Router,
-    /// Requests of sockets under way.
-    busy: TaskTracker,
     /// Publisher tasks, which end after everything else.
     publishing: (TaskTracker, CancellationToken),
     /// The private PostgreSQL, when this server owns one.
@@ -121,13 +119,13 @@ impl Running {
             auth,
             publisher,
             presence: Presence::default(),
+            busy: TaskTracker::new(),
             draining: CancellationToken::new(),
         };
         if state.config.seed_demo {
             seed::demo_users(&state).await.map_err(RunError::Seed)?;
         }
-        let busy = TaskTracker::new();
-        let service = ChatService { state: state.clone(), busy: busy.clone() };
+        let service = ChatService { state: state.clone() };
         let engine = Server::builder(engine_config(&state))
             .namespace(&[NAMESPACE, NAMESPACE_ALIAS], service)
             .build();
@@ -138,7 +136,7 @@ impl Running {
         }
         tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(tidy(state.clone())));
         let router = rest::router(state.clone());
-        Ok(Self { listener, address, state, engine, router, busy, publishing: tasks, database })
+        Ok(Self { listener, address, state, engine, router, publishing: tasks, database })
     }
 
     /// Where it listens.
@@ -182,9 +180,9 @@ impl Running {
         self.state.draining.cancel();
         accepting.abort();
         farewell(&self.state);
-        self.busy.close();
+        self.state.busy.close();
         let finish = Instant::now() + FINISH_TIMEOUT;
-        if timeout_at(finish, self.busy.wait()).await.is_err() {
+        if timeout_at(finish, self.state.busy.wait()).await.is_err() {
             tracing::warn!("requests were still under way; their senders will ask again");
         }
         let flushed = timeout_at(finish + Duration::from_secs(1), self.state.publisher.flush());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
 use crate::config::Config;
@@ -26,6 +27,8 @@ pub struct AppState {
     pub publisher: Publisher,
     /// Who is online.
     pub presence: Presence,
+    /// Requests under way, those of sockets and what REST writes: the drain waits for them.
+    pub busy: TaskTracker,
     /// Cancelled when the server stops: no new work.
     pub draining: CancellationToken,
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use trialogue_protocol::{CreateJob, ErrorCode, Job, JobCreated, JobId, JobStatus, UserId};
 
-use super::{Outcome, check, notify};
+use super::{Outcome, check, notify, shown};
 use crate::error::Error;
 use crate::policy::Refusal;
 use crate::publish::Broadcast;
@@ -59,21 +59,31 @@ pub async fn book(
     }
 }
 
-/// The provider says that the job is done; the chat stays open. Idempotent.
+/// The provider says that the job is done; the chat stays open. Idempotent. The reply
+/// is an error of its own when the ended job could not be read again.
 ///
 /// # Errors
 ///
 /// `denied`, `conflict` when it was cancelled, `unavailable`, `outcome_unknown`.
-pub async fn complete(store: &Store, user: UserId, job: JobId) -> Result<Outcome<Job>, Error> {
+pub async fn complete(
+    store: &Store,
+    user: UserId,
+    job: JobId,
+) -> Result<Outcome<Result<Job, Error>>, Error> {
     end(store, user, job, JobStatus::Completed).await
 }
 
-/// The customer calls the job off; the chat closes. Idempotent.
+/// The customer calls the job off; the chat closes. Idempotent. The reply is an error
+/// of its own when the ended job could not be read again.
 ///
 /// # Errors
 ///
 /// `denied`, `conflict` when it was completed, `unavailable`, `outcome_unknown`.
-pub async fn cancel(store: &Store, user: UserId, job: JobId) -> Result<Outcome<Job>, Error> {
+pub async fn cancel(
+    store: &Store,
+    user: UserId,
+    job: JobId,
+) -> Result<Outcome<Result<Job, Error>>, Error> {
     end(store, user, job, JobStatus::Cancelled).await
 }
 
@@ -82,7 +92,7 @@ async fn end(
     user: UserId,
     job: JobId,
     status: JobStatus,
-) -> Result<Outcome<Job>, Error> {
+) -> Result<Outcome<Result<Job, Error>>, Error> {
     match store.end_job(user, job, status).await? {
         Ended::Done { chat_id, notices } => {
             let mut events = Vec::new();
@@ -90,7 +100,7 @@ async fn end(
                 events.push(Broadcast::ChatUpdated { chat_id });
             }
             events.extend(notify::told(notices));
-            let reply = store.job(user, job).await?.ok_or(Refusal::Denied)?;
+            let reply = shown(store.job(user, job).await);
             Ok(Outcome { reply, events })
         }
         Ended::Conflict => Err(Refusal::JobEnded.into()),

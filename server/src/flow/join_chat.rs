@@ -2,7 +2,7 @@
 
 use trialogue_protocol::{ChatId, DisputeId, DisputeJoined, UserId};
 
-use super::{Outcome, notify};
+use super::{Outcome, notify, shown};
 use crate::error::Error;
 use crate::policy::Refusal;
 use crate::publish::Broadcast;
@@ -13,19 +13,23 @@ use crate::store::{DisputeStep, Entry, Store};
 ///
 /// The caller enters the room after this and reads what was missed after that. Somebody put out of
 /// the chat between this answer and the entering is found by the event `MemberRemoved`, which the
-/// caller therefore heeds for rooms that are being entered too.
+/// caller therefore heeds for rooms that are being entered too. The reply is an error of its own
+/// when an invitation was accepted and the entry could not be read after that.
 ///
 /// # Errors
 ///
 /// `denied`, `unavailable`, `outcome_unknown`.
-pub async fn join(store: &Store, user: UserId, chat: ChatId) -> Result<Outcome<Entry>, Error> {
+pub async fn join(
+    store: &Store,
+    user: UserId,
+    chat: ChatId,
+) -> Result<Outcome<Result<Entry, Error>>, Error> {
     if let Some(entry) = store.entry(user, chat).await? {
-        return Ok(Outcome::quiet(entry));
+        return Ok(Outcome::quiet(Ok(entry)));
     }
     // The same for a stranger, a foreign chat and a missing one: one more statement, one answer.
     let events = accepted(store.accept_invite(user, chat).await?)?.events;
-    let entry = store.entry(user, chat).await?.ok_or(Refusal::Denied)?;
-    Ok(Outcome { reply: entry, events })
+    Ok(Outcome { reply: shown(store.entry(user, chat).await), events })
 }
 
 /// The invited LSM joins by the dispute. Idempotent.

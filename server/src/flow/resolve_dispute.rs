@@ -3,14 +3,15 @@
 use trialogue_protocol::{Dispute, DisputeId, ResolveDispute, UserId};
 
 use super::open_dispute::DESCRIPTION_CHARS_MAX;
-use super::{Outcome, check, notify};
+use super::{Outcome, check, notify, shown};
 use crate::error::Error;
 use crate::policy::Refusal;
 use crate::publish::Broadcast;
 use crate::store::{DisputeStep, Store};
 
 /// Stores the resolution and ends the membership of the LSM with the same commit. The sockets of
-/// the LSM leave the room before anything else is told.
+/// the LSM leave the room before anything else is told. The reply is an error of its own when the
+/// settled dispute could not be read again.
 ///
 /// # Errors
 ///
@@ -21,7 +22,7 @@ pub async fn resolve(
     user: UserId,
     dispute: DisputeId,
     body: &ResolveDispute,
-) -> Result<Outcome<Dispute>, Error> {
+) -> Result<Outcome<Result<Dispute, Error>>, Error> {
     let resolution = check::prose("resolution", &body.resolution, DESCRIPTION_CHARS_MAX)?;
     match store.resolve_dispute(user, dispute, resolution).await? {
         DisputeStep::Done { chat_id, notices } => {
@@ -30,7 +31,7 @@ pub async fn resolve(
                 Broadcast::ChatUpdated { chat_id },
             ];
             events.extend(notify::told(notices));
-            let reply = store.dispute_of_lsm(user, dispute).await?.ok_or(Refusal::Denied)?;
+            let reply = shown(store.dispute_of_lsm(user, dispute).await);
             Ok(Outcome { reply, events })
         }
         DisputeStep::Conflict => Err(Refusal::DisputeStep.into()),

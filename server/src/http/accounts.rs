@@ -10,6 +10,7 @@ use trialogue_protocol::{
 };
 
 use super::extract::{Created, Json, Paging, Query};
+use super::settle;
 use crate::error::Error;
 use crate::flow::browse;
 use crate::flow::log_in::{self, Caller};
@@ -44,15 +45,15 @@ async fn refresh(
     State(state): State<AppState>,
     Json(body): Json<Refresh>,
 ) -> Result<Json<TokenPair>, Error> {
-    let outcome = log_in::refresh(&state.store, &state.auth, &body).await?;
-    state.publisher.publish(outcome.events).await;
-    outcome.reply.map(Json)
+    let (store, auth) = (state.store.clone(), state.auth.clone());
+    let refreshing = async move { log_in::refresh(&store, &auth, &body).await };
+    settle(&state, refreshing).await?.map(Json)
 }
 
 async fn logout(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Error> {
-    let outcome = log_in::log_out(&state.store, &caller.claims).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(StatusCode::NO_CONTENT)
+    let store = state.store.clone();
+    let leaving = async move { log_in::log_out(&store, &caller.claims).await };
+    settle(&state, leaving).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 async fn password(
@@ -61,11 +62,11 @@ async fn password(
     Json(body): Json<ChangePassword>,
 ) -> Result<StatusCode, Error> {
     let ChangePassword { old_password, new_password } = body;
-    let (store, auth) = (&state.store, &state.auth);
-    let outcome =
-        log_in::change_password(store, auth, &caller.claims, old_password, new_password).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(StatusCode::NO_CONTENT)
+    let (store, auth) = (state.store.clone(), state.auth.clone());
+    let changing = async move {
+        log_in::change_password(&store, &auth, &caller.claims, old_password, new_password).await
+    };
+    settle(&state, changing).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 async fn me(State(state): State<AppState>, caller: Caller) -> Result<Json<Me>, Error> {

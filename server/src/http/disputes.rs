@@ -9,6 +9,7 @@ use trialogue_protocol::{
 };
 
 use super::extract::{Created, Json, Paging, Path, Query};
+use super::settle;
 use crate::error::Error;
 use crate::flow::log_in::Caller;
 use crate::flow::{browse, join_chat, open_dispute, resolve_dispute};
@@ -26,9 +27,9 @@ async fn open(
     caller: Caller,
     Json(body): Json<OpenDispute>,
 ) -> Result<Created<DisputeOpened>, Error> {
-    let outcome = open_dispute::open(&state.store, caller.person.id, body).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(Created(outcome.reply))
+    let store = state.store.clone();
+    let opening = async move { open_dispute::open(&store, caller.person.id, body).await };
+    settle(&state, opening).await.map(Created)
 }
 
 async fn list(
@@ -46,9 +47,9 @@ async fn join(
     caller: Caller,
     Path(id): Path<DisputeId>,
 ) -> Result<Json<DisputeJoined>, Error> {
-    let outcome = join_chat::join_dispute(&state.store, caller.person.id, id).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(Json(outcome.reply))
+    let store = state.store.clone();
+    let joining = async move { join_chat::join_dispute(&store, caller.person.id, id).await };
+    settle(&state, joining).await.map(Json)
 }
 
 async fn resolve(
@@ -57,7 +58,8 @@ async fn resolve(
     Path(id): Path<DisputeId>,
     Json(body): Json<ResolveDispute>,
 ) -> Result<Json<Dispute>, Error> {
-    let outcome = resolve_dispute::resolve(&state.store, caller.person.id, id, &body).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(Json(outcome.reply))
+    let store = state.store.clone();
+    let resolving =
+        async move { resolve_dispute::resolve(&store, caller.person.id, id, &body).await };
+    settle(&state, resolving).await?.map(Json)
 }

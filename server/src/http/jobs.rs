@@ -8,6 +8,7 @@ use trialogue_protocol::{CreateJob, Job, JobCreated, JobId, JobList, route};
 
 use super::chats::with_presence;
 use super::extract::{Created, Json, Paging, Path, Query};
+use super::settle;
 use crate::error::Error;
 use crate::flow::log_in::Caller;
 use crate::flow::{book_job, browse};
@@ -33,14 +34,15 @@ async fn create(
 ) -> Result<Created<JobCreated>, Error> {
     let key = match headers.get(IDEMPOTENCY_KEY).map(|key| key.to_str()) {
         None => None,
-        Some(Ok(key)) => Some(key),
+        Some(Ok(key)) => Some(key.to_owned()),
         Some(Err(_)) => {
             return Err(Error::field("Idempotency-Key", "Idempotency-Key is not ASCII"));
         }
     };
-    let outcome = book_job::book(&state.store, caller.person.id, &body, key).await?;
-    state.publisher.publish(outcome.events).await;
-    let mut created = outcome.reply;
+    let store = state.store.clone();
+    let booking =
+        async move { book_job::book(&store, caller.person.id, &body, key.as_deref()).await };
+    let mut created = settle(&state, booking).await?;
     created.chat = created.chat.map(|chat| with_presence(&state, chat));
     Ok(Created(created))
 }
@@ -66,9 +68,9 @@ async fn complete(
     caller: Caller,
     Path(id): Path<JobId>,
 ) -> Result<Json<Job>, Error> {
-    let outcome = book_job::complete(&state.store, caller.person.id, id).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(Json(outcome.reply))
+    let store = state.store.clone();
+    let ending = async move { book_job::complete(&store, caller.person.id, id).await };
+    settle(&state, ending).await?.map(Json)
 }
 
 async fn cancel(
@@ -76,7 +78,7 @@ async fn cancel(
     caller: Caller,
     Path(id): Path<JobId>,
 ) -> Result<Json<Job>, Error> {
-    let outcome = book_job::cancel(&state.store, caller.person.id, id).await?;
-    state.publisher.publish(outcome.events).await;
-    Ok(Json(outcome.reply))
+    let store = state.store.clone();
+    let ending = async move { book_job::cancel(&store, caller.person.id, id).await };
+    settle(&state, ending).await?.map(Json)
 }

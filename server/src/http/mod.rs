@@ -24,6 +24,7 @@ use trialogue_protocol::ErrorCode;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::flow::Outcome;
 use crate::state::AppState;
 
 /// Names a request in our log and in its answer.
@@ -44,6 +45,27 @@ pub fn router(state: AppState) -> Router {
         })
         .layer(middleware::from_fn(named))
         .with_state(state)
+}
+
+/// Runs a flow and publishes its events, whatever becomes of the caller: a request whose connection
+/// ends is dropped where it waits, and what it has committed must be heard of all the same. A stop
+/// waits for it.
+///
+/// # Errors
+///
+/// Those of the flow; `internal` when it panicked.
+async fn settle<T: Send + 'static>(
+    state: &AppState,
+    flow: impl Future<Output = Result<Outcome<T>, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let publisher = state.publisher.clone();
+    let settled = async move {
+        let Outcome { reply, events } = flow.await?;
+        publisher.publish(events).await;
+        Ok(reply)
+    };
+    let task = state.busy.spawn(settled.in_current_span());
+    task.await.unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "internal error")))
 }
 
 /// Gives the request an id and logs its end: route, status, time. Never a query, a header or a

@@ -100,6 +100,7 @@ impl Session<'_> {
         let (store, user, chat) = (&self.service.state.store, self.person.id, asked.chat_id);
         let Outcome { reply: entry, events } = join_chat::join(store, user, chat).await?;
         self.service.state.publisher.publish(events).await;
+        let entry = entry?;
         let missed = match asked.since_seq {
             Some(since) => {
                 let epoch = asked.epoch.as_deref();

@@ -16,7 +16,6 @@ use std::time::{Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 use trialogue_protocol::ErrorCode;
 use trialogue_socketio::server::{ConnectRequest, Events, Handler, Refusal, Socket};
 
@@ -31,8 +30,6 @@ use session::Session;
 #[derive(Clone)]
 pub(crate) struct ChatService {
     pub(crate) state: AppState,
-    /// Holds a token per request under way; the drain waits for them.
-    pub(crate) busy: TaskTracker,
 }
 
 /// Who has connected, by token and database.

@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
         if self.service.state.draining.is_cancelled() {
             return self.refuse(request, &refusal(ErrorCode::Draining));
         }
-        let busy = self.service.busy.token();
+        let busy = self.service.state.busy.token();
         let rate = self.service.state.limits.events;
         if let Err(error) = allow(&mut self.rates.events, rate, "events per socket") {
             return self.refuse(request, &error);

@@ -54,17 +54,26 @@ pub(super) enum Access {
 }
 
 impl StoreError {
-    pub(super) fn unavailable(reason: &'static str) -> Self {
+    pub(crate) fn unavailable(reason: &'static str) -> Self {
         Self::Unavailable(Cause::Ours(reason))
     }
 
-    pub(super) fn broken(reason: &'static str) -> Self {
+    pub(crate) fn broken(reason: &'static str) -> Self {
         Self::Broken(Cause::Ours(reason))
     }
 
     /// The line went down with a message in it.
     pub(crate) fn lost() -> Self {
         Self::OutcomeUnknown(Cause::Ours("the line of messages has ended"))
+    }
+
+    /// A read failed that was to show what has just been committed: nobody may be told that nothing
+    /// was stored.
+    pub(crate) fn after_commit(self) -> Self {
+        match self {
+            Self::Unavailable(cause) => Self::OutcomeUnknown(cause),
+            other => other,
+        }
     }
 
     /// The same error for another caller that shared the statement; the cause is logged once, by

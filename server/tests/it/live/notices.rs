@@ -1,8 +1,15 @@
 //! Notifications: always stored, pushed where the message itself is not.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::fixture::Fixture;
+use serde_json::json;
+use sqlx::Connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::database;
+use crate::fixture::{Fixture, SOON};
 
 #[tokio::test]
 async fn a_message_is_pushed_as_a_notification_only_outside_its_room() {
@@ -45,4 +52,45 @@ async fn the_provider_hears_of_a_booking() {
     assert_eq!(pushed["notification"]["chatId"], *chat);
     stranger.request("leave_chat", json!({ "chatId": chat })).await;
     assert!(stranger.came_nothing());
+}
+
+#[tokio::test]
+async fn the_provider_hears_of_a_booking_whose_caller_hung_up() {
+    let fixture = Fixture::start().await;
+    let (customer, provider) =
+        (fixture.register("customer").await, fixture.register("provider").await);
+    let mut live = provider.connect().await;
+    let mut outside = database::connect(&fixture.database).await;
+    let host = fixture.url.strip_prefix("http://").unwrap();
+    let body = json!({ "providerId": provider.id, "title": "Leaking tap" }).to_string();
+    let request = format!(
+        "POST /jobs/create HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        customer.token,
+        body.len(),
+    );
+    for round in 0..10 {
+        // The write is held until the server has let go of the connection.
+        let mut holding = outside.begin().await.unwrap();
+        sqlx::query("lock table jobs in share mode").execute(&mut *holding).await.unwrap();
+        let mut caller = TcpStream::connect(host).await.unwrap();
+        caller.write_all(request.as_bytes()).await.unwrap();
+        let is_held = "select exists (select from pg_locks
+                                      where relation = 'jobs'::regclass and not granted)";
+        let held = async {
+            while !sqlx::query_scalar::<_, bool>(is_held).fetch_one(&mut *holding).await.unwrap() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(SOON, held).await.expect("nobody books");
+        caller.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let ended = timeout(SOON, caller.read_to_end(&mut answer)).await;
+        ended.expect("the server holds on to the connection").unwrap();
+        assert!(answer.is_empty(), "answered before it was booked, in round {round}");
+        holding.rollback().await.unwrap();
+        let pushed = live.expect("notification:created").await;
+        assert_eq!(pushed["notification"]["type"], "job");
+        assert_eq!(pushed["unreadCount"], round + 1);
+    }
 }
