@@ -7,11 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
-use trialogue_protocol::{ChatId, Message, MessageId};
+use trialogue_protocol::{ChatId, Message, MessageId, UserId};
 
 use crate::actor::Actor;
 use crate::file::{ActorId, Delivery};
 use crate::record::{Entry, What};
+
+mod stored;
+
+pub use stored::{Handed, stored};
 
 /// Events that only those in a chat's room may hear.
 const ROOM_EVENTS: &[&str] = &[
@@ -32,6 +36,8 @@ pub struct Witnessed<'a> {
     pub actor: ActorId,
     /// As what messages call them.
     pub name: &'a str,
+    /// Their user, when the account was made for this run: all that it wrote is known.
+    pub fresh: Option<UserId>,
     /// Everything that they saw.
     pub entries: Vec<Entry>,
     /// Final histories of their chats, read after everything.

@@ -52,6 +52,7 @@ fn person(shown: &[(i64, i64)]) -> Witnessed<'static> {
         name: "customer",
         entries,
         histories: BTreeMap::from([(chat(), history)]),
+        fresh: Some(trialogue_protocol::UserId(1)),
         unread: None,
     }
 }
@@ -110,6 +111,35 @@ fn a_duplicate_is_named_on_screen_and_on_the_wire() {
     let data = json!(message(3, 1));
     again.entries.push(entry(2, What::Event { name: "new_message".to_owned(), data }));
     check(delivery(Delivery::ExactlyOnce, &[again]), "holds");
+}
+
+#[test]
+fn a_send_that_is_stored_twice_under_two_ids_is_named() {
+    let of = |n: i64| Handed {
+        actor: ActorId(0),
+        chat: chat(),
+        id: format!("own-{n}").parse().ok(),
+        text: format!("text {n}"),
+    };
+    let judge = |promise, person: Witnessed<'_>, sent: &[i64]| {
+        let handed: Vec<Handed> = sent.iter().copied().map(of).collect();
+        stored(promise, &[person], &handed)
+    };
+    let once = Delivery::ExactlyOnce;
+    check(judge(once, person(&ALL), &[1, 3]), "holds");
+    let lost = "customer sent \"text 4\", which is not stored";
+    check(judge(once, person(&ALL), &[1, 3, 4]), lost);
+    check(judge(Delivery::AtMostOnce, person(&ALL), &[1, 3, 4]), "holds");
+    // Everybody is shown both rows, each once; with and without the author's own id in them.
+    for own in [None, of(3).id] {
+        let again = Message { message: "text 3".to_owned(), ..message(4, 1) };
+        let mut twice = person(&ALL);
+        let history = twice.histories.get_mut(&chat()).unwrap();
+        history[2].client_message_id.clone_from(&own);
+        history.push(Message { client_message_id: own, ..again });
+        let found = stored(once, &[twice], &[of(1), of(3)]);
+        check(found, "seq 4 \"text 3\" is stored, and no send of customer is left for it");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ impl Stage<'_> {
         let witnessed = self.witnessed().await;
         let members = self.notes().members.clone();
         let unsaved = self.notes().unsaved.clone();
+        let handed = self.notes().handed.clone();
         let asked = self.scenario.check;
         let mut verdicts: Vec<(&str, Result<(), String>)> = Vec::new();
         let mut judge = |wanted: bool, name, verdict: &dyn Fn() -> Result<(), String>| {
@@ -28,7 +29,8 @@ impl Stage<'_> {
             }
         };
         judge(asked.delivery != Delivery::Off, "delivery", &|| {
-            check::delivery(asked.delivery, &witnessed)
+            check::delivery(asked.delivery, &witnessed)?;
+            check::stored(asked.delivery, &witnessed, &handed)
         });
         judge(asked.per_sender_order, "per_sender_order", &|| check::order(&witnessed, true));
         judge(asked.room_order, "room_order", &|| check::order(&witnessed, false));
@@ -81,7 +83,8 @@ impl Stage<'_> {
             }
             let entries = actor.inbox().entries();
             let name = actor.name();
-            all.push(Witnessed { actor: ActorId(n), name, entries, histories, unread });
+            let fresh = self.accounts[n].fresh.as_ref().and_then(|_| actor.user());
+            all.push(Witnessed { actor: ActorId(n), name, fresh, entries, histories, unread });
         }
         all
     }

@@ -59,6 +59,8 @@ pub(super) struct Notes<'a> {
     pub(super) observer: &'a mut dyn Observer,
     pub(super) lanes: Vec<LaneName>,
     pub(super) sent: Vec<Sent>,
+    /// What the final histories must hold, of `send` and of `emit: send_message`.
+    pub(super) handed: Vec<check::Handed>,
     pub(super) members: BTreeMap<ChatId, BTreeSet<ActorId>>,
     pub(super) counts: Vec<Count>,
     /// First and last time of every named moment.
@@ -136,6 +138,7 @@ impl<'a> Stage<'a> {
             observer,
             lanes: Vec::new(),
             sent: Vec::new(),
+            handed: Vec::new(),
             members: BTreeMap::new(),
             counts: Vec::new(),
             moments: BTreeMap::new(),

@@ -11,6 +11,7 @@ use super::Failure;
 use super::expect::read;
 use super::stage::{Count, Sent, Stage};
 use crate::actor::{Actor, Reply, Wrong};
+use crate::check::Handed;
 use crate::file::{ActorId, Step, Verb};
 use crate::matching::{matches, quote};
 use crate::record::{Entry, What};
@@ -106,7 +107,12 @@ impl Stage<'_> {
             Verb::Emit { event, data } => {
                 let event = self.text(event, id)?;
                 let data = data.as_ref().map(|data| self.value(data, id)).transpose()?;
-                actor.emit(&event, &data.unwrap_or_default()).await
+                let data = data.unwrap_or_default();
+                let reply = actor.emit(&event, &data).await?;
+                if event == "send_message" && reply.error.is_none() {
+                    self.handed(id, &data);
+                }
+                Ok(reply)
             }
             Verb::Receive { event, pattern, count } => {
                 let event = self.text(event, id)?;
@@ -253,6 +259,9 @@ impl Stage<'_> {
         let (own, reply) = self.actor(id).send(chat, &text, deadline).await?;
         let step = step.id.as_ref().map(|id| id.name.clone());
         let mut notes = self.notes();
+        if reply.error.is_none() {
+            notes.handed.push(Handed { actor: id, chat, id: Some(own.clone()), text });
+        }
         if let (Some(step), Some(fields)) = (&step, reply.json.as_object()) {
             for (name, value) in fields {
                 notes.scope.set_of(step, name, value.clone());
@@ -260,6 +269,18 @@ impl Stage<'_> {
         }
         notes.sent.push(Sent { step, actor: id, chat, id: own, at: reply.sent });
         Ok(reply)
+    }
+
+    /// A message that the server took from a bare event; a repeat is the one that it repeats.
+    fn handed(&self, actor: ActorId, data: &Value) {
+        let Ok(chat) = read(&data["chatId"], "chat") else { return };
+        let id = data["clientMessageId"].as_str().and_then(|id| id.parse().ok());
+        let text = data["message"].as_str().unwrap_or_default().to_owned();
+        let handed = Handed { actor, chat, id, text };
+        let known = &mut self.notes().handed;
+        if handed.id.is_none() || !known.contains(&handed) {
+            known.push(handed);
+        }
     }
 
     async fn receive(
