@@ -1,9 +1,14 @@
 //! Clients that cost less than the server: they count frames and read no JSON.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use trialogue_socketio::ws::{Opcode, put_frame};
 
@@ -15,23 +20,36 @@ const MASK: [u8; 4] = [1, 2, 3, 4];
 const MARK: &[u8] = b"\"message\":\"m";
 /// Digits of the number.
 const DIGITS: usize = 9;
+/// Bytes of the buffer that all clients read into.
+const SHARED_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// Stays in the processor's cache however many clients there are.
+    static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; SHARED_BYTES]);
+}
 
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: BytesMut,
 }
 
-/// A frame of the server, if one is complete: its payload.
-fn frame(buffer: &mut BytesMut) -> Option<BytesMut> {
-    let (header, length) = match *buffer.get(1)? {
-        126 => (4, usize::from(u16::from_be_bytes([*buffer.get(2)?, *buffer.get(3)?]))),
+/// One client's receiving side while it listens.
+pub(crate) struct Listener {
+    half: tokio::net::tcp::OwnedReadHalf,
+    /// The beginning of a frame whose end has not come.
+    partial: Vec<u8>,
+}
+
+/// One client's sending side while it listens.
+pub(crate) struct Speaker(tokio::net::tcp::OwnedWriteHalf);
+
+/// A frame of the server, if one is complete: the bytes of its header and of its payload.
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (header, length) = match *bytes.get(1)? {
+        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
         length => (2, usize::from(length)),
     };
-    if buffer.len() < header + length {
-        return None;
-    }
-    buffer.advance(header);
-    Some(buffer.split_to(length))
+    (bytes.len() >= header + length).then_some((header, length))
 }
 
 impl Client {
@@ -70,20 +88,6 @@ impl Client {
         Ok(self.stream.write_all(&out).await?)
     }
 
-    /// Sends message `number` with 100 bytes of text, without waiting.
-    pub(crate) fn say(&self, room: &str, number: usize) -> Result<(), Failure> {
-        let text = format!(
-            "42/chat,[\"send_message\",{{\"chatId\":\"{room}\",\"message\":\"m{number:0DIGITS$}{:x<90}\"}}]",
-            ""
-        );
-        let mut out = BytesMut::new();
-        put_frame(&mut out, Opcode::Text, &[text.as_bytes()], Some(MASK));
-        match self.stream.try_write(&out) {
-            Ok(written) if written == out.len() => Ok(()),
-            other => Err(format!("the server does not read: {other:?}").into()),
-        }
-    }
-
     async fn read(&mut self) -> io::Result<()> {
         self.buffer.reserve(1 << 10);
         match self.stream.read_buf(&mut self.buffer).await? {
@@ -94,7 +98,9 @@ impl Client {
 
     async fn wait_for(&mut self, start: &[u8]) -> Result<(), Failure> {
         loop {
-            while let Some(payload) = frame(&mut self.buffer) {
+            while let Some((header, length)) = frame(&self.buffer) {
+                self.buffer.advance(header);
+                let payload = self.buffer.split_to(length);
                 if payload.starts_with(start) {
                     return Ok(());
                 }
@@ -111,29 +117,72 @@ impl Client {
         self.buffer = BytesMut::new();
     }
 
-    /// Reads for ever into a buffer that all clients share in turn; tells `got` the number of each
-    /// message as it comes.
-    pub(crate) async fn listen(&self, mut got: impl FnMut(usize)) -> Result<(), Failure> {
-        let mut buffer = BytesMut::with_capacity(64 << 10);
-        buffer.extend_from_slice(&self.buffer);
+    /// Takes the client apart.
+    pub(crate) fn into_parts(self) -> (Listener, Speaker) {
+        let (half, write) = self.stream.into_split();
+        (Listener { half, partial: self.buffer.to_vec() }, Speaker(write))
+    }
+}
+
+impl Listener {
+    /// Reads for ever; tells `got` the number of each message as it comes, and when that was.
+    pub(crate) async fn listen(
+        mut self,
+        speaker: &Speaker,
+        mut got: impl FnMut(usize, Instant),
+    ) -> Result<(), Failure> {
+        let listen = |context: &mut Context<'_>| {
+            SHARED.with_borrow_mut(|shared| self.poll(context, shared, speaker, &mut got))
+        };
+        poll_fn(listen).await
+    }
+
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        shared: &mut [u8],
+        speaker: &Speaker,
+        got: &mut impl FnMut(usize, Instant),
+    ) -> Poll<Result<(), Failure>> {
         loop {
-            self.stream.readable().await?;
-            buffer.reserve(32 << 10);
-            match self.stream.try_read_buf(&mut buffer) {
-                Ok(0) => return Err("the server has closed a connection".into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error.into()),
+            let begun = self.partial.len();
+            shared[..begun].copy_from_slice(&self.partial);
+            let mut buffer = ReadBuf::new(&mut shared[begun..]);
+            std::task::ready!(Pin::new(&mut self.half).poll_read(context, &mut buffer))?;
+            let (now, read) = (Instant::now(), buffer.filled().len());
+            if read == 0 {
+                return Poll::Ready(Err("the server has closed a connection".into()));
             }
-            while let Some(payload) = frame(&mut buffer) {
+            let mut bytes = &shared[..begun + read];
+            while let Some((header, length)) = frame(bytes) {
+                let payload = &bytes[header..header + length];
                 if *payload == *b"2" {
-                    self.stream.try_write(b"\x81\x81\0\0\0\x003")?;
-                } else if let Some(at) = memchr::memmem::find(&payload, MARK) {
+                    speaker.0.try_write(b"\x81\x81\0\0\0\x003")?;
+                } else if let Some(at) = memchr::memmem::find(payload, MARK) {
                     let digits = payload.get(at + MARK.len()..at + MARK.len() + DIGITS);
                     let digits = std::str::from_utf8(digits.unwrap_or_default())?;
-                    got(digits.parse()?);
+                    got(digits.parse()?, now);
                 }
+                bytes = &bytes[header + length..];
             }
+            self.partial.clear();
+            self.partial.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl Speaker {
+    /// Sends message `number` with 100 bytes of text, without waiting.
+    pub(crate) fn say(&self, room: &str, number: usize) -> Result<(), Failure> {
+        let text = format!(
+            "42/chat,[\"send_message\",{{\"chatId\":\"{room}\",\"message\":\"m{number:0DIGITS$}{:x<90}\"}}]",
+            ""
+        );
+        let mut out = BytesMut::new();
+        put_frame(&mut out, Opcode::Text, &[text.as_bytes()], Some(MASK));
+        match self.0.try_write(&out) {
+            Ok(written) if written == out.len() => Ok(()),
+            other => Err(format!("the server does not read: {other:?}").into()),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::LocalSet;
 use tokio::time::{sleep, sleep_until};
 
 use crate::Failure;
-use crate::driver::Client;
+use crate::driver::{Client, Listener, Speaker};
 
 /// Messages that are on their way at once in the closed loop.
 const IN_FLIGHT: usize = 8;
@@ -31,30 +31,37 @@ struct Tally {
     latencies: RefCell<Vec<u32>>,
 }
 
-async fn room(address: &str, members: usize) -> Result<Vec<Rc<Client>>, Failure> {
+async fn room(address: &str, members: usize) -> Result<Vec<(Listener, Rc<Speaker>)>, Failure> {
     let mut clients = Vec::with_capacity(members);
     for _ in 0..members {
         let mut client = Client::connect(address).await?;
         client.join("room").await?;
-        clients.push(Rc::new(client));
+        let (listener, speaker) = client.into_parts();
+        clients.push((listener, Rc::new(speaker)));
     }
     Ok(clients)
 }
 
 /// Every client listens; messages must come to each one as 0, 1, 2 and so on.
-fn listen(local: &LocalSet, clients: &[Rc<Client>], tally: &Rc<Tally>) {
-    for client in clients {
-        let (client, tally) = (Rc::clone(client), Rc::clone(tally));
+/// Answers the one that speaks.
+fn listen(
+    local: &LocalSet,
+    clients: Vec<(Listener, Rc<Speaker>)>,
+    tally: &Rc<Tally>,
+) -> Option<Rc<Speaker>> {
+    let first = clients.first().map(|(_, speaker)| Rc::clone(speaker));
+    for (listener, speaker) in clients {
+        let tally = Rc::clone(tally);
         local.spawn_local(async move {
             let mut expected = 0;
-            let ended = client.listen(|number| {
+            let ended = listener.listen(&speaker, |number, now| {
                 tally.deliveries.set(tally.deliveries.get() + 1);
                 if number != expected {
                     tally.wrong.set(tally.wrong.get() + 1);
                 }
                 expected = number + 1;
                 if let Some(sent) = tally.sent_at.borrow().get(number) {
-                    let micros = sent.elapsed().as_micros();
+                    let micros = now.saturating_duration_since(*sent).as_micros();
                     tally.latencies.borrow_mut().push(u32::try_from(micros).unwrap_or(u32::MAX));
                 }
             });
@@ -62,6 +69,7 @@ fn listen(local: &LocalSet, clients: &[Rc<Client>], tally: &Rc<Tally>) {
             panic!("a client ended: {ended:?}");
         });
     }
+    first
 }
 
 /// One sender, so that the order is known; `IN_FLIGHT` messages are on their way at any time.
@@ -73,24 +81,24 @@ pub(crate) async fn closed_loop(
     let clients = room(address, members).await?;
     let tally = Rc::new(Tally::default());
     let local = LocalSet::new();
-    listen(&local, &clients, &tally);
+    let speaker = listen(&local, clients, &tally).ok_or("nobody is in the room")?;
     let run = local.run_until(async {
         let mut sent = 0;
-        let mut measured: Option<(Instant, f64, usize)> = None;
+        let mut measured: Option<(Instant, Used, usize)> = None;
         let begun = Instant::now();
         loop {
             let delivered = tally.deliveries.get();
             while sent < delivered / members + IN_FLIGHT {
-                clients[0].say("room", sent)?;
+                speaker.say("room", sent)?;
                 sent += 1;
             }
             if measured.is_none() && begun.elapsed() > WARM_UP {
-                measured = Some((Instant::now(), processor(process)?, delivered));
+                measured = Some((Instant::now(), Used::so_far(process)?, delivered));
             }
-            if let Some((since, used, before)) = measured
+            if let Some((since, used, before)) = &measured
                 && since.elapsed() > RUN
             {
-                let used = processor(process)? - used;
+                let used = used.since(process)?;
                 return Ok::<_, Failure>((since.elapsed(), used, delivered - before, sent));
             }
             tokio::task::yield_now().await;
@@ -102,9 +110,9 @@ pub(crate) async fn closed_loop(
     let rate = deliveries as f64 / time.as_secs_f64();
     println!(
         "closed loop, room of {members}, {IN_FLIGHT} in flight: {rate:.0} deliveries/s, \
-         {lost} lost, {} out of order, {:.2} us of the server's processor each",
+         {lost} lost, {} out of order, {}",
         tally.wrong.get(),
-        used * 1e6 / deliveries as f64,
+        used.per(deliveries),
     );
     Ok(())
 }
@@ -115,8 +123,8 @@ pub(crate) async fn open_loop(address: &str, process: u32, members: usize) -> Re
         let clients = room(address, members).await?;
         let tally = Rc::new(Tally::default());
         let local = LocalSet::new();
-        listen(&local, &clients, &tally);
-        let used = processor(process)?;
+        let speaker = listen(&local, clients, &tally).ok_or("nobody is in the room")?;
+        let used = Used::so_far(process)?;
         let per_second = rate / members;
         let count = per_second * RUN.as_secs() as usize;
         let run = local.run_until(async {
@@ -129,13 +137,13 @@ pub(crate) async fn open_loop(address: &str, process: u32, members: usize) -> Re
                     tokio::task::yield_now().await;
                 }
                 tally.sent_at.borrow_mut().push(due.into_std());
-                clients[0].say("room", number)?;
+                speaker.say("room", number)?;
             }
             Ok::<_, Failure>(())
         });
         run.await?;
         local.run_until(sleep(Duration::from_secs(1))).await;
-        let used = processor(process)? - used;
+        let used = used.since(process)?;
         let mut latencies = tally.latencies.borrow_mut();
         latencies.sort_unstable();
         let quantile = |q: f64| {
@@ -143,16 +151,38 @@ pub(crate) async fn open_loop(address: &str, process: u32, members: usize) -> Re
             f64::from(latencies.get(at).copied().unwrap_or_default()) / 1_000.0
         };
         println!(
-            "open loop, {rate} deliveries/s: p50 {:.1} ms, p99 {:.1} ms, {} lost, {} out of order, \
-             {:.2} us of the server's processor each",
+            "open loop, {rate} deliveries/s: p50 {:.1} ms, p99 {:.1} ms, {} lost, {} out of order, {}",
             quantile(0.5),
             quantile(0.99),
             count * members - tally.deliveries.get(),
             tally.wrong.get(),
-            used * 1e6 / tally.deliveries.get() as f64,
+            used.per(tally.deliveries.get()),
         );
     }
     Ok(())
+}
+
+/// Seconds of processor time: the server's, and the driver's, which tells who was the limit.
+struct Used {
+    server: f64,
+    driver: f64,
+}
+
+impl Used {
+    fn so_far(server: u32) -> Result<Self, Failure> {
+        Ok(Self { server: processor(server)?, driver: processor(std::process::id())? })
+    }
+
+    fn since(&self, server: u32) -> Result<Self, Failure> {
+        let now = Self::so_far(server)?;
+        Ok(Self { server: now.server - self.server, driver: now.driver - self.driver })
+    }
+
+    fn per(&self, deliveries: usize) -> String {
+        let each = |seconds: f64| seconds * 1e6 / deliveries as f64;
+        let (server, driver) = (each(self.server), each(self.driver));
+        format!("processor time each: server {server:.2} us, driver {driver:.2} us")
+    }
 }
 
 /// Seconds of processor time that a process has used: what counts on a machine that is shared.

@@ -38,6 +38,12 @@ impl SessionId {
         }
     }
 
+    /// One of `among` numbers, the same for the same id and evenly spread.
+    pub(super) fn spread(self, among: usize) -> usize {
+        // The remainder is below `among`.
+        (self.0 % among.max(1) as u128) as usize
+    }
+
     pub(super) fn reveal(self) -> String {
         text(self.0, &mut [0; ID_CHARS]).to_owned()
     }

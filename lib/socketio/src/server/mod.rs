@@ -11,6 +11,7 @@ mod body;
 mod config;
 mod connection;
 mod event;
+mod flusher;
 mod frame;
 mod handler;
 mod http;
@@ -27,6 +28,7 @@ mod signal;
 mod socket;
 mod stream;
 mod upgrade;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::config::ServerConfig;
+use super::flusher::Flusher;
 use super::id::{IdHash, SessionId};
 use super::namespace::NamespaceInner;
 use super::raw::DynRawHandler;
@@ -45,6 +46,7 @@ pub(super) struct Registry {
     /// What gets Engine.IO messages when no Socket.IO is spoken on them.
     pub(super) raw: Option<Arc<dyn DynRawHandler>>,
     pub(super) tasks: TaskTracker,
+    pub(super) flusher: Flusher,
     started: Instant,
     sessions: Mutex<HashMap<SessionId, Arc<Session>, IdHash>>,
     unclaimed: Mutex<Unclaimed>,
@@ -62,6 +64,7 @@ impl Registry {
             paths,
             raw,
             tasks: TaskTracker::new(),
+            flusher: Flusher::default(),
             started: Instant::now(),
             sessions: Mutex::default(),
             unclaimed: Mutex::default(),
@@ -111,6 +114,7 @@ impl Registry {
     }
 
     pub(super) fn insert(&self, session: &Arc<Session>) {
+        self.flusher.start();
         lock(&self.sessions).insert(session.id, Arc::clone(session));
         if let Some(observer) = &self.config.observer {
             observer.session_opened();

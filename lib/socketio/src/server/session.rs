@@ -1,10 +1,12 @@
 //! What everybody may touch of a session: its queue, its end and what requests bring to it.
 //!
 //! The connection's own task ([`super::connection`]) owns everything else. A lock here is held for
-//! a few instructions, never over an await, and never two at a time.
+//! a few instructions, never over an await, and never two at a time; but the writer's, which nobody
+//! waits for who only has something to send, is held over a system call and the queue's under it.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -14,13 +16,16 @@ use super::id::SessionId;
 use super::queue::{Pushed, Queue, QueueLimits, Release, is_farewell};
 use super::registry::Registry;
 use super::signal::{CLOSE, POST, QUEUED, Signal, UPGRADED};
-use super::stream::Websocket;
+use super::websocket::{Flushed, Reader, Websocket, Writer};
 use crate::reason::DisconnectReason;
 
 /// The socket is no longer connected, so nothing can be sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the socket is closed")]
 pub struct Closed;
+
+/// The transport takes what it is given.
+const NEVER: u64 = u64::MAX;
 
 const NO_UPGRADE: u8 = 0;
 const CLAIMED: u8 = 1;
@@ -52,6 +57,10 @@ pub(super) struct Session {
     pub(super) signal: Signal,
     pub(super) registry: Arc<Registry>,
     queue: Mutex<Queue>,
+    /// What the frames leave by, once the session is on a websocket and for as long as it has one.
+    writer: Mutex<Option<Box<Writer>>>,
+    /// Since when the websocket has taken nothing of what waits ([`NEVER`]: it takes all).
+    full_since_ms: AtomicU64,
     limits: QueueLimits,
     posts: Mutex<Posts>,
     /// The websocket that replaces polling, on its way to the connection's task.
@@ -73,6 +82,8 @@ impl Session {
             signal: Signal::default(),
             registry,
             queue: Mutex::new(Queue::new(encoding)),
+            writer: Mutex::default(),
+            full_since_ms: AtomicU64::new(NEVER),
             limits,
             posts: Mutex::default(),
             upgraded: Mutex::default(),
@@ -88,7 +99,7 @@ impl Session {
     /// Queues the frame that `make` makes for the session's transport. `Ok(false)` when it was
     /// volatile and something waits already.
     pub(super) fn send(
-        &self,
+        self: &Arc<Self>,
         volatile: bool,
         make: impl FnOnce(Encoding) -> Bytes,
     ) -> Result<bool, Closed> {
@@ -102,9 +113,13 @@ impl Session {
         let frame = make(queue.encoding);
         let pushed = queue.push(frame, self.limits);
         let poll = if pushed == Pushed::Behind { None } else { queue.poll_waker() };
+        let encoding = queue.encoding;
         drop(queue);
         match (pushed, poll) {
             (Pushed::First, Some(poll)) => poll.wake(),
+            (Pushed::First, None) if encoding == Encoding::Websocket => {
+                self.registry.flusher.stand_in_line(self);
+            }
             (Pushed::First, None) => self.signal.ring(QUEUED),
             (Pushed::Behind, _) => {}
             (Pushed::Overflow, _) => {
@@ -113,6 +128,53 @@ impl Session {
             }
         }
         Ok(true)
+    }
+
+    /// Gives the session what its frames leave by; `writable` is told when it takes more.
+    pub(super) fn set_writer(&self, mut writer: Writer, writable: Waker) {
+        writer.set_writable(writable);
+        *lock(&self.writer) = Some(Box::new(writer));
+    }
+
+    /// Writes what waits; there is nothing to do for a session without a websocket.
+    pub(super) fn flush(&self) -> Flushed {
+        let mut writer = lock(&self.writer);
+        let Some(writer) = writer.as_mut() else { return Flushed::Drained(0) };
+        let flushed = writer.flush(&self.queue);
+        let full_since = self.full_since_ms.load(Ordering::Relaxed);
+        match flushed {
+            Flushed::Full { moved } if moved || full_since == NEVER => {
+                self.full_since_ms.store(self.registry.now_ms(), Ordering::Relaxed);
+                // The connection keeps the time.
+                self.signal.ring(QUEUED);
+            }
+            Flushed::Full { .. } => {}
+            Flushed::Drained(_) | Flushed::More | Flushed::Failed => {
+                if full_since != NEVER {
+                    self.full_since_ms.store(NEVER, Ordering::Relaxed);
+                }
+            }
+        }
+        flushed
+    }
+
+    /// Since when the websocket has taken nothing of what waits.
+    pub(super) fn full_since_ms(&self) -> Option<u64> {
+        Some(self.full_since_ms.load(Ordering::Relaxed)).filter(|since| *since != NEVER)
+    }
+
+    /// Ends our half of the websocket.
+    pub(super) fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match lock(&self.writer).as_mut() {
+            Some(writer) => writer.poll_shutdown(context),
+            None => Poll::Ready(Err(std::io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Takes away what frames leave by.
+    pub(super) fn take_writer(&self) -> Option<Box<Writer>> {
+        self.full_since_ms.store(NEVER, Ordering::Relaxed);
+        lock(&self.writer).take()
     }
 
     /// Ends the session; the connection's task says goodbye and tells the handlers.
@@ -220,12 +282,14 @@ impl Session {
         self.signal.ring(UPGRADED);
     }
 
-    pub(super) fn take_upgraded(&self) -> Option<Box<Websocket>> {
-        lock(&self.upgraded).take()
+    /// The websocket of an upgrade, taken apart; the connection attaches the writer.
+    pub(super) fn take_upgraded(&self) -> Option<(Reader, Writer)> {
+        let websocket = lock(&self.upgraded).take()?;
+        Some((websocket.reader, websocket.writer))
     }
 
     /// Queues one Engine.IO packet of one character.
-    pub(super) fn send_bare(&self, kind: u8) {
+    pub(super) fn send_bare(self: &Arc<Self>, kind: u8) {
         let _closed = self.send(false, |encoding| frame::bare(encoding, kind));
     }
 }

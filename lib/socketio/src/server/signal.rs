@@ -14,9 +14,9 @@ use super::session::Session;
 pub(super) const READ: u32 = 1;
 /// Writing may go on after the transport was full.
 pub(super) const WRITABLE: u32 = 1 << 1;
-/// Frames were queued.
+/// Frames were queued that no poll took, or the websocket takes no more: mind the time.
 pub(super) const QUEUED: u32 = 1 << 2;
-/// The queued frames are to be written now.
+/// The connection itself is to write what waits.
 pub(super) const FLUSH: u32 = 1 << 3;
 /// A handler wants to go on.
 pub(super) const HANDLERS: u32 = 1 << 4;

@@ -14,7 +14,7 @@ use super::frame::{self, Encoding};
 use super::peer::Peer;
 use super::registry::{Permit, Registry};
 use super::session::Session;
-use super::stream::Websocket;
+use super::websocket::Websocket;
 use crate::ws::{Message, Opcode, close_code, close_payload};
 
 /// `3probe` as a frame: the websocket works.

@@ -101,9 +101,11 @@ impl Connection {
         if closing.shut_down {
             return;
         }
-        let Transport::Websocket(websocket) = &mut self.transport else { return };
+        if !matches!(self.transport, Transport::Websocket(_)) {
+            return;
+        }
         let mut context = Context::from_waker(&self.wakers.writable);
-        match websocket.stream.poll_shutdown(&mut context) {
+        match self.session.poll_shutdown(&mut context) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => {
                 closing.shut_down = true;
@@ -126,7 +128,7 @@ impl Connection {
                 let mut bytes = 0;
                 while bytes < DRAIN_BYTES {
                     forgotten.clear();
-                    match websocket.stream.poll_read(&mut context, &mut forgotten) {
+                    match websocket.half.poll_read(&mut context, &mut forgotten) {
                         Poll::Pending => return,
                         Poll::Ready(Ok(0) | Err(_)) => return self.drop_transport(),
                         Poll::Ready(Ok(read)) => bytes += read,
@@ -139,10 +141,11 @@ impl Connection {
 
     /// Lets go of the transport at once, and of everything that waited for it.
     pub(super) fn drop_transport(&mut self) {
-        if let Transport::Websocket(websocket) = &self.transport
+        let writer = self.session.take_writer();
+        if let Some(writer) = writer
             && !self.closing.as_ref().is_some_and(|closing| closing.shut_down)
         {
-            websocket.stream.set_abrupt();
+            writer.abort();
         }
         self.transport = Transport::Gone;
         self.post = None;

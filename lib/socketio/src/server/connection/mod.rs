@@ -28,7 +28,7 @@ use super::session::Session;
 use super::signal::{
     Bell, CLOSE, FLUSH, HANDLERS, POST, QUEUED, READ, ROOM, TIMER, UPGRADED, WRITABLE,
 };
-use super::stream::Websocket;
+use super::websocket::{Reader, Websocket};
 use crate::engine::{Beat, Heartbeat};
 use crate::reason::DisconnectReason;
 use crate::ws::close_code;
@@ -45,7 +45,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
 enum Transport {
     /// Requests come and go; they meet the session in its queue.
     Polling,
-    Websocket(Box<Websocket>),
+    Websocket(Box<Reader>),
     /// Nothing any more.
     Gone,
 }
@@ -54,7 +54,6 @@ enum Transport {
 struct Wakers {
     read: Waker,
     writable: Waker,
-    flush: Waker,
     handlers: Waker,
     timer: Waker,
 }
@@ -66,7 +65,8 @@ pub(super) struct Connection {
     heart: Heartbeat,
     /// When the transport must have a namespace.
     connect_by_ms: Option<u64>,
-    /// Since when nothing that waits has left, and how many polls had been answered then.
+    /// Since when nothing that waits has left by polling, and how many polls had been answered
+    /// then.
     blocked: Option<(u64, u32)>,
     post: Option<PostWork>,
     closing: Option<Closing>,
@@ -94,14 +94,20 @@ impl Connection {
         let config = &registry.config;
         let heart = Heartbeat::new(millis(config.ping_interval), millis(config.ping_timeout), now);
         session.set_alive_until(heart.deadline_ms());
-        session.signal.ring(READ | HANDLERS | QUEUED | TIMER);
+        session.signal.ring(READ | HANDLERS | QUEUED | TIMER | FLUSH);
         let upper = Upper::new(session, peer);
         let waker = |bit| Bell::waker(session, bit);
+        let transport = match websocket {
+            None => Transport::Polling,
+            Some(Websocket { reader, writer }) => {
+                session.set_writer(writer, waker(WRITABLE));
+                Transport::Websocket(Box::new(reader))
+            }
+        };
         Self {
             connect_by_ms: upper.must_connect().then(|| now + millis(config.connect_timeout)),
             upper,
-            transport: websocket
-                .map_or(Transport::Polling, |websocket| Transport::Websocket(Box::new(websocket))),
+            transport,
             heart,
             blocked: None,
             post: None,
@@ -111,7 +117,6 @@ impl Connection {
             wakers: Wakers {
                 read: waker(READ),
                 writable: waker(WRITABLE),
-                flush: waker(FLUSH),
                 handlers: waker(HANDLERS),
                 timer: waker(TIMER),
             },
@@ -146,7 +151,7 @@ impl Connection {
             self.run_handlers();
         }
         if bits & QUEUED != 0 {
-            self.schedule_flush();
+            self.watch_queue();
         }
         if bits & (FLUSH | WRITABLE) != 0 {
             self.flush();
@@ -179,11 +184,12 @@ impl Connection {
 
     /// The client has moved from polling to a websocket, which may have brought packets already.
     fn adopt_websocket(&mut self) {
-        let Some(websocket) = self.session.take_upgraded() else { return };
+        let Some((reader, writer)) = self.session.take_upgraded() else { return };
         if self.closing.is_some() {
             return;
         }
-        self.transport = Transport::Websocket(websocket);
+        self.session.set_writer(writer, self.wakers.writable.clone());
+        self.transport = Transport::Websocket(Box::new(reader));
         self.blocked = None;
         self.session.signal.ring(FLUSH);
     }
@@ -289,6 +295,8 @@ impl Drop for Connection {
             queue.closed().unwrap_or(DisconnectReason::TransportError)
         };
         self.upper.close(reason);
+        // It knows how to wake us, and we own the session.
+        drop(self.session.take_writer());
         self.session.registry.remove(self.session.id, reason);
         self.session.release_poll(Release::Close);
         self.session.refuse_posts();

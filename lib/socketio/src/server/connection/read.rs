@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::super::frame;
 use super::super::signal::READ;
-use super::super::stream::{ReadBuffer, Websocket};
+use super::super::websocket::{ReadBuffer, Reader};
 use super::{Connection, Transport};
 use crate::engine::{EnginePacket, Payload, PayloadItem};
 use crate::reason::DisconnectReason;
@@ -150,7 +150,7 @@ impl Connection {
         }
     }
 
-    fn read_round(&mut self, websocket: &mut Websocket, buffer: &mut ReadBuffer) -> Round {
+    fn read_round(&mut self, websocket: &mut Reader, buffer: &mut ReadBuffer) -> Round {
         let waker = self.wakers.read.clone();
         let mut context = Context::from_waker(&waker);
         let mut messages = 0;
@@ -172,7 +172,7 @@ impl Connection {
                 Ok(None) => {}
                 Err(error) => return Round::End(DisconnectReason::Protocol, error.close_code()),
             }
-            match websocket.stream.poll_read(&mut context, &mut buffer.bytes) {
+            match websocket.half.poll_read(&mut context, &mut buffer.bytes) {
                 Poll::Pending => return Round::Over,
                 Poll::Ready(Ok(0)) => {
                     return Round::End(DisconnectReason::TransportClose, close_code::NORMAL);
