@@ -42,13 +42,17 @@ pub(super) struct Reader {
 
 /// The half that the session shares with whoever flushes it.
 pub(super) struct Writer {
+    outgoing: Outgoing,
+    /// Is told when a transport that was full takes more.
+    writable: Waker,
+}
+
+struct Outgoing {
     half: WriteHalf,
     /// Frames taken from the queue.
     writing: VecDeque<Bytes>,
     /// How much of the first of them is written.
     written: usize,
-    /// Is told when a transport that was full takes more.
-    writable: Waker,
 }
 
 /// The buffer of one round of reading, and whether it is the worker's.
@@ -84,9 +88,7 @@ impl Websocket {
                 partial: BytesMut::from(&early[..]),
             },
             writer: Writer {
-                half: write,
-                writing: VecDeque::new(),
-                written: 0,
+                outgoing: Outgoing { half: write, writing: VecDeque::new(), written: 0 },
                 writable: Waker::noop().clone(),
             },
         }
@@ -107,14 +109,14 @@ impl Websocket {
 
     /// Writes one frame to its end.
     pub(super) async fn write(&mut self, frame: Bytes) -> io::Result<()> {
-        let writer = &mut self.writer;
-        writer.writing.push_back(frame);
-        while !writer.writing.is_empty() {
-            if poll_fn(|context| writer.poll_write(context)).await? == 0 {
+        let outgoing = &mut self.writer.outgoing;
+        outgoing.writing.push_back(frame);
+        while !outgoing.writing.is_empty() {
+            if poll_fn(|context| outgoing.poll_write(context)).await? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
         }
-        poll_fn(|context| writer.half.poll_flush(context)).await
+        poll_fn(|context| outgoing.half.poll_flush(context)).await
     }
 }
 
@@ -151,27 +153,27 @@ impl Writer {
     /// Writes what waits in `queue`, as much as possible in one call. The queue is locked only
     /// while frames are taken from it, never over a call.
     pub(super) fn flush(&mut self, queue: &Mutex<Queue>) -> Flushed {
-        let writable = self.writable.clone();
-        let mut context = Context::from_waker(&writable);
+        let Self { outgoing, writable } = self;
+        let mut context = Context::from_waker(writable);
         let (mut moved, mut frames) = (false, 0);
         for _ in 0..WRITES_PER_TURN {
-            if self.writing.is_empty() {
-                lock(queue).take_into(&mut self.writing);
-                if self.writing.is_empty() {
+            if outgoing.writing.is_empty() {
+                lock(queue).take_into(&mut outgoing.writing);
+                if outgoing.writing.is_empty() {
                     // What a stream of TLS holds back goes on by itself when its socket does.
-                    return match self.half.poll_flush(&mut context) {
+                    return match outgoing.half.poll_flush(&mut context) {
                         Poll::Ready(Err(_)) => Flushed::Failed,
                         Poll::Ready(Ok(())) => Flushed::Drained(frames),
                         Poll::Pending => Flushed::Full { moved },
                     };
                 }
-                frames = self.writing.len();
+                frames = outgoing.writing.len();
             }
-            match self.poll_write(&mut context) {
+            match outgoing.poll_write(&mut context) {
                 Poll::Ready(Ok(0) | Err(_)) => return Flushed::Failed,
                 Poll::Ready(Ok(_)) => moved = true,
                 Poll::Pending => {
-                    lock(queue).set_blocked(self.writing.len(), self.unwritten());
+                    lock(queue).set_blocked(outgoing.writing.len(), outgoing.unwritten());
                     return Flushed::Full { moved };
                 }
             }
@@ -179,6 +181,17 @@ impl Writer {
         Flushed::More
     }
 
+    pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.half.poll_shutdown(context)
+    }
+
+    /// Lets go at once: the peer is reset.
+    pub(super) fn abort(self) {
+        self.outgoing.half.abort();
+    }
+}
+
+impl Outgoing {
     /// Writes the frames that were taken from the queue. `Ready(Ok(bytes))` when some were written.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
@@ -208,14 +221,5 @@ impl Writer {
     /// Bytes that were taken from the queue and are not written.
     fn unwritten(&self) -> usize {
         self.writing.iter().map(Bytes::len).sum::<usize>() - self.written
-    }
-
-    pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.half.poll_shutdown(context)
-    }
-
-    /// Lets go at once: the peer is reset.
-    pub(super) fn abort(self) {
-        self.half.abort();
     }
 }
