@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let Cli { global, verb } = cli;
     let context = Context::new(global);
     let mut out = Out::new(&context.global);
-    let exit = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let exit = match runtime() {
         Ok(runtime) => {
             let exit = runtime.block_on(run(verb, &context, &mut out));
             // A thread that waits for the keyboard never ends by itself.
@@ -52,6 +52,17 @@ fn main() -> ExitCode {
         Err(error) => out.error(&anyhow::Error::new(error).context("no runtime")),
     };
     exit.into()
+}
+
+/// On one core a scheduler of many threads only costs: what two threads share is locked and woken
+/// for nobody.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = match cores {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// Runs the verb until it is done or a signal ends it.

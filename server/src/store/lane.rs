@@ -2,7 +2,10 @@
 //!
 //! One task owns the line: it takes what waits, calls `store_messages` once for all of it, answers
 //! each sender by itself, and takes what has come meanwhile. So durable throughput is bound by rows
-//! and not by the disk's flushes, and a lone message waits for nobody.
+//! and not by the disk's flushes, and a lone message waits for nobody. Only when much fewer wait than
+//! the last batch had does the line give the others a moment: senders who wait for their answers
+//! come in waves, and two waves out of step would be stored, and told to their rooms, twice as often
+//! as one.
 //!
 //! What may not happen here: a message overtaking an earlier one of its chat. Messages of a chat
 //! that somebody else has locked come back at the head of the next batch; when that does not help
@@ -12,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::busy::Busy;
 use super::error::StoreError;
-use super::messages::{NewMessage, Verdict, store_batch};
+use super::messages::{NewMessage, Verdict, store_batch, twins};
 use super::pool::Pool;
 
 /// Messages that may wait in line; then senders are told `unavailable` at once.
@@ -25,6 +28,8 @@ const WAITING_MAX: usize = 8_192;
 pub(super) const BATCH_MAX: usize = 256;
 /// Bytes of text in one statement.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// How long the line waits for the rest of a wave. The timer rounds it up by a millisecond at most.
+const WAVE_PATIENCE: Duration = Duration::from_millis(1);
 /// A chat that is locked for so long is locked by more than another server's commit.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Pause before locked chats are tried again when nothing else is there to store.
@@ -55,7 +60,8 @@ impl Lane {
     /// Starts the task.
     pub(super) fn start(pool: Pool) -> Self {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        let line = Line { busy: Busy::new(pool.clone()), pool, waiting, held: Vec::new() };
+        let busy = Busy::new(pool.clone());
+        let line = Line { busy, pool, waiting, held: Vec::new(), wave: 0 };
         tokio::spawn(line.work());
         Self(sender)
     }
@@ -81,6 +87,8 @@ struct Line {
     /// Messages whose chats were locked, in their order: the head of the next batch.
     held: Vec<Waiting>,
     busy: Busy,
+    /// How many the last batch had.
+    wave: usize,
 }
 
 impl Line {
@@ -116,6 +124,7 @@ impl Line {
             timeout(RETRY_PAUSE, self.waiting.recv()).await.ok().flatten()
         };
         let mut bytes = 0;
+        let mut more_by = None;
         while let Some(waiting) = next.take() {
             if self.busy.holds(waiting.message.chat_id) {
                 self.busy.put(waiting);
@@ -123,10 +132,16 @@ impl Line {
                 bytes += waiting.message.body.len();
                 batch.push(waiting);
             }
-            if batch.len() < BATCH_MAX && bytes < BATCH_BYTES_MAX {
-                next = self.waiting.try_recv().ok();
+            if batch.len() >= BATCH_MAX || bytes >= BATCH_BYTES_MAX {
+                break;
+            }
+            next = self.waiting.try_recv().ok();
+            if next.is_none() && batch.len() * 2 < self.wave {
+                let by = *more_by.get_or_insert_with(|| Instant::now() + WAVE_PATIENCE);
+                next = timeout_at(by.into(), self.waiting.recv()).await.ok().flatten();
             }
         }
+        self.wave = batch.len();
         Some(batch)
     }
 }
@@ -134,11 +149,15 @@ impl Line {
 /// Stores a batch, answers everyone, and hands back, in their order, those whose chat was locked
 /// or whose key came twice in the batch.
 pub(super) async fn store(pool: &Pool, batch: Vec<Waiting>, wait: bool) -> Vec<Waiting> {
-    let messages: Arc<[NewMessage]> = batch.iter().map(|w| w.message.clone()).collect();
+    let twins = twins(batch.iter().map(|waiting| &waiting.message));
+    let firsts = batch.iter().zip(&twins).filter(|(_, twin)| !**twin);
+    let messages: Arc<[NewMessage]> = firsts.map(|(first, _)| first.message.clone()).collect();
     match store_batch(pool, messages, wait).await {
         Ok(verdicts) => {
             let mut back = Vec::new();
-            for (waiting, verdict) in batch.into_iter().zip(verdicts) {
+            let mut verdicts = verdicts.into_iter();
+            for (waiting, twin) in batch.into_iter().zip(twins) {
+                let verdict = if twin { None } else { verdicts.next().flatten() };
                 match verdict {
                     Some(verdict) => waiting.settle(Ok(verdict)),
                     None => back.push(waiting),

@@ -1,5 +1,6 @@
 //! Messages: the batch that stores them, and every way to read them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -53,7 +54,7 @@ const STORE_MESSAGES: &str = "
     from store_messages($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Stores a batch in one statement. One verdict per message, in their order; `None` means that the
-/// message has to be tried again.
+/// message has to be tried again. No key may come twice in it ([`twins`]).
 pub(super) async fn store_batch(
     pool: &Pool,
     messages: Arc<[NewMessage]>,
@@ -93,7 +94,25 @@ async fn call_store_messages(
     if rows.len() != messages.len() {
         return Err(sqlx::Error::RowNotFound);
     }
-    messages.iter().zip(&rows).map(|(message, row)| verdict(message, row)).collect()
+    let mut verdicts = vec![None; messages.len()];
+    for row in &rows {
+        // From 1, in the order of the arrays.
+        let place = usize::try_from(row.try_get::<i32, _>("n")? - 1).unwrap_or(usize::MAX);
+        let message = messages.get(place).ok_or(sqlx::Error::RowNotFound)?;
+        verdicts[place] = verdict(message, row)?;
+    }
+    Ok(verdicts)
+}
+
+/// Which messages carry the key of an earlier one of the batch: they must find its row, so they
+/// have to wait for the next one.
+pub(super) fn twins<'m>(messages: impl Iterator<Item = &'m NewMessage>) -> Vec<bool> {
+    let mut keys = HashSet::new();
+    let is_twin = |message: &'m NewMessage| match &message.client_message_id {
+        Some(key) => !keys.insert((message.chat_id, message.sender_id, key)),
+        None => false,
+    };
+    messages.map(is_twin).collect()
 }
 
 fn verdict(message: &NewMessage, row: &PgRow) -> sqlx::Result<Option<Verdict>> {

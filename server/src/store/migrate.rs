@@ -11,7 +11,7 @@ macro_rules! sources {
 }
 
 /// Version, name and text of each, in order. A released one is never edited.
-const SOURCES: [(i64, &str, &str); 7] = sources![
+const SOURCES: [(i64, &str, &str); 8] = sources![
     1 "0001_people",
     2 "0002_chats",
     3 "0003_sessions",
@@ -19,6 +19,7 @@ const SOURCES: [(i64, &str, &str); 7] = sources![
     5 "0005_jobs",
     6 "0006_disputes",
     7 "0007_reading",
+    8 "0008_store_messages_by_key",
 ];
 
 /// Time for another server's migrations to end, and for each of our statements. A new database
