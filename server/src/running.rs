@@ -25,6 +25,7 @@ use trialogue_socketio::server::{ResponseBody, Server, ServerConfig};
 use crate::accept::{Acceptor, Door, OriginRule};
 use crate::auth::{Auth, AuthConfig, AuthError};
 use crate::config::{Config, ConfigError};
+use crate::flow::encoded::Encoded;
 use crate::http as rest;
 use crate::limits::{
     BODY_BYTES_MAX, CONNECT_TIMEOUT, DRAIN_TIMEOUT, INBOUND_EVENTS_MAX, Limits, STALL_TIMEOUT,
@@ -116,6 +117,7 @@ impl Running {
             limits: Arc::new(Limits::of(config.limits)),
             config: Arc::new(config),
             store,
+            encoded: Encoded::default(),
             auth,
             publisher,
             presence: Presence::default(),

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::flow::encoded::Encoded;
 use crate::limits::Limits;
 use crate::publish::Publisher;
 use crate::socket::Presence;
@@ -21,6 +22,8 @@ pub struct AppState {
     pub limits: Arc<Limits>,
     /// The database.
     pub store: Store,
+    /// Histories that were read before.
+    pub encoded: Encoded,
     /// Tokens and passwords.
     pub auth: Auth,
     /// The way to other people.

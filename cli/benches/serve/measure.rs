@@ -147,9 +147,8 @@ async fn closed_loop(
     mut talks: Vec<Talk>,
     in_flight: usize,
 ) -> Result<(), Failure> {
-    let total = |talks: &[Talk]| -> usize {
-        talks.iter().map(|talk| talk.tally.deliveries.get()).sum()
-    };
+    let total =
+        |talks: &[Talk]| -> usize { talks.iter().map(|talk| talk.tally.deliveries.get()).sum() };
     let members = talks.first().map_or(1, |talk| talk.members);
     let run = local.run_until(async {
         let begun = Instant::now();

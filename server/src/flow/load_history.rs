@@ -1,13 +1,17 @@
 //! LOADING MESSAGE HISTORY: everything, a page by key, or what a resume has missed.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use trialogue_protocol::{
     ChatId, FetchMessages, HISTORY_PAGE_MAX, LIST_LIMIT_DEFAULT, Message, MessagePage, PageQuery,
     RESUME_PAGE_BYTES_MAX, RESUME_PAGE_MAX, Seq, UserId,
 };
 
+use super::encoded::{Encoded, STRETCH, Stretch};
 use crate::error::Error;
 use crate::policy::Refusal;
-use crate::store::{Page, Range, Store};
+use crate::store::{Range, Store};
 
 /// Bytes of text that one chunk of a long answer holds: what the server keeps in memory of it.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
@@ -82,17 +86,20 @@ pub async fn fetch(
     })
 }
 
-/// An answer of any length, in chunks of bounded size (`GET /chat/:id/messages`).
+/// An answer of any length, in parts of bounded size (`GET /chat/:id/messages`).
 pub struct History {
     store: Store,
+    encoded: Encoded,
     reader: UserId,
     chat: ChatId,
-    /// Read and not handed out yet.
-    ready: Option<Page>,
     /// Handed out up to here.
     after: Seq,
-    /// The range ends here, by the first chunk: what is stored later is not part of the answer.
+    /// The range ends here: what is stored later is not part of the answer.
     through: Seq,
+    /// Read and not handed out yet: the last `seq` of each text.
+    ready: VecDeque<(Seq, Arc<[u8]>)>,
+    /// Access was checked and nothing was handed out since.
+    checked: bool,
     meta: HistoryMeta,
 }
 
@@ -106,7 +113,7 @@ pub struct HistoryMeta {
     /// More lie further in the direction that was asked for.
     pub has_more: bool,
     /// Identity of the history.
-    pub epoch: String,
+    pub epoch: Arc<str>,
 }
 
 /// Begins an answer: all of a chat without a query, else a page by key.
@@ -116,6 +123,7 @@ pub struct HistoryMeta {
 /// `bad_request` for the query, `denied`, `unavailable`.
 pub async fn open(
     store: &Store,
+    encoded: &Encoded,
     reader: UserId,
     chat: ChatId,
     query: &PageQuery,
@@ -126,15 +134,8 @@ pub async fn open(
         }
         limit => range_of(query, limit.unwrap_or(LIST_LIMIT_DEFAULT))?,
     };
-    let mut page =
-        store.page(reader, chat, range, CHUNK_BYTES_MAX).await?.ok_or(Refusal::Denied)?;
-    let (after, through, newest) = (page.after, page.through, page.last_seq);
-    let first = page.messages.first().and_then(|m| m.seq);
-    if matches!(range, Range::Before { .. }) && first.is_some_and(|first| first > after + 1) {
-        // A long page that ends at a key: its chunks are read from its beginning.
-        let range = Range::After { seq: after, limit: Some(through - after) };
-        page = store.page(reader, chat, range, CHUNK_BYTES_MAX).await?.ok_or(Refusal::Denied)?;
-    }
+    let newest = store.reach(reader, chat).await?.ok_or(Refusal::Denied)?;
+    let (after, through) = bounds(range, newest);
     let any = through > after;
     let has_more = match range {
         Range::After { .. } => any && through < newest,
@@ -144,9 +145,19 @@ pub async fn open(
         first_seq: any.then_some(after + 1),
         last_seq: any.then_some(through),
         has_more,
-        epoch: store.epoch().as_ref().to_owned(),
+        epoch: store.epoch(),
     };
-    Ok(History { store: store.clone(), reader, chat, ready: Some(page), after, through, meta })
+    Ok(History {
+        store: store.clone(),
+        encoded: encoded.clone(),
+        reader,
+        chat,
+        after,
+        through,
+        ready: VecDeque::new(),
+        checked: true,
+        meta,
+    })
 }
 
 impl History {
@@ -160,34 +171,91 @@ impl History {
         &self.meta
     }
 
-    /// The next messages, ascending; `None` at the end. Access is checked again for each chunk, so
-    /// an answer to somebody who is put out of the chat breaks off.
+    /// The next messages, ascending, as JSON texts each of which is a list without its brackets;
+    /// `None` at the end. Access is checked again for each part, so an answer to somebody who is
+    /// put out of the chat breaks off.
     ///
     /// # Errors
     ///
     /// `denied`, `unavailable`.
-    pub async fn next(&mut self) -> Result<Option<Vec<Message>>, Error> {
-        let page = match self.ready.take() {
-            Some(page) => page,
-            None if self.after >= self.through => return Ok(None),
-            None => {
-                let limit = Some(self.through - self.after);
-                let range = Range::After { seq: self.after, limit };
-                let page = self.store.page(self.reader, self.chat, range, CHUNK_BYTES_MAX).await?;
-                page.ok_or(Refusal::Denied)?
-            }
-        };
-        let Some(last) = page.messages.last().and_then(|m| m.seq) else {
-            self.after = self.through;
+    pub async fn next(&mut self) -> Result<Option<Vec<Arc<[u8]>>>, Error> {
+        if self.is_over() {
             return Ok(None);
-        };
-        self.after = last;
-        Ok(Some(page.messages))
+        }
+        if !std::mem::take(&mut self.checked) {
+            self.store.reach(self.reader, self.chat).await?.ok_or(Refusal::Denied)?;
+        }
+        let (mut texts, mut bytes) = (Vec::new(), 0);
+        while !self.is_over() && bytes < CHUNK_BYTES_MAX {
+            let (last, text) = match self.ready.pop_front() {
+                Some(ready) => ready,
+                None => {
+                    let stretch = self.stretch();
+                    match self.encoded.get(&stretch) {
+                        Some(text) => (stretch.last, text),
+                        None => self.read(stretch).await?,
+                    }
+                }
+            };
+            self.after = last;
+            bytes += text.len();
+            texts.push(text);
+        }
+        Ok(Some(texts))
+    }
+
+    /// What comes next, up to the end of its stretch.
+    fn stretch(&self) -> Stretch {
+        let first = self.after + 1;
+        Stretch {
+            epoch: Arc::clone(&self.meta.epoch),
+            chat: self.chat,
+            reader: self.reader,
+            first,
+            last: (self.after / STRETCH * STRETCH + STRETCH).min(self.through),
+        }
+    }
+
+    /// Reads a stretch, and as many behind it as one statement may bring.
+    async fn read(&mut self, mut stretch: Stretch) -> Result<(Seq, Arc<[u8]>), Error> {
+        let range = Range::After { seq: self.after, limit: Some(self.through - self.after) };
+        let page = self.store.page(self.reader, self.chat, range, CHUNK_BYTES_MAX).await?;
+        let mut messages = &page.ok_or(Refusal::Denied)?.messages[..];
+        while !messages.is_empty() {
+            let taken = stretch.len().min(messages.len());
+            let (these, rest) = messages.split_at(taken);
+            messages = rest;
+            // A statement that stopped early has brought less than a whole stretch.
+            stretch.last = stretch.first + these.len() as Seq - 1;
+            let last = stretch.last;
+            let next = Stretch {
+                first: last + 1,
+                last: (last / STRETCH * STRETCH + STRETCH).min(self.through),
+                ..stretch.clone()
+            };
+            self.ready.push_back((last, self.encoded.encode(stretch, these)?));
+            stretch = next;
+        }
+        // The range was there when the answer began, and rows are never deleted.
+        self.ready.pop_front().ok_or_else(|| Refusal::Denied.into())
     }
 
     /// Whether everything has been handed out.
     pub fn is_over(&self) -> bool {
-        self.ready.is_none() && self.after >= self.through
+        self.after >= self.through
+    }
+}
+
+/// What lies in a range of a chat that has come to `newest`: after which one, up to which one.
+fn bounds(range: Range, newest: Seq) -> (Seq, Seq) {
+    match range {
+        Range::After { seq, limit } => {
+            (seq, limit.map_or(newest, |limit| newest.min(seq.saturating_add(limit))))
+        }
+        Range::Before { seq, limit } => {
+            let through = seq.map_or(newest, |seq| newest.min(seq - 1));
+            ((through - limit).max(0), through)
+        }
     }
 }
 
@@ -240,6 +308,20 @@ mod tests {
         check(Some(3), Some(3), None);
         check(Some(-1), None, None);
         check(None, Some(i64::MAX), None);
+    }
+
+    #[test]
+    fn a_range_is_cut_to_what_is_there() {
+        let check = |range, expect| assert_eq!(bounds(range, 10), expect, "{range:?}");
+        check(Range::After { seq: 0, limit: None }, (0, 10));
+        check(Range::After { seq: 3, limit: Some(4) }, (3, 7));
+        check(Range::After { seq: 8, limit: Some(4) }, (8, 10));
+        check(Range::After { seq: 12, limit: Some(4) }, (12, 10));
+        check(Range::After { seq: i64::MAX / 2, limit: Some(i64::MAX) }, (i64::MAX / 2, 10));
+        check(Range::Before { seq: None, limit: 4 }, (6, 10));
+        check(Range::Before { seq: Some(3), limit: 4 }, (0, 2));
+        check(Range::Before { seq: Some(1), limit: 4 }, (0, 0));
+        check(Range::Before { seq: Some(99), limit: 4 }, (6, 10));
     }
 
     #[test]

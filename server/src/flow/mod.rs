@@ -7,6 +7,7 @@
 pub mod book_job;
 pub mod browse;
 mod check;
+pub mod encoded;
 pub mod join_chat;
 pub mod load_history;
 pub mod log_in;

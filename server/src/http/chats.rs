@@ -45,7 +45,8 @@ async fn messages(
     Path(id): Path<ChatId>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Error> {
-    let history = load_history::open(&state.store, caller.person.id, id, &query).await?;
+    let history =
+        load_history::open(&state.store, &state.encoded, caller.person.id, id, &query).await?;
     history::answer(history).await
 }
 

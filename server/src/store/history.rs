@@ -40,10 +40,6 @@ pub enum Range {
 pub struct Page {
     /// Ascending, without holes; a part of the range when that is long.
     pub messages: Vec<Message>,
-    /// The range is what lies after this one ...
-    pub after: Seq,
-    /// ... up to this one.
-    pub through: Seq,
     /// `seq` of the newest message of the chat.
     pub last_seq: Seq,
 }
@@ -64,7 +60,7 @@ const PAGE: &str = "
         select t.last_seq, t.through, coalesce($3, greatest(t.through - $5, 0)) as after
         from through t
     )
-    select r.last_seq, r.through, r.after, p.*
+    select r.last_seq, p.*
     from range r
     left join lateral (
         select s.seq, s.id, s.sender_id, m.role, u.name, s.body, s.message_type, s.created_at,
@@ -85,6 +81,14 @@ const PAGE: &str = "
         where s.bytes < $7
     ) p on true
     order by p.seq";
+
+/// $1 chat, $2 reader.
+const REACH: &str = "
+    select c.last_seq
+    from chat_members m
+    join users u on u.id = m.user_id and u.disabled_at is null
+    join chats c on c.id = m.chat_id
+    where m.chat_id = $1 and m.user_id = $2 and m.removed_at is null";
 
 /// For the publisher, which has no reader to check: everything in a range, with the members of now
 /// and the notifications. Their ids were made right after the message's own, so the search begins
@@ -111,6 +115,25 @@ const BETWEEN: &str = "
     order by s.seq limit $4";
 
 impl Store {
+    /// How far a chat is that the reader may read; `None` for who is not in it, and for a chat that
+    /// does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing is stored by this.
+    pub async fn reach(&self, reader: UserId, chat: ChatId) -> Result<Option<Seq>, StoreError> {
+        self.read(move |connection| {
+            Box::pin(async move {
+                sqlx::query_scalar(REACH)
+                    .bind(chat.0)
+                    .bind(reader.0)
+                    .fetch_optional(connection)
+                    .await
+            })
+        })
+        .await
+    }
+
     /// The first chunk of a range, at most `bytes` of text (one message at least); `None` for who
     /// is not in the chat, and for a chat that does not exist.
     ///
@@ -149,9 +172,9 @@ impl Store {
             })
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        let (after, through, last_seq) = (first.after, first.through, first.last_seq);
+        let last_seq = first.last_seq;
         let messages = rows.into_iter().filter_map(|row| row.message).collect();
-        Ok(Some(Page { messages, after, through, last_seq }))
+        Ok(Some(Page { messages, last_seq }))
     }
 
     /// What was stored in a chat after one `seq` up to another one, ascending, at most `limit`.
@@ -206,8 +229,6 @@ impl Store {
 }
 
 struct PageRow {
-    after: Seq,
-    through: Seq,
     last_seq: Seq,
     message: Option<Message>,
 }
@@ -215,8 +236,6 @@ struct PageRow {
 fn page_row(chat: ChatId, row: &PgRow) -> sqlx::Result<PageRow> {
     let seq: Option<Seq> = row.try_get("seq")?;
     Ok(PageRow {
-        after: row.try_get("after")?,
-        through: row.try_get("through")?,
         last_seq: row.try_get("last_seq")?,
         message: seq.map(|seq| message_row(chat, seq, row)).transpose()?,
     })

@@ -1,6 +1,9 @@
 //! Reading: pages by key without holes, bounded in bytes, for members alone.
 
-use trialogue_protocol::{ChatId, PageQuery, Role, UserId};
+use std::sync::Arc;
+
+use trialogue_protocol::{ChatId, ErrorCode, Message, PageQuery, Role, UserId};
+use trialogue_server::flow::encoded::Encoded;
 use trialogue_server::flow::load_history;
 use trialogue_server::store::Range;
 use uuid::Uuid;
@@ -28,10 +31,10 @@ async fn talk(world: &World, count: i64, body: &str) -> Booked {
     booked
 }
 
-async fn page(world: &World, booked: Booked, range: Range, bytes: usize) -> (Vec<i64>, i64, i64) {
+async fn page(world: &World, booked: Booked, range: Range, bytes: usize) -> (Vec<i64>, i64) {
     let page = world.store.page(booked.provider, booked.chat, range, bytes).await.unwrap().unwrap();
     let seqs = page.messages.iter().map(|m| m.seq.unwrap()).collect();
-    (seqs, page.through, page.last_seq)
+    (seqs, page.last_seq)
 }
 
 #[tokio::test]
@@ -39,7 +42,7 @@ async fn a_page_is_the_range_that_was_named() {
     let world = World::new().await;
     let booked = talk(&world, 30, "x").await;
     let check = async |range, first: i64, last: i64| {
-        let (seqs, ..) = page(&world, booked, range, usize::MAX).await;
+        let (seqs, _) = page(&world, booked, range, usize::MAX).await;
         assert_eq!(seqs, (first..=last).collect::<Vec<_>>(), "{range:?}");
     };
     let after = |seq, limit| Range::After { seq, limit };
@@ -73,14 +76,16 @@ async fn a_page_that_is_cut_is_cut_at_its_far_end() {
 async fn a_long_history_comes_whole_in_bounded_chunks() {
     let world = World::new().await;
     let booked = talk(&world, 2_345, &"y".repeat(500)).await;
+    let encoded = Encoded::default();
     let read = async |query: PageQuery| {
-        let mut history =
-            load_history::open(&world.store, booked.provider, booked.chat, &query).await.unwrap();
+        let reader = booked.provider;
+        let open = load_history::open(&world.store, &encoded, reader, booked.chat, &query);
+        let mut history = open.await.unwrap();
         let (mut seqs, mut chunks) = (Vec::new(), 0);
-        while let Some(messages) = history.next().await.unwrap() {
-            let bytes: usize = messages.iter().map(|m| m.message.len()).sum();
-            assert!(bytes < 300 * 1024, "{bytes}");
-            seqs.extend(messages.iter().map(|m| m.seq.unwrap()));
+        while let Some(texts) = history.next().await.unwrap() {
+            let bytes: usize = texts.iter().map(|text| text.len()).sum();
+            assert!(bytes < 350 * 1024, "{bytes}");
+            seqs.extend(seqs_of(&texts));
             chunks += 1;
         }
         (seqs, chunks, history.meta().clone())
@@ -107,12 +112,60 @@ async fn a_long_history_comes_whole_in_bounded_chunks() {
 async fn the_history_breaks_off_for_who_is_put_out_while_reading() {
     let world = World::new().await;
     let booked = talk(&world, 1_200, "z").await;
+    let encoded = Encoded::default();
     let query = PageQuery::default();
-    let mut history =
-        load_history::open(&world.store, booked.provider, booked.chat, &query).await.unwrap();
-    assert!(history.next().await.unwrap().is_some());
+    let open = async || {
+        load_history::open(&world.store, &encoded, booked.provider, booked.chat, &query).await
+    };
+    // The second reading has everything in memory.
+    let mut histories = [open().await.unwrap(), open().await.unwrap()];
+    while histories[0].next().await.unwrap().is_some() {}
+    assert!(histories[1].next().await.unwrap().is_some());
     world.run("update chat_members set removed_at = now() where chat_id = $1", booked.chat).await;
-    assert_eq!(history.next().await.unwrap_err().code(), trialogue_protocol::ErrorCode::Denied);
+    assert_eq!(histories[1].next().await.unwrap_err().code(), ErrorCode::Denied);
+    assert_eq!(open().await.err().map(|error| error.code()), Some(ErrorCode::Denied));
+}
+
+#[tokio::test]
+async fn what_was_read_before_is_read_again_with_what_was_said_since() {
+    let world = World::new().await;
+    let booked = talk(&world, 200, "x").await;
+    world.say(booked.customer, booked.chat, "mine", Some("my-key")).await;
+    let encoded = Encoded::default();
+    let read = async |reader, query: PageQuery| {
+        let open = load_history::open(&world.store, &encoded, reader, booked.chat, &query);
+        let mut history = open.await.unwrap();
+        let mut all = Vec::new();
+        while let Some(texts) = history.next().await.unwrap() {
+            all.extend(texts.iter().flat_map(|text| messages_of(text)));
+        }
+        all
+    };
+    let everything = PageQuery::default;
+    let first = read(booked.customer, everything()).await;
+    assert_eq!(first, read(booked.customer, everything()).await);
+    assert_eq!(first.len(), 201);
+    assert_eq!(first[200].client_message_id.as_ref().map(|key| key.as_str()), Some("my-key"));
+    // Another reader gets another text, and a page that cuts through stretches the right part.
+    let theirs = read(booked.provider, everything()).await;
+    assert_eq!(theirs[200].client_message_id, None);
+    let page = PageQuery { limit: Some(100), before_seq: Some(150), after_seq: None };
+    assert_eq!(read(booked.customer, page).await, first[49..149]);
+    world.say(booked.customer, booked.chat, "more", None).await;
+    let second = read(booked.customer, everything()).await;
+    assert_eq!(second[..201], first);
+    assert_eq!(second[201].message, "more");
+}
+
+/// The messages of a part of a history.
+fn messages_of(text: &[u8]) -> Vec<Message> {
+    let list = [b"[", text, b"]"].concat();
+    serde_json::from_slice(&list).unwrap()
+}
+
+fn seqs_of(texts: &[Arc<[u8]>]) -> Vec<i64> {
+    let messages = texts.iter().flat_map(|text| messages_of(text));
+    messages.map(|message| message.seq.unwrap()).collect()
 }
 
 #[tokio::test]
