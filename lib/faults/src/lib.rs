@@ -9,4 +9,7 @@ mod proxy;
 mod signal;
 
 pub use process::{ExitedEarly, LISTEN, ServerCommand, ServerError, ServerProcess};
-pub use proxy::{Cut, Proxy, Weather};
+pub use proxy::{Cut, Proxy, SCRIPTS_MAX, Then, Way, Weather};
+#[cfg(unix)]
+pub use signal::wait_until_gone;
+pub use signal::{Signal, pid_in, send_signal};

@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::lines::{Tail, next_line};
-use crate::signal::{self, Signal};
+use crate::signal::{Signal, send_signal};
 
 /// Stands in an argument of a [`ServerCommand`] for the address to listen on: `127.0.0.1:0` at
 /// the first start, the address of the first start afterwards.
@@ -226,8 +226,13 @@ impl ServerProcess {
 
     /// Asks it to stop (SIGTERM); kills it when it takes longer than `within`.
     pub async fn stop(&mut self, within: Duration) -> Result<ExitStatus, ServerError> {
+        self.send(Signal::Stop)?;
+        self.wait(within).await
+    }
+
+    /// Waits until it ends by itself; kills it when it takes longer than `within`.
+    pub async fn wait(&mut self, within: Duration) -> Result<ExitStatus, ServerError> {
         let mut running = self.running.take().ok_or(ServerError::NotRunning)?;
-        signal::send(running.pid, Signal::Stop).map_err(ServerError::Signal)?;
         match timeout(within, running.child.wait()).await {
             Ok(status) => status.map_err(ServerError::Signal),
             Err(_) => {
@@ -237,16 +242,20 @@ impl ServerProcess {
         }
     }
 
+    /// Sends it a signal and waits for nothing: for a second [`Signal::Stop`], for example.
+    pub fn send(&self, signal: Signal) -> Result<(), ServerError> {
+        let pid = self.pid().ok_or(ServerError::NotRunning)?;
+        send_signal(pid, signal).map_err(ServerError::Signal)
+    }
+
     /// Freezes it (SIGSTOP): its sockets stay open and answer nothing.
     pub fn pause(&mut self) -> Result<(), ServerError> {
-        let pid = self.pid().ok_or(ServerError::NotRunning)?;
-        signal::send(pid, Signal::Pause).map_err(ServerError::Signal)
+        self.send(Signal::Pause)
     }
 
     /// Thaws it (SIGCONT).
     pub fn resume(&mut self) -> Result<(), ServerError> {
-        let pid = self.pid().ok_or(ServerError::NotRunning)?;
-        signal::send(pid, Signal::Resume).map_err(ServerError::Signal)
+        self.send(Signal::Resume)
     }
 
     /// Starts it again at the address that it had, and waits until it is ready.

@@ -59,6 +59,7 @@ impl Lines {
             slice: network.slice.and_then(|n| usize::try_from(n).ok()),
             bytes_per_second: network.bytes_per_second.map(narrow),
             refuse: network.refuse,
+            ..Weather::default()
         });
         match network.cut {
             Some(NetworkCut::Fin) => proxy.cut(Cut::Fin),

@@ -7,7 +7,9 @@ mod proxy;
 
 use std::time::{Duration, Instant};
 
-use trialogue_faults::{LISTEN, ServerCommand, ServerError, ServerProcess};
+use trialogue_faults::{
+    LISTEN, ServerCommand, ServerError, ServerProcess, Signal, pid_in, send_signal, wait_until_gone,
+};
 
 /// Longer than a busy machine needs to run a shell, shorter than a person's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,6 +101,42 @@ async fn a_server_can_be_paused_and_resumed() {
     eventually("resumed", async || state_of(pid).await.starts_with('S')).await;
     server.pause().unwrap();
     server.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_hears_every_signal_and_is_waited_for() {
+    let words = "trap 'exit 3' INT; trap 'exit 4' QUIT; trap 'echo heard >&2; n=x$n' TERM";
+    let patient = shell(words, "while [ \"$n\" != xx ]; do sleep 0.1; done; exit 5");
+    let start = async || ServerProcess::start(&patient, PATIENCE).await.unwrap();
+    for (signal, code) in [(Signal::Interrupt, 3), (Signal::Quit, 4)] {
+        let mut server = start().await;
+        server.send(signal).unwrap();
+        assert_eq!(server.wait(PATIENCE).await.unwrap().code(), Some(code));
+        assert!(matches!(server.send(Signal::Stop), Err(ServerError::NotRunning)));
+    }
+    // The first one is heard, the second one ends it.
+    let mut server = start().await;
+    server.send(Signal::Stop).unwrap();
+    eventually("heard", async || server.stderr_tail().contains("heard")).await;
+    assert_eq!(server.stop(PATIENCE).await.unwrap().code(), Some(5));
+}
+
+#[tokio::test]
+async fn a_stranger_is_found_by_its_pid_file_and_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.pid");
+    // A grandchild: nobody here waits for it.
+    let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}", file.display());
+    let status = tokio::process::Command::new("/bin/sh").args(["-c", &script]).status();
+    assert!(status.await.unwrap().success());
+    let pid = pid_in(&file).unwrap();
+    assert!(is_alive(pid) && !wait_until_gone(pid, Duration::ZERO).await);
+    send_signal(pid, Signal::Kill).unwrap();
+    assert!(wait_until_gone(pid, PATIENCE).await);
+
+    assert!(send_signal(0, Signal::Kill).is_err() && send_signal(1, Signal::Kill).is_err());
+    std::fs::write(&file, "none\n").unwrap();
+    assert!(pid_in(&file).is_err() && pid_in(folder.path()).is_err());
 }
 
 #[tokio::test]
