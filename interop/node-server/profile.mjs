@@ -15,16 +15,23 @@ io.on("connection", (socket) => {
   socket.on("message-with-ack", (...args) => args.pop()(...args));
   socket.on("ask", async (...args) => {
     try {
-      socket.emit("answered", await socket.timeout(5000).emitWithAck("question", ...args));
+      socket.emit("answered", await socket.timeout(2000).emitWithAck("question", ...args));
     } catch {
-      // Nobody answered.
+      socket.emit("unanswered");
     }
   });
   socket.on("join", (room, ack) => (socket.join(room), ack(true)));
   socket.on("leave", (room, ack) => (socket.leave(room), ack(true)));
   socket.on("to-room", (room, value) => io.to(room).emit("room", value));
+  socket.on("volatile", (...args) => socket.volatile.emit("volatile-back", ...args));
+  socket.on("kick", () => socket.disconnect());
   socket.on("to-room-except", (room, value) => socket.to(room).emit("room", value));
 });
+const lobby = io.of("/lobby");
+lobby.on("connection", (socket) => socket.on("to-all", (value) => lobby.emit("all", value)));
+io.of("/guarded").use((socket, next) =>
+  next(Object.assign(new Error("not you"), { data: { code: "guarded" } })),
+);
 io.of("/custom").on("connection", (socket) => socket.emit("auth", socket.handshake.auth));
 
 const engine = new EngineServer(timings);

@@ -26,7 +26,7 @@ struct Suite {
 }
 
 /// How long the client may take to answer a question.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Suite {
     /// Acts on one event of the main namespace; `None` when its arguments are not as they should be.
@@ -41,8 +41,18 @@ impl Suite {
             "message-with-ack" => event.ack_args(&args).ok(),
             "ask" => {
                 let question = Outgoing::raw("question", args.json()).ok()?;
-                let answer = socket.emit_with_ack(&question, ANSWER_TIMEOUT).await.ok()?;
-                send("answered", answer.json().to_owned())
+                match socket.emit_with_ack(&question, ANSWER_TIMEOUT).await {
+                    Ok(answer) => send("answered", answer.json().to_owned()),
+                    Err(_) => send("unanswered", "[]".to_owned()),
+                }
+            }
+            "volatile" => {
+                let event = Outgoing::raw("volatile-back", args.json()).ok()?;
+                socket.emit(&event.volatile()).ok()
+            }
+            "kick" => {
+                socket.disconnect();
+                Some(())
             }
             "join" => {
                 socket.join(&args.get::<String>(0).ok()?);
@@ -88,6 +98,40 @@ impl Handler for Suite {
     }
 }
 
+/// Tells everybody in its namespace what one of them says.
+struct Lobby;
+
+impl Handler for Lobby {
+    type Session = ();
+
+    async fn connect(&self, _: ConnectRequest) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn run(&self, socket: Socket, mut events: Events, (): ()) {
+        socket.join("everybody");
+        while let Some(event) = events.recv().await {
+            if let ("to-all", Ok(all)) = (event.name(), Outgoing::raw("all", event.args().json())) {
+                socket.namespace().emit("everybody", &all);
+            }
+        }
+    }
+}
+
+/// Lets nobody in.
+struct Guarded;
+
+impl Handler for Guarded {
+    type Session = ();
+
+    async fn connect(&self, _: ConnectRequest) -> Result<(), Refusal> {
+        let data = Some(serde_json::json!({"code": "guarded"}));
+        Err(Refusal { message: "not you".to_owned(), data })
+    }
+
+    async fn run(&self, _: Socket, _: Events, (): ()) {}
+}
+
 /// Sends every message back.
 struct Echo;
 
@@ -123,6 +167,8 @@ impl Profile {
         let socket_io = Server::builder(config("/socket.io/"))
             .namespace(&["/"], suite(true))
             .namespace(&["/custom"], suite(false))
+            .namespace(&["/lobby"], Lobby)
+            .namespace(&["/guarded"], Guarded)
             .build();
         // The handlers emit to rooms through the server that they belong to.
         let _first = server.set(socket_io.clone());

@@ -3,9 +3,8 @@
 use http::Method;
 use serde_json::Value;
 
-use super::wire::{Endpoint, parse_handshake};
-use super::{Cx, Outcome, failed, life, message, table, unimplemented};
-use crate::engine::Handshake;
+use super::wire::parse_handshake;
+use super::{Cx, Outcome, failed, life, message, table};
 
 table! { EIO4, Eio4,
     "eio4.handshake.polling", "a session opens over polling" => opens_over_polling,
@@ -68,38 +67,6 @@ table! { SIO5, Sio5,
         "a second websocket after the upgrade is refused" => life::websocket_after_upgrade,
 }
 
-impl Cx {
-    /// The endpoint's own handshake, which discovery has seen.
-    pub(super) fn known(&self) -> Outcome<&Handshake> {
-        let offers = self.subject.offers();
-        let (known, path) = match self.endpoint {
-            Endpoint::Engine => (&offers.engine, &self.subject.target().engine_path),
-            Endpoint::Socket if offers.websocket.is_some() => (&offers.websocket, &String::new()),
-            Endpoint::Socket => (&offers.polling, &self.subject.target().socket_path),
-        };
-        match known {
-            Some(handshake) => Ok(handshake),
-            None => unimplemented(format!("no Engine.IO at {path}")),
-        }
-    }
-
-    pub(super) fn needs_polling(&self) -> Outcome {
-        self.known()?;
-        if self.endpoint == Endpoint::Socket && self.subject.offers().polling.is_none() {
-            return unimplemented("no polling");
-        }
-        Ok(())
-    }
-
-    pub(super) fn needs_upgrade(&self) -> Outcome {
-        self.needs_polling()?;
-        let offered = self.subject.offers().polling.as_ref();
-        let upgrades =
-            offered.is_none_or(|offered| offered.upgrades.iter().any(|to| to == "websocket"));
-        if upgrades { Ok(()) } else { unimplemented("no upgrade to a websocket is offered") }
-    }
-}
-
 /// The handshake has these keys and no other, and the values that the profile asks for.
 fn check_handshake(cx: &Cx, text: &str, upgrades: &[&str]) -> Outcome {
     let handshake = parse_handshake(text)?;
@@ -128,19 +95,20 @@ async fn opens_over_polling(cx: &Cx) -> Outcome {
     if answer.status != http::StatusCode::OK {
         return failed(format!("{} {:?}", answer.status, answer.body));
     }
-    let upgrades: &[&str] = if cx.needs_upgrade().is_ok() { &["websocket"] } else { &[] };
+    // Upgrades may be switched off, but not in the profile.
+    let upgrades = cx.offered().upgrades() || cx.subject.offers().profile;
+    let upgrades: &[&str] = if upgrades { &["websocket"] } else { &[] };
     check_handshake(cx, &answer.body, upgrades)
 }
 
 async fn opens_over_websocket(cx: &Cx) -> Outcome {
-    cx.known()?;
     let (_ws, text) = cx.open().await?;
     check_handshake(cx, &text, &[])
 }
 
 /// Both requests must be refused; a refusal with another status is remembered.
 async fn both_refused(cx: &Cx, method: [Method; 2], query: [&str; 2]) -> Outcome {
-    cx.known()?;
+    cx.needs_polling()?;
     let [first, second] = method;
     let body = |method: &Method| (method != Method::GET).then_some("");
     let first = cx.request(first.clone(), query[0], body(&first)).await?.is_refused();
@@ -167,13 +135,13 @@ async fn polling_method(cx: &Cx) -> Outcome {
 }
 
 async fn websocket_eio(cx: &Cx) -> Outcome {
-    cx.known()?;
+    cx.needs_websocket()?;
     cx.no_websocket("transport=websocket").await?;
     cx.no_websocket("EIO=abc&transport=websocket").await
 }
 
 async fn websocket_transport(cx: &Cx) -> Outcome {
-    cx.known()?;
+    cx.needs_websocket()?;
     cx.no_websocket("EIO=4").await?;
     cx.no_websocket("EIO=4&transport=abc").await
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::frames::{Frame, Ws};
-use super::wire::{Endpoint, silence};
+use super::wire::silence;
 use super::{Cx, Outcome, failed, non_strict, unimplemented};
+use crate::engine::Handshake;
 use crate::ws::Opcode;
 
 impl Cx {
     /// The heartbeat's times, if they can be waited for.
-    fn heartbeat(&self) -> Outcome<(Duration, Duration)> {
-        let handshake = self.known()?;
+    fn heartbeat(&self, handshake: &Handshake) -> Outcome<(Duration, Duration)> {
         let (interval, all) = (Duration::from_millis(handshake.ping_interval), silence(handshake));
         if all > self.patience() {
             return unimplemented(format!("the server pings only every {interval:?}"));
@@ -28,25 +28,16 @@ impl Cx {
         Ok((sid, ws))
     }
 
-    /// The same and the move is complete. The Socket.IO suite does not wait for the probe's answer.
+    /// The same and the move is complete.
     async fn moved(&self) -> Outcome<(String, Ws)> {
-        if self.endpoint == Endpoint::Engine {
-            let (sid, mut ws) = self.upgraded().await?;
-            ws.send("5").await?;
-            return Ok((sid, ws));
-        }
-        self.needs_upgrade()?;
-        let sid = self.session().await?;
-        let mut ws = self.open_for(&sid).await?;
-        ws.send("2probe").await?;
+        let (sid, mut ws) = self.upgraded().await?;
         ws.send("5").await?;
         Ok((sid, ws))
     }
 }
 
 pub(super) async fn polling_pings(cx: &Cx) -> Outcome {
-    cx.needs_polling()?;
-    cx.heartbeat()?;
+    cx.heartbeat(cx.needs_polling()?)?;
     let sid = cx.session().await?;
     for _ in 0..3 {
         cx.get(&sid).await?.is("2")?;
@@ -62,15 +53,14 @@ pub(super) async fn polling_pings(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn polling_silence(cx: &Cx) -> Outcome {
-    cx.needs_polling()?;
-    let (_, silence) = cx.heartbeat()?;
+    let (_, silence) = cx.heartbeat(cx.needs_polling()?)?;
     let sid = cx.session().await?;
     tokio::time::sleep(silence).await;
     cx.get(&sid).await?.is_refused()
 }
 
 pub(super) async fn websocket_pings(cx: &Cx) -> Outcome {
-    cx.heartbeat()?;
+    cx.heartbeat(cx.needs_websocket()?)?;
     let (mut ws, _) = cx.open().await?;
     for _ in 0..3 {
         match ws.text().await? {
@@ -82,7 +72,7 @@ pub(super) async fn websocket_pings(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn websocket_silence(cx: &Cx) -> Outcome {
-    let (_, silence) = cx.heartbeat()?;
+    let (_, silence) = cx.heartbeat(cx.needs_websocket()?)?;
     let (mut ws, _) = cx.open().await?;
     // Twice the promise is still a server that notices.
     match tokio::time::timeout(2 * silence, ws.closes()).await {
@@ -92,7 +82,6 @@ pub(super) async fn websocket_silence(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn polling_close(cx: &Cx) -> Outcome {
-    cx.needs_polling()?;
     let sid = cx.session().await?;
     let (poll, posted) = tokio::join!(cx.get(&sid), cx.post(&sid, "1"));
     posted?;
@@ -101,7 +90,6 @@ pub(super) async fn polling_close(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn websocket_close(cx: &Cx) -> Outcome {
-    cx.known()?;
     let (mut ws, _) = cx.open().await?;
     ws.send("1").await?;
     ws.closes().await.map(|_| ())

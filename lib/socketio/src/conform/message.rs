@@ -10,12 +10,15 @@ use crate::ws::Opcode;
 impl Cx {
     /// A server of the profile echoes, and is at fault if it does not.
     fn needs_echo(&self) -> Outcome {
-        self.known()?;
         let offers = self.subject.offers();
         if offers.echo || offers.profile {
             return Ok(());
         }
-        unimplemented(format!("no echo at {}", self.subject.target().engine_path))
+        let path = &self.subject.target().engine_path;
+        match self.offered().handshake() {
+            Some(_) => unimplemented(format!("no echo at {path}")),
+            None => unimplemented(format!("no Engine.IO at {path}")),
+        }
     }
 
     /// A message goes there and back, where messages are echoed.
@@ -30,7 +33,6 @@ impl Cx {
 
 /// Posts a payload and polls the same one.
 async fn payload_echo(cx: &Cx, payload: &str) -> Outcome {
-    cx.needs_polling()?;
     cx.needs_echo()?;
     let sid = cx.session().await?;
     cx.post(&sid, payload).await?.is("ok")?;
@@ -50,7 +52,6 @@ pub(super) async fn text_and_binary(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn invalid_post(cx: &Cx) -> Outcome {
-    cx.needs_polling()?;
     let sid = cx.session().await?;
     // A connection that is cut is an answer too.
     let posted = cx.post(&sid, "abc").await;
@@ -65,7 +66,6 @@ pub(super) async fn invalid_post(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn two_polls(cx: &Cx) -> Outcome {
-    cx.needs_polling()?;
     let sid = cx.session().await?;
     let second = async {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -86,7 +86,6 @@ pub(super) async fn two_polls(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn cancelled_poll(cx: &Cx) -> Outcome {
-    cx.needs_polling()?;
     let sid = cx.session().await?;
     let poll = tokio::time::timeout(Duration::from_millis(20), cx.get(&sid)).await;
     if let Ok(answer) = poll {
@@ -109,7 +108,6 @@ pub(super) async fn websocket_binary(cx: &Cx) -> Outcome {
 }
 
 pub(super) async fn websocket_invalid(cx: &Cx) -> Outcome {
-    cx.known()?;
     let (mut ws, _) = cx.open().await?;
     ws.send("abc").await?;
     ws.closes().await.map(|_| ())

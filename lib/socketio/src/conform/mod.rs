@@ -9,6 +9,34 @@
 //! Some need a server that echoes, which only one made for the suites does (see [`PROFILE`]):
 //! against another one they are [`Verdict::Unimplemented`], never failed.
 //!
+//! Where each line of what the public suites leave out is tried; names without a dot at the
+//! beginning of a suite are tests of this crate at the level of frames (`tests/it`):
+//!
+//! | line | cases and tests |
+//! |---|---|
+//! | rooms, `except` | `ext.rooms.*`, `server::rooms` |
+//! | broadcast | `ext.rooms.everybody`, `server::rooms` |
+//! | volatile | `ext.volatile.ready`, `server::slow::a_volatile_event_is_left_out_*` |
+//! | acknowledgements from server to client | `ext.ack.question`, `server::both_ends` |
+//! | their time-outs | `ext.ack.timeout`, `server::life::the_client_acknowledges_*` |
+//! | order across an upgrade | `ext.order.upgrade`, `server::order::the_move_*` |
+//! | order otherwise | `ext.order.websocket`, `ext.order.polling`, `ext.order.binary` |
+//! | payload over the limit | `ext.session.post-limit`, `ext.frame.too-long`, `ext.payload.limit` |
+//! | UTF-8 and surrogates | `ext.text.*`, `ext.frame.utf8`, `ext.frame.surrogate`, `ext.frame.split-character`, `ext.session.utf8` |
+//! | many packets per poll | `ext.order.one-poll`, `server::polling::packets_wait_*` |
+//! | big ack ids | `ext.ack.big-id` |
+//! | concurrent namespaces | `ext.namespaces.both`, `ext.connect.many`, `server::life::several_paths_*` |
+//! | CONNECT_ERROR with data | `ext.connect.error`, `ext.connect.error-data`, `server::both_ends::a_refusal_*` |
+//! | double CONNECT | `ext.connect.twice`, `server::life::a_second_connect_*` |
+//! | DISCONNECT, then reuse | `ext.connect.again`, `ext.disconnect.server`, `ext.rooms.gone`, `server::life` |
+//! | binary over polling | `ext.binary.polling`, `client::polling::attachments_*` |
+//! | CORS preflight | `ext.session.preflight`, `ext.session.origin`, `server::limits::origins_are_judged_*` |
+//! | slow readers | `ext.order.slow-reader`, `server::slow` |
+//! | server shutdown notices | `server::life::a_stopping_server_*`: no black box can ask for it |
+//! | state recovery | `ext.connect.recovery`: only that an unknown `pid` begins anew, since this crate has none |
+//! | reconnecting | nothing: a client above this crate does it |
+//! | msgpack, compression | nothing: this crate speaks neither |
+//!
 //! What may not happen here: using this crate's own codec to judge what a server sent where its
 //! bytes can be compared.
 
@@ -25,7 +53,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-pub use subject::{Offers, Subject, Target};
+pub use subject::{Offer, Offered, Offers, Subject, Target};
 
 use wire::Endpoint;
 
@@ -39,9 +67,13 @@ namespace is refused. On / only: `message` is answered by `message-back` with th
 echoing every message.
 
 Beyond the public suites, on /: `ask` with arguments is answered by `question` with the same
-arguments and an acknowledgement wanted, and its reply by `answered`; `join` and `leave` with a
-room's name are acknowledged with true; `to-room` with [room, value] emits `room` with the value to
-the room, `to-room-except` to the room but its sender.";
+arguments and an acknowledgement wanted, and its reply by `answered`, or by `unanswered` when none
+comes within 2 s; `join` and `leave` with a room's name are acknowledged with true; `to-room` with
+[room, value] emits `room` with the value to the room, `to-room-except` to the room but its sender;
+`volatile` is answered by `volatile-back` with the same arguments, as a volatile event; `kick`
+makes the server disconnect the socket. On /lobby: `to-all` with a value emits `all` with it to
+every socket of that namespace. /guarded refuses everybody with the message `not you` and the data
+{\"code\":\"guarded\"}.";
 
 /// Which of the three collections a case belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +87,9 @@ pub enum Suite {
 }
 
 impl Suite {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Eio4, Self::Sio5, Self::Ext];
+
     /// Its name on a command line: `eio4`, `sio5`, `ext`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -77,6 +112,31 @@ pub enum Verdict {
     Unimplemented(String),
     /// Against the protocol, with what was expected and what came.
     Failed(String),
+}
+
+/// Longest reason of a verdict, in characters: a server may have answered with a megabyte.
+const REASON_CHARS_MAX: usize = 1_000;
+
+impl Verdict {
+    /// Its name: `ok`, `non-strict`, `unimplemented`, `failed`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NonStrict(_) => "non-strict",
+            Self::Unimplemented(_) => "unimplemented",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why; empty when all is well. Holds what the server sent, at most 1,000 characters.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Ok => "",
+            Self::NonStrict(why) | Self::Unimplemented(why) | Self::Failed(why) => why,
+        }
+    }
 }
 
 /// One check; a name that stays, and what it is about in words.
@@ -107,6 +167,28 @@ enum Stop {
     Failed(String),
     NonStrict(String),
     Unimplemented(String),
+}
+
+impl Stop {
+    /// The reason, cut to what a reader can take in.
+    fn reason(self) -> String {
+        let (Self::Failed(why) | Self::NonStrict(why) | Self::Unimplemented(why)) = self;
+        match why.char_indices().nth(REASON_CHARS_MAX) {
+            Some((at, _)) => format!("{}… ({} bytes in all)", &why[..at], why.len()),
+            None => why,
+        }
+    }
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Ok(()) => Self::Ok,
+            Err(stop @ Stop::Failed(_)) => Self::Failed(stop.reason()),
+            Err(stop @ Stop::NonStrict(_)) => Self::NonStrict(stop.reason()),
+            Err(stop @ Stop::Unimplemented(_)) => Self::Unimplemented(stop.reason()),
+        }
+    }
 }
 
 fn failed<T>(what: impl Into<String>) -> Outcome<T> {
@@ -155,20 +237,16 @@ impl Case {
         };
         let took = started.elapsed();
         cx.tidy_up().await;
-        let verdict = match outcome {
-            Ok(()) => Verdict::Ok,
-            Err(Stop::Failed(what)) => Verdict::Failed(what),
-            Err(Stop::NonStrict(what)) => Verdict::NonStrict(what),
-            Err(Stop::Unimplemented(what)) => Verdict::Unimplemented(what),
-        };
-        (verdict, took)
+        (outcome.into(), took)
     }
 }
 
 /// All cases: the public suites in their own order, then the rest.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let ext = [ext::FRAMES, ext::SESSIONS, ext::PACKETS, ext::EVENTS, ext::FATAL].concat();
+    let before = [ext::FRAMES, ext::SESSIONS, ext::CONNECTS, ext::PACKETS];
+    let profile = [ext::ORDER, ext::EVENTS, ext::ROOMS, ext::FATAL];
+    let ext = [before, profile].concat().concat();
     [engine::EIO4, engine::SIO5, socket::SIO5, &ext].concat()
 }
 

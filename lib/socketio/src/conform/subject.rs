@@ -7,8 +7,8 @@ use http::HeaderMap;
 use url::Url;
 
 use super::frames::Ws;
-use super::wire::Endpoint;
-use super::{Cx, Outcome, Stop, failed};
+use super::wire::{Endpoint, parse_handshake};
+use super::{Cx, Outcome, failed, unimplemented};
 use crate::client::stream::Target as Address;
 use crate::client::{ClientConfig, RootCertificates};
 use crate::engine::Handshake;
@@ -52,21 +52,130 @@ impl Target {
     }
 }
 
+/// A transport of one path, found out by trying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// It opened a session with this handshake.
+    Handshake(Handshake),
+    /// It answers, but not with a handshake, and why.
+    Broken(String),
+    /// It is not there, and why.
+    Absent(String),
+}
+
+impl Offer {
+    /// The handshake, if there is a right one.
+    #[must_use]
+    pub fn handshake(&self) -> Option<&Handshake> {
+        match self {
+            Self::Handshake(handshake) => Some(handshake),
+            Self::Broken(_) | Self::Absent(_) => None,
+        }
+    }
+
+    /// The handshake; else why a case that needs it cannot pass.
+    pub(super) fn needed(&self, what: &str) -> Outcome<&Handshake> {
+        match self {
+            Self::Handshake(handshake) => Ok(handshake),
+            Self::Broken(why) => failed(format!("{what}: {why}")),
+            Self::Absent(why) => unimplemented(format!("no {what}: {why}")),
+        }
+    }
+
+    fn new(text: Outcome<String>) -> Self {
+        match text.map(|text| parse_handshake(&text)) {
+            Ok(Ok(handshake)) => Self::Handshake(handshake),
+            Ok(Err(stop)) => Self::Broken(stop.reason()),
+            Err(stop) => Self::Absent(stop.reason()),
+        }
+    }
+}
+
+/// Both transports of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// HTTP long-polling.
+    pub polling: Offer,
+    /// A websocket from the beginning.
+    pub websocket: Offer,
+}
+
+impl Offered {
+    /// What a session is promised, over either transport.
+    #[must_use]
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.websocket.handshake().or(self.polling.handshake())
+    }
+
+    /// Whether a polling session may move to a websocket.
+    #[must_use]
+    pub fn upgrades(&self) -> bool {
+        let polling = self.polling.handshake();
+        polling.is_some_and(|offer| offer.upgrades.iter().any(|to| to == "websocket"))
+    }
+
+    /// Why there is nothing at all; one reason where both have the same.
+    fn absent(&self) -> String {
+        let why = |offer: &Offer| match offer {
+            Offer::Handshake(_) => String::new(),
+            Offer::Broken(why) | Offer::Absent(why) => why.clone(),
+        };
+        let (polling, websocket) = (why(&self.polling), why(&self.websocket));
+        let cause = |why: &str| why.split_once(": ").map(|(_, cause)| cause.to_owned());
+        match (cause(&polling), cause(&websocket)) {
+            (Some(one), Some(other)) if one == other => one,
+            _ => format!("polling: {polling}; websocket: {websocket}"),
+        }
+    }
+}
+
 /// What a server offers, found out by trying.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offers {
-    /// Its handshake over polling, if it polls.
-    pub polling: Option<Handshake>,
-    /// Its handshake over websocket, if it has that.
-    pub websocket: Option<Handshake>,
-    /// Plain Engine.IO, its handshake.
-    pub engine: Option<Handshake>,
+    /// Where Socket.IO answers.
+    pub socket: Offered,
+    /// Where plain Engine.IO answers.
+    pub engine: Offered,
     /// Plain Engine.IO sends back what it gets.
     pub echo: bool,
     /// Why the namespace is refused, if it is.
     pub refused: Option<String>,
     /// It emits `auth` as [`super::PROFILE`] says: then everything in it is expected.
     pub profile: bool,
+}
+
+impl Offers {
+    /// The same in words for people, each with what it is about.
+    #[must_use]
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let transports = |offered: &Offered| {
+            let of = |offer: &Offer, name| offer.handshake().map(|_| name);
+            let found = [of(&offered.polling, "polling"), of(&offered.websocket, "websocket")];
+            let upgrades = offered.upgrades().then_some("upgrade");
+            let found: Vec<&str> = found.into_iter().flatten().chain(upgrades).collect();
+            if found.is_empty() { "none".to_owned() } else { found.join(", ") }
+        };
+        let mut facts = vec![("Socket.IO", transports(&self.socket))];
+        facts.push(("Engine.IO alone", transports(&self.engine)));
+        if self.engine.handshake().is_some() {
+            facts.push(("Engine.IO echo", yes_or_no(self.echo)));
+        }
+        let handshake = self.socket.handshake().or(self.engine.handshake());
+        if let Some(Handshake { ping_interval, ping_timeout, max_payload, .. }) = handshake {
+            let heartbeat = format!("every {ping_interval} ms, lost {ping_timeout} ms later");
+            facts.push(("heartbeat", heartbeat));
+            facts.push(("payload", format!("at most {max_payload} bytes")));
+        }
+        if let Some(why) = &self.refused {
+            facts.push(("namespace", format!("refused: {why}")));
+        }
+        facts.push(("profile of the suites", yes_or_no(self.profile)));
+        facts
+    }
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
 }
 
 /// A server that answered, ready to be checked. A clone is the same.
@@ -83,14 +192,12 @@ struct Inner {
     offers: Offers,
 }
 
-const NOTHING: Offers = Offers {
-    polling: None,
-    websocket: None,
-    engine: None,
-    echo: false,
-    refused: None,
-    profile: false,
+const UNKNOWN: Offered = Offered {
+    polling: Offer::Absent(String::new()),
+    websocket: Offer::Absent(String::new()),
 };
+const NOTHING: Offers =
+    Offers { socket: UNKNOWN, engine: UNKNOWN, echo: false, refused: None, profile: false };
 
 impl Subject {
     /// Finds out what the server offers.
@@ -106,11 +213,27 @@ impl Subject {
         };
         let (socket, engine) = (address(&target.socket_path)?, address(&target.engine_path)?);
         let inner = Inner { target, socket, engine, offers: NOTHING };
-        let subject = Self { inner: Arc::new(inner) };
-        let offers = subject.offers_found().await?;
-        let Inner { target, socket, engine, .. } = &*subject.inner;
+        let mut subject = Self { inner: Arc::new(inner) };
+        let offered = async |endpoint| {
+            let cx = Cx::new(&subject, endpoint);
+            let (polling, websocket) =
+                tokio::join!(cx.polling_text(), async { Ok(cx.opened().await?.1) });
+            cx.tidy_up().await;
+            Offered { polling: Offer::new(polling), websocket: Offer::new(websocket) }
+        };
+        let (socket, engine) = tokio::join!(offered(Endpoint::Socket), offered(Endpoint::Engine));
+        if socket.handshake().is_none() && engine.handshake().is_none() {
+            return Err(format!("no Engine.IO there: {}", socket.absent()));
+        }
+        subject = subject.with(Offers { socket, engine, ..NOTHING });
+        let offers = subject.offers_inside().await;
+        Ok(subject.with(offers))
+    }
+
+    fn with(&self, offers: Offers) -> Self {
+        let Inner { target, socket, engine, .. } = &*self.inner;
         let (target, socket, engine) = (target.clone(), socket.clone(), engine.clone());
-        Ok(Self { inner: Arc::new(Inner { target, socket, engine, offers }) })
+        Self { inner: Arc::new(Inner { target, socket, engine, offers }) }
     }
 
     /// What it offers.
@@ -132,36 +255,37 @@ impl Subject {
         }
     }
 
-    async fn offers_found(&self) -> Result<Offers, String> {
+    /// What can be seen only from inside a session.
+    async fn offers_inside(&self) -> Offers {
         let (socket, engine) = (Cx::new(self, Endpoint::Socket), Cx::new(self, Endpoint::Engine));
-        let polling = socket.polling_handshake().await;
-        let websocket = socket.websocket_handshake().await;
-        let mut offers = Offers { engine: engine.websocket_handshake().await.ok(), ..NOTHING };
-        offers.echo = offers.engine.is_some() && engine.is_echoed().await;
-        if let (Err(Stop::Failed(polls)), Err(Stop::Failed(frames))) = (&polling, &websocket)
-            && offers.engine.is_none()
-        {
-            return Err(format!("no Engine.IO: polling: {polls}; websocket: {frames}"));
-        }
-        (offers.polling, offers.websocket) = (polling.ok(), websocket.ok());
-        if offers.websocket.is_some() {
-            let (mut ws, _) = socket.open().await.map_err(|stop| format!("{stop:?}"))?;
+        let mut offers = Offers { echo: engine.is_echoed().await, ..self.offers().clone() };
+        if let Ok((mut ws, _)) = socket.open().await {
             match socket.enter(&mut ws).await {
                 Ok(()) => offers.profile = socket.is_greeted(&mut ws).await,
-                Err(stop) => offers.refused = Some(format!("{stop:?}")),
+                Err(stop) => offers.refused = Some(stop.reason()),
             }
         }
-        socket.tidy_up().await;
-        Ok(offers)
+        offers
     }
 }
 
+/// How long a greeting may come behind an answer that was asked for after it.
+const GREETING_WAIT: Duration = Duration::from_millis(200);
+
 impl Cx {
-    /// Does the server say `auth` first, with what it was told?
+    /// Does the server say `auth` first, with what it was told? A server that says nothing at all
+    /// is asked for something else, so that nobody waits long for nothing.
     async fn is_greeted(&self, ws: &mut Ws) -> bool {
         let auth = self.subject.target().auth.as_deref().unwrap_or("{}");
         let expected = format!("42{}[\"auth\",{auth}]", self.prefix());
-        ws.packet().await.is_ok_and(|text| text == expected)
+        let asked = ws.send("40/nowhere,").await;
+        match ws.packet().await {
+            Ok(text) if asked.is_ok() && text.starts_with("44/nowhere,") => {
+                let late = tokio::time::timeout(GREETING_WAIT, ws.packet()).await;
+                late.is_ok_and(|packet| packet.is_ok_and(|text| text == expected))
+            }
+            first => first.is_ok_and(|text| text == expected),
+        }
     }
 
     /// Does plain Engine.IO send back what it gets?
@@ -181,7 +305,7 @@ impl Cx {
         if answer.starts_with("44") {
             let namespace = &self.subject.target().namespace;
             let what = format!("namespace {namespace} refuses us: {answer}; an auth may help");
-            return super::unimplemented(what);
+            return unimplemented(what);
         }
         failed(format!("40{} was answered by {answer}", self.prefix()))
     }

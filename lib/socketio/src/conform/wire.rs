@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::frames::{Frame, Ws};
+use super::subject::Offered;
 use super::{Cx, Outcome, Stop, failed, unimplemented};
 use crate::client::ConnectError;
 use crate::client::http::{HttpConnection, open_websocket, request};
@@ -17,7 +18,7 @@ use crate::ws::{Decoder, Limits, Role};
 /// Longest answer that is read: more than the suites' payload in base64.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const WEBSOCKET: &str = "EIO=4&transport=websocket";
-const POLLING: &str = "EIO=4&transport=polling";
+pub(super) const POLLING: &str = "EIO=4&transport=polling";
 
 pub(super) const BROKEN_FRAME: &str = "a broken frame";
 
@@ -83,17 +84,31 @@ impl Cx {
         query: &str,
         body: Option<&str>,
     ) -> Outcome<Answer> {
+        self.request_with(method, query, &[], body.map(str::as_bytes)).await
+    }
+
+    /// The same with more headers, and a body of bytes.
+    pub(super) async fn request_with(
+        &self,
+        method: Method,
+        query: &str,
+        more: &[(&'static str, &'static str)],
+        body: Option<&[u8]>,
+    ) -> Outcome<Answer> {
         let target = self.subject.address(self.endpoint);
         let exchange = async {
             let stream = target.connect(self.patience()).await?;
             let mut http = HttpConnection::new(stream).await?;
             let uri = format!("{}{query}", target.path);
-            let bytes = Bytes::copy_from_slice(body.unwrap_or_default().as_bytes());
+            let bytes = Bytes::copy_from_slice(body.unwrap_or_default());
             let headers = &self.subject.target().headers;
             let mut request = request(target, headers, method.clone(), &uri, bytes)?;
             if body.is_some() {
                 let text = HeaderValue::from_static("text/plain;charset=UTF-8");
                 request.headers_mut().insert(CONTENT_TYPE, text);
+            }
+            for (name, value) in more {
+                request.headers_mut().insert(*name, HeaderValue::from_static(value));
             }
             let answer = http.send(request).await?;
             let (head, incoming) = answer.into_parts();
@@ -113,7 +128,7 @@ impl Cx {
     /// How long the target may stay silent by its own word, within our patience.
     pub(super) fn silence_max(&self) -> Duration {
         let offers = self.subject.offers();
-        let handshake = offers.websocket.as_ref().or(offers.polling.as_ref());
+        let handshake = offers.socket.handshake().or(offers.engine.handshake());
         handshake.map_or(Duration::ZERO, silence).min(self.patience())
     }
 
@@ -125,20 +140,21 @@ impl Cx {
         self.request(Method::POST, &format!("{POLLING}&sid={sid}"), Some(body)).await
     }
 
-    /// Opens a session over polling.
-    pub(super) async fn polling_handshake(&self) -> Outcome<Handshake> {
+    /// Asks for a session over polling: the text of the answer, which should be a handshake.
+    pub(super) async fn polling_text(&self) -> Outcome<String> {
         let answer = self.request(Method::GET, POLLING, None).await?;
         if is_turned_away(answer.status) {
             return unimplemented(format!("the server takes no more sessions: {}", answer.status));
         }
         if answer.status != StatusCode::OK {
-            return unimplemented(format!("no polling: {} {:.80}", answer.status, answer.body));
+            return failed(format!("{} {:.80}", answer.status, answer.body));
         }
-        let handshake = parse_handshake(&answer.body)?;
-        if let Ok(mut sessions) = self.sessions.lock() {
-            sessions.push(handshake.sid.clone());
+        if let (Ok(handshake), Ok(mut sessions)) =
+            (parse_handshake(&answer.body), self.sessions.lock())
+        {
+            sessions.push(handshake.sid);
         }
-        Ok(handshake)
+        Ok(answer.body)
     }
 
     /// Says goodbye to the sessions that the case has left behind, so that a server which counts
@@ -152,16 +168,43 @@ impl Cx {
 
     /// The sid of a new session over polling.
     pub(super) async fn session(&self) -> Outcome<String> {
-        Ok(self.polling_handshake().await?.sid)
+        self.needs_polling()?;
+        Ok(parse_handshake(&self.polling_text().await?)?.sid)
     }
 
-    pub(super) async fn websocket_handshake(&self) -> Outcome<Handshake> {
-        let handshake = self.open().await?.1;
-        parse_handshake(&handshake)
+    /// The target's own handshakes, which discovery has seen.
+    pub(super) fn offered(&self) -> &Offered {
+        match self.endpoint {
+            Endpoint::Socket => &self.subject.offers().socket,
+            Endpoint::Engine => &self.subject.offers().engine,
+        }
     }
 
-    /// A websocket with a new session, and the text that it opened with.
+    pub(super) fn needs_polling(&self) -> Outcome<&Handshake> {
+        self.offered().polling.needed("polling")
+    }
+
+    pub(super) fn needs_websocket(&self) -> Outcome<&Handshake> {
+        self.offered().websocket.needed("websocket")
+    }
+
+    pub(super) fn needs_upgrade(&self) -> Outcome {
+        self.needs_polling()?;
+        if self.offered().upgrades() {
+            return Ok(());
+        }
+        unimplemented("no upgrade to a websocket is offered")
+    }
+
+    /// A websocket with a new session, and the text that it opened with; for targets that have
+    /// websockets.
     pub(super) async fn open(&self) -> Outcome<(Ws, String)> {
+        self.needs_websocket()?;
+        self.opened().await
+    }
+
+    /// The same, whatever is known of the target.
+    pub(super) async fn opened(&self) -> Outcome<(Ws, String)> {
         let mut ws = self.websocket(WEBSOCKET).await?;
         let first = ws.text().await?;
         Ok((ws, first))

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::conform::{Case, Subject, Target, Verdict, cases};
@@ -14,6 +15,7 @@ use trialogue_socketio::server::{
 #[path = "../../examples/profile/mod.rs"]
 mod profile;
 
+use crate::peer::read_head;
 use profile::Profile;
 
 /// Cases that run at once: they mostly wait for pings.
@@ -42,7 +44,7 @@ async fn verdicts(subject: &Subject, cases: Vec<Case>) -> Vec<(&'static str, Ver
 async fn our_server_passes_every_case() {
     let serve = |listener| drop(tokio::spawn(Profile::new().serve(listener)));
     let mut subject = discover(serve, None).await;
-    assert!(subject.offers().profile && subject.offers().engine.is_some());
+    assert!(subject.offers().profile && subject.offers().engine.handshake().is_some());
     subject = with_patience(&subject, Duration::from_secs(10)).await;
     let mut verdicts = verdicts(&subject, cases()).await;
     verdicts.retain(|(_, verdict)| *verdict != Verdict::Ok);
@@ -62,6 +64,8 @@ enum Lie {
     Talkative,
     WrongArguments,
     WrongAck,
+    /// Everybody hears everything.
+    Leaky,
     Chat,
 }
 
@@ -90,6 +94,7 @@ impl Handler for Liar {
         if self.0 == Lie::Talkative {
             emit("hello", "[]");
         }
+        socket.join("everybody");
         let mut held = None;
         while let Some(mut event) = events.recv().await {
             let json = event.args().json().to_owned();
@@ -106,6 +111,12 @@ impl Handler for Liar {
                 ("message", _) => emit("message-back", &json),
                 ("message-with-ack", Lie::WrongAck) => drop(event.ack(&"something else")),
                 ("message-with-ack", _) => drop(event.ack_args(&event.args().clone())),
+                ("join" | "leave", Lie::Leaky) => drop(event.ack(&true)),
+                ("to-room" | "to-room-except", Lie::Leaky) => {
+                    let value = format!("[{}]", event.args().raw(1).unwrap());
+                    let value = Outgoing::raw("room", value).unwrap();
+                    socket.namespace().emit("everybody", &value);
+                }
                 _ => {}
             }
         }
@@ -151,6 +162,11 @@ async fn lies_are_found_out() {
     all_failed(&judge(Lie::WrongArguments, |_| (), None, &[plain, "ext.text.websocket"]).await, 2);
     all_failed(&judge(Lie::Swapped, |_| (), None, &["ext.order.websocket"]).await, 1);
     all_failed(&judge(Lie::WrongAck, |_| (), None, &["sio5.message.ack", "ext.ack.big"]).await, 2);
+    let rooms = judge(Lie::Leaky, |_| (), None, &["ext.rooms"]).await;
+    let (lobby, rooms): (Vec<_>, Vec<_>) =
+        rooms.into_iter().partition(|(id, _)| *id == "ext.rooms.everybody");
+    all_failed(&rooms, 4);
+    assert!(matches!(lobby[0].1, Verdict::Unimplemented(_)), "{lobby:?}");
     let talkative = judge(Lie::Talkative, |_| (), None, &[plain, "sio5.message.ack"]).await;
     all_failed(&talkative, 2);
     // No namespace but one, and times that are not those of the profile.
@@ -181,6 +197,53 @@ async fn a_chat_server_is_not_blamed_for_being_none_of_the_suites() {
             None => assert!(matches!(invalid, Verdict::Unimplemented(_)), "{invalid:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_transport_that_is_not_offered_is_nobodys_fault() {
+    let off: [fn(&mut ServerConfig); 2] =
+        [|config| config.polling = false, |config| config.websocket = false];
+    for off in off {
+        let verdicts = judge(Lie::Chat, off, Some("{}"), &["eio4", "sio5", "ext"]).await;
+        let failed = |(_, verdict): &&(_, Verdict)| matches!(verdict, Verdict::Failed(_));
+        let failed: Vec<_> = verdicts.iter().filter(failed).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+        let passed = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Ok).count();
+        assert!(passed >= 10, "{verdicts:#?}");
+    }
+}
+
+/// Answers every request with that handshake and nothing else.
+async fn stub(listener: TcpListener, body: &str) {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    while let Ok((mut stream, _)) = listener.accept().await {
+        read_head(&mut stream).await;
+        let _gone = stream.write_all(answer.as_bytes()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_broken_handshake_fails_what_needs_it_and_long_answers_are_cut() {
+    let long = "x".repeat(100_000);
+    let times = r#""upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000"#;
+    let body = format!("0{{\"sid\":\"abc\",{times},\"{long}\":1}}");
+    let serve = |listener| drop(tokio::spawn(async move { stub(listener, &body).await }));
+    let subject = discover(serve, None).await;
+    let mut polling = cases();
+    polling.retain(|case| case.id == "sio5.handshake.polling");
+    let verdict = &verdicts(&subject, polling).await[0].1;
+    assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
+    assert!(verdict.reason().contains("the handshake has the keys"), "{verdict:?}");
+    assert!(verdict.reason().len() < 2_000);
+    // What is no handshake at all is no server.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(stub(listener, "<html>"));
+    let error = Subject::discover(Target::new(url.parse().unwrap())).await.unwrap_err();
+    assert!(error.contains("no Engine.IO there") && error.contains("<html>"), "{error}");
 }
 
 #[tokio::test]

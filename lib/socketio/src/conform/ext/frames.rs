@@ -22,6 +22,8 @@ table! { FRAMES, Ext,
     "ext.frame.length", "a length of 2^63 closes with 1002 or 1009" => length,
     "ext.frame.close-code", "an invalid close code closes with 1002" => invalid_close_code,
     "ext.frame.utf8", "text that is not UTF-8 closes with 1007" => utf8,
+    "ext.frame.surrogate", "half a surrogate pair in bytes closes with 1007" => surrogate,
+    "ext.frame.split-character", "a character in two fragments is one" => split_character,
     "ext.frame.too-long",
         "a message over the announced limit closes with 1009 at its header" => too_long,
     "ext.frame.endless", "endless empty fragments are cut off" => endless,
@@ -29,9 +31,6 @@ table! { FRAMES, Ext,
 
 impl Cx {
     async fn fresh(&self) -> Outcome<Ws> {
-        if self.subject.offers().websocket.is_none() {
-            return unimplemented("no websocket");
-        }
         Ok(self.open().await?.0)
     }
 
@@ -120,10 +119,26 @@ async fn utf8(cx: &Cx) -> Outcome {
     cx.ends(&raw(0x81, b"42[\"\xC3\x28\"]"), &[close_code::INVALID_DATA]).await
 }
 
+async fn surrogate(cx: &Cx) -> Outcome {
+    cx.ends(&raw(0x81, b"42[\"\xED\xA0\x80\"]"), &[close_code::INVALID_DATA]).await
+}
+
+async fn split_character(cx: &Cx) -> Outcome {
+    let mut ws = cx.fresh().await?;
+    let (first, second) = "40/no\u{1f468}where,".as_bytes().split_at(7);
+    ws.send_bytes(&raw(0x01, first)).await?;
+    ws.send_bytes(&raw(0x80, second)).await?;
+    let answer = ws.packet().await?;
+    if answer.starts_with("44/no\u{1f468}where,") {
+        return Ok(());
+    }
+    failed(format!("a CONNECT cut inside a character was answered by {answer:?}"))
+}
+
 async fn too_long(cx: &Cx) -> Outcome {
-    let limit = match &cx.subject.offers().websocket {
-        Some(handshake) if handshake.max_payload > 0 => handshake.max_payload,
-        _ => return unimplemented("no limit is announced"),
+    let limit = match cx.needs_websocket()?.max_payload {
+        0 => return unimplemented("no limit is announced"),
+        limit => limit,
     };
     let announced = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
     let header = Header::new(Opcode::Binary, announced, Some([1, 2, 3, 4]));

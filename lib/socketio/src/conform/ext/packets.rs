@@ -1,8 +1,7 @@
 //! Packets that a connected client should not send.
 
-use crate::conform::frames::Frame;
 use crate::conform::socket::closes_after;
-use crate::conform::{Cx, Outcome, failed, non_strict, table, unimplemented};
+use crate::conform::{Cx, Outcome, failed, non_strict, table};
 use crate::ws::Opcode;
 
 table! { PACKETS, Ext,
@@ -16,10 +15,6 @@ table! { PACKETS, Ext,
     "ext.packet.empty", "an event without a name closes" => empty,
     "ext.packet.stranger", "an event before CONNECT closes" => stranger,
     "ext.packet.unasked-ack", "an acknowledgement that nobody asked for is ignored" => unasked_ack,
-    "ext.connect.twice", "a second CONNECT does not begin a second life" => twice,
-    "ext.connect.again", "a namespace can be left and connected again" => again,
-    "ext.connect.many", "a thousand unknown namespaces are refused one by one, or cut off" => many,
-    "ext.connect.error", "a refusal is an object with a message" => error_shape,
 }
 
 // The last one: a server that dies of it fails nothing else.
@@ -95,9 +90,6 @@ async fn nested(cx: &Cx) -> Outcome {
 }
 
 async fn stranger(cx: &Cx) -> Outcome {
-    if cx.subject.offers().websocket.is_none() {
-        return unimplemented("no websocket");
-    }
     let (mut ws, _) = cx.open().await?;
     ws.send(&format!("42{}[\"message\"]", cx.prefix())).await?;
     ws.closes().await.map(|_| ())
@@ -109,75 +101,4 @@ async fn unasked_ack(cx: &Cx) -> Outcome {
     ws.send("430[1]").await?;
     ws.send("42[\"message\",1]").await?;
     ws.expect("42[\"message-back\",1]").await
-}
-
-async fn twice(cx: &Cx) -> Outcome {
-    let mut ws = cx.inside().await?;
-    let auth = cx.subject.target().auth.as_deref().unwrap_or_default();
-    ws.send(&format!("40{}{auth}", cx.prefix())).await?;
-    ws.send("40/nowhere,").await?;
-    loop {
-        match ws.next().await? {
-            Frame::Text(text) if text.starts_with("44/nowhere,") => return Ok(()),
-            Frame::Text(text) if text.starts_with(&format!("40{}{{", cx.prefix())) => {
-                return failed(format!("a second CONNECT was granted: {text}"));
-            }
-            Frame::Closed(_) => return Ok(()),
-            Frame::Text(text) if text == "2" => ws.send("3").await?,
-            Frame::Text(_) | Frame::Binary(_) => {}
-        }
-    }
-}
-
-async fn again(cx: &Cx) -> Outcome {
-    let mut ws = cx.inside_profile().await?;
-    ws.send("41").await?;
-    // Some servers act on a DISCONNECT a turn later: an unknown namespace gives them that turn.
-    ws.send("40/nowhere,").await?;
-    ws.packet().await?;
-    ws.send("40{\"again\":true}").await?;
-    let granted = ws.packet().await?;
-    if !granted.starts_with("40{\"sid\":\"") {
-        return failed(format!("connecting again was answered by {granted:?}"));
-    }
-    ws.expect("42[\"auth\",{\"again\":true}]").await?;
-    ws.send("42[\"message\",1]").await?;
-    ws.expect("42[\"message-back\",1]").await
-}
-
-async fn many(cx: &Cx) -> Outcome {
-    const NAMESPACES: usize = 1_000;
-    if cx.subject.offers().websocket.is_none() {
-        return unimplemented("no websocket");
-    }
-    let (mut ws, _) = cx.open().await?;
-    for number in 0..NAMESPACES {
-        ws.send(&format!("40/nowhere-{number},")).await?;
-    }
-    let mut refused = 0;
-    while refused < NAMESPACES {
-        match ws.next().await? {
-            Frame::Text(text) if text == "2" => ws.send("3").await?,
-            Frame::Text(text) if text.starts_with(&format!("44/nowhere-{refused},")) => {
-                refused += 1
-            }
-            Frame::Closed(_) => return Ok(()),
-            frame => return failed(format!("namespace {refused} was answered by {frame:?}")),
-        }
-    }
-    Ok(())
-}
-
-async fn error_shape(cx: &Cx) -> Outcome {
-    if cx.subject.offers().websocket.is_none() {
-        return unimplemented("no websocket");
-    }
-    let (mut ws, _) = cx.open().await?;
-    ws.send("40/nowhere,{\"token\":\"x\"}").await?;
-    let answer = ws.packet().await?;
-    let json = answer.strip_prefix("44/nowhere,").unwrap_or_default();
-    match serde_json::from_str::<serde_json::Value>(json) {
-        Ok(error) if error["message"].is_string() => Ok(()),
-        _ => failed(format!("{answer:?} is no refusal with a message")),
-    }
 }

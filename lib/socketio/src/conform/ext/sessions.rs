@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use http::{Method, StatusCode};
 
+use crate::conform::wire::{Answer, POLLING, parse_handshake};
 use crate::conform::{Cx, Outcome, failed, non_strict, table, unimplemented};
 
 table! { SESSIONS, Ext,
@@ -14,7 +15,9 @@ table! { SESSIONS, Ext,
     "ext.session.websocket-poll",
         "a session that began on a websocket cannot be polled" => foreign_poll,
     "ext.session.post-limit", "a body over the announced limit is refused" => post_limit,
+    "ext.session.utf8", "a body that is not UTF-8 is refused" => not_utf8,
     "ext.session.preflight", "a preflight is answered when other origins are allowed" => preflight,
+    "ext.session.origin", "a page of another origin may read what it may ask for" => other_origin,
 }
 
 async fn version_three(cx: &Cx) -> Outcome {
@@ -50,13 +53,13 @@ async fn session_ids(cx: &Cx) -> Outcome {
     const SESSIONS: usize = 50;
     let mut ids = HashSet::new();
     for _ in 0..SESSIONS {
-        let sid = match cx.subject.offers().polling {
-            Some(_) => {
+        let sid = match cx.needs_polling() {
+            Ok(_) => {
                 let sid = cx.session().await?;
                 cx.tidy_up().await;
                 sid
             }
-            None => cx.websocket_handshake().await?.sid,
+            Err(_) => parse_handshake(&cx.open().await?.1)?.sid,
         };
         // 128 bits are 22 characters of base64; the reference has 15 bytes in 20.
         if sid.len() < 16 {
@@ -71,7 +74,7 @@ async fn session_ids(cx: &Cx) -> Outcome {
 
 async fn foreign_poll(cx: &Cx) -> Outcome {
     let (mut ws, text) = cx.open().await?;
-    let sid = crate::conform::wire::parse_handshake(&text)?.sid;
+    let sid = parse_handshake(&text)?.sid;
     cx.get(&sid).await?.is_refused()?;
     cx.post(&sid, "40").await?.is_refused()?;
     ws.send("40/nowhere,").await?;
@@ -79,9 +82,7 @@ async fn foreign_poll(cx: &Cx) -> Outcome {
 }
 
 async fn post_limit(cx: &Cx) -> Outcome {
-    let Some(handshake) = &cx.subject.offers().polling else {
-        return unimplemented("no polling");
-    };
+    let handshake = cx.needs_polling()?;
     if handshake.max_payload == 0 {
         return unimplemented("no limit is announced");
     }
@@ -99,13 +100,74 @@ async fn post_limit(cx: &Cx) -> Outcome {
     }
 }
 
+async fn not_utf8(cx: &Cx) -> Outcome {
+    let sid = cx.session().await?;
+    let query = format!("{POLLING}&sid={sid}");
+    let body = b"442[\"message\",\"\xC3\x28\xED\xA0\x80\"]";
+    // A server may hang up on it.
+    let Ok(answer) = cx.request_with(Method::POST, &query, &[], Some(body)).await else {
+        return Ok(());
+    };
+    if answer.status.is_success() {
+        return non_strict("a body that is not UTF-8 was taken");
+    }
+    answer.is_refused()
+}
+
+/// Nobody's page, which a server that allows every origin allows too.
+const FOREIGN: &str = "http://conform.invalid";
+
+/// Whether a browser would let that page read the answer (Fetch standard, "CORS check").
+fn is_readable(answer: &Answer) -> Outcome<bool> {
+    let header = |name: &str| answer.headers.get(name).map(|value| value.as_bytes());
+    let credentials = header("access-control-allow-credentials") == Some(b"true");
+    match header("access-control-allow-origin") {
+        None => Ok(false),
+        Some(b"*") if credentials => {
+            failed("every origin is allowed with credentials, which browsers refuse")
+        }
+        Some(origin) => Ok(origin == b"*" || origin == FOREIGN.as_bytes()),
+    }
+}
+
 async fn preflight(cx: &Cx) -> Outcome {
-    let answer = cx.request(Method::OPTIONS, "EIO=4&transport=polling", None).await?;
+    cx.needs_polling()?;
+    let headers = [
+        ("origin", FOREIGN),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type"),
+    ];
+    let answer = cx.request_with(Method::OPTIONS, POLLING, &headers, None).await?;
     if answer.status.is_server_error() {
         return failed(format!("OPTIONS was answered by {}", answer.status));
     }
-    if answer.headers.contains_key("access-control-allow-methods") {
-        return Ok(());
+    if !is_readable(&answer)? {
+        return unimplemented(NO_OTHER_ORIGIN);
     }
-    unimplemented(format!("OPTIONS without an origin was answered by {}", answer.status))
+    if !answer.status.is_success() {
+        return failed(format!("the origin is allowed, and refused with {}", answer.status));
+    }
+    let methods = answer.headers.get("access-control-allow-methods");
+    let methods = methods.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // POST is a method that needs no permission, and yet is meant to be listed.
+    match methods.is_empty() || methods.contains("POST") || methods.contains('*') {
+        true => Ok(()),
+        false => failed(format!("a POST is not allowed, only {methods:?}")),
+    }
+}
+
+const NO_OTHER_ORIGIN: &str = "pages of other origins are not allowed";
+
+async fn other_origin(cx: &Cx) -> Outcome {
+    cx.needs_polling()?;
+    let opened = cx.request_with(Method::GET, POLLING, &[("origin", FOREIGN)], None).await?;
+    if opened.status == StatusCode::FORBIDDEN || !is_readable(&opened)? {
+        return unimplemented(NO_OTHER_ORIGIN);
+    }
+    let query = format!("{POLLING}&sid={}", parse_handshake(&opened.body)?.sid);
+    let posted = cx.request_with(Method::POST, &query, &[("origin", FOREIGN)], Some(b"1")).await?;
+    match is_readable(&posted)? {
+        true => Ok(()),
+        false => failed("the page may read the handshake, and not the answer to its packets"),
+    }
 }
