@@ -11,6 +11,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::body::ResponseBody;
@@ -120,10 +121,20 @@ async fn wait(mut pending: PendingPoll) -> Result<Response<ResponseBody>, Reject
         answer.map_or(Poll::Pending, Poll::Ready)
     });
     let answer = if session.is_probing() {
-        timeout(PROBING_HOLD, answer).await.unwrap_or_else(|_| {
-            session.queue().end_poll();
-            Polled::Released(Release::Noop)
-        })
+        // What a starved machine has let arrive meanwhile is looked at once more: the websocket's
+        // task goes first.
+        let moved = async {
+            sleep(PROBING_HOLD).await;
+            yield_now().await;
+        };
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = moved => {
+                session.queue().end_poll();
+                Polled::Released(Release::Noop)
+            }
+        }
     } else {
         answer.await
     };

@@ -257,10 +257,23 @@ impl Session {
             && self.upgrade.compare_exchange(NO_UPGRADE, CLAIMED, new, old).is_ok()
     }
 
-    /// The websocket works: a poll that is pending ends, so that the client can move.
-    pub(super) fn begin_probing(&self) {
+    /// The websocket works: polls that come from now on are held for the client's move. Answers
+    /// the number of the poll that waits, if one does.
+    pub(super) fn begin_probing(&self) -> Option<u32> {
         self.upgrade.store(PROBING, Ordering::Release);
-        self.release_poll(Release::Noop);
+        let queue = self.queue();
+        queue.is_polled().then(|| queue.polls())
+    }
+
+    /// Ends the poll with that number, if it still waits, so that the client can move.
+    pub(super) fn release_poll_before_move(&self, number: u32) {
+        let mut queue = self.queue();
+        let waits = queue.is_polled() && queue.polls() == number;
+        let waker = if waits { queue.release(Release::Noop) } else { None };
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// The attempt has failed: polling goes on, another attempt may come.

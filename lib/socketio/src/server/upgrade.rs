@@ -69,8 +69,13 @@ pub(super) async fn attempt(session: Arc<Session>, upgrade: OnUpgrade) {
     let mut websocket = Websocket::new(upgraded, &session.registry.config);
     let moved = timeout_at(by, async {
         probe(&mut websocket, b"2probe").await?;
+        // Before the answer is written: a client that has it may move at once, and a poll of its
+        // own that comes then must not be released as one that waited for the answer.
+        let waits = session.begin_probing();
         websocket.write(Bytes::from_static(PROBED)).await.ok()?;
-        session.begin_probing();
+        if let Some(poll) = waits {
+            session.release_poll_before_move(poll);
+        }
         probe(&mut websocket, b"5").await
     });
     if moved.await.is_ok_and(|moved| moved.is_some()) {
