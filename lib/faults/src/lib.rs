@@ -6,6 +6,8 @@
 mod lines;
 mod process;
 mod proxy;
+#[cfg(unix)]
+mod shell;
 mod signal;
 
 pub use process::{ExitedEarly, LISTEN, ServerCommand, ServerError, ServerProcess};
@@ -13,3 +15,5 @@ pub use proxy::{Cut, Proxy, SCRIPTS_MAX, Then, Way, Weather};
 #[cfg(unix)]
 pub use signal::wait_until_gone;
 pub use signal::{Signal, pid_in, send_signal};
+#[cfg(unix)]
+pub use shell::ShellProcess;

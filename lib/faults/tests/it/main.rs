@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
 mod proxy;
+mod shell;
 
 use std::time::{Duration, Instant};
 
