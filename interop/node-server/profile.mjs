@@ -5,7 +5,9 @@ import { createServer } from "node:http";
 import { Server as EngineServer } from "engine.io";
 import { Server } from "socket.io";
 
-const timings = { pingInterval: 300, pingTimeout: 200, maxPayload: 1e6, maxHttpBufferSize: 1e6 };
+// Pages of any origin may ask, so that the cases about them apply too.
+const cors = { origin: "*" };
+const timings = { pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1e6, cors };
 const http = createServer();
 
 const io = new Server(http, timings);

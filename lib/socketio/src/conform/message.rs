@@ -14,11 +14,9 @@ impl Cx {
         if offers.echo || offers.profile {
             return Ok(());
         }
-        let path = &self.subject.target().engine_path;
-        match self.offered().handshake() {
-            Some(_) => unimplemented(format!("no echo at {path}")),
-            None => unimplemented(format!("no Engine.IO at {path}")),
-        }
+        // Where there is nothing at all, that is the reason.
+        self.needs_polling().and(self.needs_websocket())?;
+        unimplemented(format!("no echo at {}", self.subject.target().engine_path))
     }
 
     /// A message goes there and back, where messages are echoed.

@@ -1,7 +1,7 @@
 //! The cases of the public protocol suites, and more, as a black-box check of any server.
 //!
 //! ```text
-//! Subject::discover(Target) -> what it offers      cases() -> Case::check(&subject) -> Verdict
+//! Subject::discover(Target) -> what it offers    check_all(&subject, cases(), ...) -> Verdicts
 //! ```
 //!
 //! The cases of suites `Eio4` and `Sio5` are those of the Engine.IO v4 and the Socket.IO v5
@@ -52,6 +52,8 @@ mod wire;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, Stream, StreamExt as _};
 
 pub use subject::{Offer, Offered, Offers, Subject, Target};
 
@@ -223,7 +225,7 @@ const CASE_WAIT_MAX: Duration = Duration::from_secs(60);
 impl Case {
     /// Tries the server. Never fails and never takes longer than a minute and the heartbeats that
     /// it is about.
-    pub async fn check(&self, subject: &Subject) -> (Verdict, Duration) {
+    async fn check(&self, subject: &Subject) -> (Verdict, Duration) {
         let started = Instant::now();
         let endpoint = match self.suite {
             Suite::Eio4 => Endpoint::Engine,
@@ -248,6 +250,40 @@ pub fn cases() -> Vec<Case> {
     let profile = [ext::ORDER, ext::EVENTS, ext::ROOMS, ext::FATAL];
     let ext = [before, profile].concat().concat();
     [engine::EIO4, engine::SIO5, socket::SIO5, &ext].concat()
+}
+
+/// What came of a case.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The case.
+    pub case: Case,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Tries these cases in their order, so many at once, and yields each in its turn. The one that a
+/// server may die of is tried when all others are over.
+pub fn check_all(
+    subject: &Subject,
+    cases: Vec<Case>,
+    at_once: usize,
+) -> impl Stream<Item = Checked> + Send + use<> {
+    let is_fatal = |case: &Case| ext::FATAL.iter().any(|fatal| fatal.id == case.id);
+    let (fatal, others): (Vec<_>, Vec<_>) = cases.into_iter().partition(is_fatal);
+    let check = {
+        let subject = subject.clone();
+        move |case: Case| {
+            let subject = subject.clone();
+            async move {
+                let (verdict, took) = case.check(&subject).await;
+                Checked { case, verdict, took }
+            }
+        }
+    };
+    let others = stream::iter(others).map(check.clone()).buffered(at_once.max(1));
+    others.chain(stream::iter(fatal).then(check))
 }
 
 /// A table of cases.

@@ -73,12 +73,12 @@ impl Offer {
         }
     }
 
-    /// The handshake; else why a case that needs it cannot pass.
-    pub(super) fn needed(&self, what: &str) -> Outcome<&Handshake> {
+    /// Its name where it is there, and why where it is broken.
+    fn fact(&self, name: &str) -> Option<String> {
         match self {
-            Self::Handshake(handshake) => Ok(handshake),
-            Self::Broken(why) => failed(format!("{what}: {why}")),
-            Self::Absent(why) => unimplemented(format!("no {what}: {why}")),
+            Self::Handshake(_) => Some(name.to_owned()),
+            Self::Broken(why) => Some(format!("{name} (broken: {why})")),
+            Self::Absent(_) => None,
         }
     }
 
@@ -149,10 +149,9 @@ impl Offers {
     #[must_use]
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let transports = |offered: &Offered| {
-            let of = |offer: &Offer, name| offer.handshake().map(|_| name);
-            let found = [of(&offered.polling, "polling"), of(&offered.websocket, "websocket")];
-            let upgrades = offered.upgrades().then_some("upgrade");
-            let found: Vec<&str> = found.into_iter().flatten().chain(upgrades).collect();
+            let found = [offered.polling.fact("polling"), offered.websocket.fact("websocket")];
+            let upgrades = offered.upgrades().then(|| "upgrade".to_owned());
+            let found: Vec<String> = found.into_iter().flatten().chain(upgrades).collect();
             if found.is_empty() { "none".to_owned() } else { found.join(", ") }
         };
         let mut facts = vec![("Socket.IO", transports(&self.socket))];
@@ -192,10 +191,8 @@ struct Inner {
     offers: Offers,
 }
 
-const UNKNOWN: Offered = Offered {
-    polling: Offer::Absent(String::new()),
-    websocket: Offer::Absent(String::new()),
-};
+const UNKNOWN: Offered =
+    Offered { polling: Offer::Absent(String::new()), websocket: Offer::Absent(String::new()) };
 const NOTHING: Offers =
     Offers { socket: UNKNOWN, engine: UNKNOWN, echo: false, refused: None, profile: false };
 

@@ -8,11 +8,11 @@ use http::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::frames::{Frame, Ws};
-use super::subject::Offered;
+use super::subject::{Offer, Offered};
 use super::{Cx, Outcome, Stop, failed, unimplemented};
 use crate::client::ConnectError;
 use crate::client::http::{HttpConnection, open_websocket, request};
-use crate::engine::Handshake;
+use crate::engine::{Handshake, SEPARATOR};
 use crate::ws::{Decoder, Limits, Role};
 
 /// Longest answer that is read: more than the suites' payload in base64.
@@ -172,6 +172,31 @@ impl Cx {
         Ok(parse_handshake(&self.polling_text().await?)?.sid)
     }
 
+    /// The packets of one poll besides pings, which are answered.
+    pub(super) async fn polled(&self, sid: &str) -> Outcome<Vec<String>> {
+        let answer = self.get(sid).await?;
+        if !answer.status.is_success() {
+            return failed(format!("a poll was answered by {}", answer.status));
+        }
+        let mut packets = Vec::new();
+        for packet in answer.body.split(char::from(SEPARATOR)) {
+            match packet {
+                "2" => self.post(sid, "3").await?.is("ok")?,
+                packet => packets.push(packet.to_owned()),
+            }
+        }
+        Ok(packets)
+    }
+
+    /// Polls until so many packets have come, besides pings.
+    pub(super) async fn poll_packets(&self, sid: &str, count: usize) -> Outcome<Vec<String>> {
+        let mut packets = Vec::new();
+        while packets.len() < count {
+            packets.extend(self.polled(sid).await?);
+        }
+        Ok(packets)
+    }
+
     /// The target's own handshakes, which discovery has seen.
     pub(super) fn offered(&self) -> &Offered {
         match self.endpoint {
@@ -181,11 +206,27 @@ impl Cx {
     }
 
     pub(super) fn needs_polling(&self) -> Outcome<&Handshake> {
-        self.offered().polling.needed("polling")
+        self.needs(&self.offered().polling, "polling")
     }
 
     pub(super) fn needs_websocket(&self) -> Outcome<&Handshake> {
-        self.offered().websocket.needed("websocket")
+        self.needs(&self.offered().websocket, "websocket")
+    }
+
+    /// The handshake of that transport; else why a case that needs it cannot pass.
+    fn needs<'a>(&self, offer: &'a Offer, name: &str) -> Outcome<&'a Handshake> {
+        let path = match self.endpoint {
+            Endpoint::Socket => &self.subject.target().socket_path,
+            Endpoint::Engine => &self.subject.target().engine_path,
+        };
+        match offer {
+            Offer::Handshake(handshake) => Ok(handshake),
+            Offer::Broken(why) => failed(format!("{name}: {why}")),
+            Offer::Absent(_) if self.offered().handshake().is_none() => {
+                unimplemented(format!("no Engine.IO at {path}"))
+            }
+            Offer::Absent(_) => unimplemented(format!("no {name} at {path}")),
+        }
     }
 
     pub(super) fn needs_upgrade(&self) -> Outcome {

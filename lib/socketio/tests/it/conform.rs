@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::stream;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use trialogue_socketio::Outgoing;
-use trialogue_socketio::conform::{Case, Subject, Target, Verdict, cases};
+use trialogue_socketio::conform::{Case, Subject, Target, Verdict, cases, check_all};
 use trialogue_socketio::server::{
     ConnectRequest, Events, Handler, Refusal, Server, ServerConfig, Socket,
 };
@@ -33,11 +32,8 @@ async fn discover(serve: impl FnOnce(TcpListener), auth: Option<&str>) -> Subjec
 
 /// What came of each case.
 async fn verdicts(subject: &Subject, cases: Vec<Case>) -> Vec<(&'static str, Verdict)> {
-    stream::iter(cases)
-        .map(|case| async move { (case.id, case.check(subject).await.0) })
-        .buffered(AT_ONCE)
-        .collect()
-        .await
+    let checked = check_all(subject, cases, AT_ONCE);
+    checked.map(|checked| (checked.case.id, checked.verdict)).collect().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 use crate::conform::frames::Frame;
 use crate::conform::socket::{NO_PROFILE, PLACES};
 use crate::conform::{Cx, Outcome, failed, non_strict, table, unimplemented};
-use crate::engine::SEPARATOR;
 
 table! { EVENTS, Ext,
     "ext.ack.big-id", "an acknowledgement id of 2^53 - 1 comes back" => big_ack_id,
@@ -30,31 +29,6 @@ impl Cx {
             return Ok(sid);
         }
         failed(format!("CONNECT over polling was answered by {packets:?}"))
-    }
-
-    /// The packets of one poll besides pings, which are answered.
-    pub(super) async fn polled(&self, sid: &str) -> Outcome<Vec<String>> {
-        let answer = self.get(sid).await?;
-        if !answer.status.is_success() {
-            return failed(format!("a poll was answered by {}", answer.status));
-        }
-        let mut packets = Vec::new();
-        for packet in answer.body.split(char::from(SEPARATOR)) {
-            match packet {
-                "2" => self.post(sid, "3").await?.is("ok")?,
-                packet => packets.push(packet.to_owned()),
-            }
-        }
-        Ok(packets)
-    }
-
-    /// Polls until so many packets have come, besides pings.
-    pub(super) async fn poll_packets(&self, sid: &str, count: usize) -> Outcome<Vec<String>> {
-        let mut packets = Vec::new();
-        while packets.len() < count {
-            packets.extend(self.polled(sid).await?);
-        }
-        Ok(packets)
     }
 
     async fn polling_echo(&self, send: &str, expect: &[&str]) -> Outcome {
