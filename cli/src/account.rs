@@ -11,6 +11,7 @@ use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
 use trialogue_client::{Credentials, Dialect, Http, HttpConfig, Rest};
 use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
+use trialogue_socketio::client::RootCertificates;
 use url::Url;
 
 use crate::args::Global;
@@ -206,6 +207,13 @@ fn profiles() -> anyhow::Result<Profiles> {
     let folder = folder.or_else(Profiles::usual_folder);
     let nowhere = || Failure::usage(format!("there is no home folder: set {DATA_VARIABLE}"));
     Ok(Profiles::at(folder.ok_or_else(nowhere)?))
+}
+
+/// Whom a connection without an account trusts over TLS.
+pub(crate) fn roots(global: &Global) -> anyhow::Result<RootCertificates> {
+    // No token goes anywhere here.
+    let global = Global { plain_http: true, ..global.clone() };
+    Ok(http(&global, &Url::parse(SERVER)?)?.roots())
 }
 
 fn http(global: &Global, server: &Url) -> anyhow::Result<Http> {

@@ -16,6 +16,12 @@ impl Exit {
     pub(crate) const DONE: Self = Self(0);
     /// Something that should not happen.
     pub(crate) const UNEXPECTED: Self = Self(1);
+    /// Of a verb that judges (SCENARIOS §10): something is not as it should be.
+    pub(crate) const FAILED: Self = Self(1);
+    /// Of a verb that judges: there was nothing to judge, because it could not be reached or started.
+    pub(crate) const COULD_NOT_RUN: Self = Self(3);
+    /// Of a verb that judges: it ran, and nothing follows from it.
+    pub(crate) const INCONCLUSIVE: Self = Self(4);
     /// The command line does not make sense; nothing was tried.
     pub(crate) const USAGE: Self = Self(2);
     /// There is no token, or none that the server takes.
@@ -33,6 +39,12 @@ impl Exit {
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// 128 + SIGTERM.
     pub(crate) const TERMINATED: Self = Self(143);
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {}", self.0)
+    }
 }
 
 impl From<Exit> for ExitCode {

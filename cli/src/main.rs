@@ -16,6 +16,7 @@ mod password;
 #[cfg(unix)]
 mod play;
 mod prompt;
+mod reports;
 mod signals;
 mod verb;
 
@@ -78,7 +79,7 @@ async fn run(verb: Verb, context: &Context, out: &mut Out) -> Exit {
         tokio::select! {
             done = &mut verb => done,
             signal = signals.next() => {
-                context.shutdown.cancel();
+                context.stop(signal);
                 if !tidies_up {
                     return signal;
                 }

@@ -81,6 +81,18 @@ impl Out {
         let _ = write!(self.stderr, "{question}").and_then(|()| self.stderr.flush());
     }
 
+    /// The last line of a verb that judges, when all is not well; answers the exit code.
+    pub(crate) fn verdict(&mut self, exit: Exit, code: &str, message: &str) -> Exit {
+        if exit != Exit::DONE {
+            if self.json {
+                print_error(&mut self.stderr, true, code, message);
+            } else {
+                let _ = writeln!(self.stderr, "{exit}: {}", sanitize::line(message));
+            }
+        }
+        exit
+    }
+
     /// The last line of a verb that failed; answers the exit code.
     pub(crate) fn error(&mut self, error: &anyhow::Error) -> Exit {
         let (exit, code) = exit::of(error);

@@ -4,6 +4,7 @@ mod book;
 mod chats;
 mod check;
 mod completions;
+mod conform;
 #[cfg(unix)]
 mod db;
 #[cfg(unix)]
@@ -31,6 +32,8 @@ mod send;
 mod serve;
 mod whoami;
 
+use std::sync::OnceLock;
+
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
@@ -45,12 +48,25 @@ pub(crate) struct Context {
     pub(crate) global: Global,
     /// Cancelled by Ctrl-C and SIGTERM; only a verb that [`Verb::tidies_up`] lives to see it.
     pub(crate) shutdown: CancellationToken,
+    /// Which of the two it was.
+    signal: OnceLock<Exit>,
 }
 
 impl Context {
     /// A context that nobody has asked to end yet.
     pub(crate) fn new(global: Global) -> Self {
-        Self { global, shutdown: CancellationToken::new() }
+        Self { global, shutdown: CancellationToken::new(), signal: OnceLock::new() }
+    }
+
+    /// Asks the verb to end, because of this signal.
+    pub(crate) fn stop(&self, signal: Exit) {
+        let _first_one_stands = self.signal.set(signal);
+        self.shutdown.cancel();
+    }
+
+    /// The exit code of a verb that was asked to end.
+    pub(crate) fn stopped(&self) -> Exit {
+        self.signal.get().copied().unwrap_or(Exit::INTERRUPTED)
     }
 
     /// Gives up when `--timeout` is over.
@@ -121,6 +137,8 @@ pub(crate) enum Verb {
     Run(run::Args),
     /// Check scenario files without running them
     Check(check::Args),
+    /// Check how well a Socket.IO server keeps to the protocol, ours or any other
+    Conform(Box<conform::Args>),
     /// Print the JSON Schema of our files, for editors
     Schema(schema::Args),
     /// Write the man pages into a folder
@@ -162,6 +180,7 @@ impl Verb {
             #[cfg(unix)]
             Self::Run(args) => run::run(args, context, out).await,
             Self::Check(args) => check::run(&args, context, out),
+            Self::Conform(args) => conform::run(*args, context, out).await,
             Self::Schema(args) => schema::run(&args, out),
             Self::Man(args) => man::run(&args, out),
             Self::Serve(args) => serve::run(*args, context, out).await,
@@ -175,7 +194,7 @@ impl Verb {
         if matches!(self, Self::Demo(_) | Self::Run(_)) {
             return true;
         }
-        self.is_service()
+        self.is_service() || matches!(self, Self::Conform(_))
     }
 
     /// What is logged when neither `-q` nor `-v` says otherwise.

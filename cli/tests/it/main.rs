@@ -6,6 +6,8 @@
 )]
 
 mod binary;
+#[cfg(unix)]
+mod conform;
 mod db;
 #[cfg(unix)]
 mod demo;

@@ -82,6 +82,11 @@ impl Story {
         Self { server: Some(server), url, database, data, transcript: String::new(), names }
     }
 
+    /// Where the server is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The verb as this person's terminal runs it.
     pub(crate) fn command(&self, who: &str, args: &[&str]) -> Command {
         let mut command = trialogue();

@@ -210,7 +210,7 @@ impl Http {
     }
 
     /// Whom a socket to the same server trusts.
-    pub(crate) fn roots(&self) -> RootCertificates {
+    pub fn roots(&self) -> RootCertificates {
         self.roots.clone()
     }
 

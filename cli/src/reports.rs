@@ -1,0 +1,113 @@
+//! `--report`: results as files for other programs, written whatever ends the verb.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use trialogue_report::format::Format;
+use trialogue_report::results::Results;
+
+use crate::exit::Failure;
+use crate::out::{Out, closed};
+
+/// Flags of a verb that has results.
+#[derive(clap::Args)]
+pub(crate) struct ReportArgs {
+    /// Write the results as junit=FILE, json=FILE, tap=FILE or md=FILE; - is standard output
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_delimiter = ',')]
+    reports: Vec<Report>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq)]
+struct Report {
+    format: Format,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    Stdout,
+    File(PathBuf),
+}
+
+impl FromStr for Report {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = || Format::ALL.map(Format::name).join(", ");
+        let (name, place) = text.split_once('=').ok_or("it is FORMAT=FILE, as in junit=out.xml")?;
+        let format = Format::ALL.into_iter().find(|format| format.name() == name);
+        let format = format.ok_or_else(|| format!("no format {name:?}: {}", names()))?;
+        let place = match place {
+            "" => return Err(format!("{name}= names no file")),
+            "-" => Place::Stdout,
+            file => Place::File(file.into()),
+        };
+        Ok(Self { format, place })
+    }
+}
+
+/// Where the results go, known to be possible before anything is tried.
+pub(crate) struct Reports(Vec<Report>);
+
+impl ReportArgs {
+    /// Looks whether everything can be written, so that a typo is not told after an hour.
+    pub(crate) fn check(&self, out: &Out) -> Result<Reports, Failure> {
+        let on_stdout = |report: &&Report| report.place == Place::Stdout;
+        match self.reports.iter().filter(on_stdout).count() {
+            0 => {}
+            1 if !out.is_json() => {}
+            1 => return Err(Failure::usage("--json and a report on - share standard output")),
+            _ => return Err(Failure::usage("only one report can go to standard output")),
+        }
+        for report in &self.reports {
+            if let Place::File(file) = &report.place {
+                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if file.is_dir() || !folder.unwrap_or(Path::new(".")).is_dir() {
+                    let what = format!("no report can be written to {}", file.display());
+                    return Err(Failure::usage(what));
+                }
+            }
+        }
+        Ok(Reports(self.reports.clone()))
+    }
+}
+
+impl Reports {
+    /// Whether standard output is one of the reports, and nothing else may go there.
+    pub(crate) fn take_stdout(&self) -> bool {
+        self.0.iter().any(|report| report.place == Place::Stdout)
+    }
+
+    /// Writes all of them.
+    pub(crate) fn write(&self, results: &Results, out: &mut Out) -> anyhow::Result<()> {
+        for Report { format, place } in &self.0 {
+            let text = format.write(results)?;
+            match place {
+                Place::Stdout => out.stdout().write_all(text.as_bytes()).map_err(closed)?,
+                Place::File(file) => std::fs::write(file, text)
+                    .with_context(|| format!("cannot write {}", file.display()))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_names_a_format_and_a_place() {
+        let check = |text: &str, expect| assert_eq!(text.parse::<Report>(), expect);
+        let file = |name: &str| Place::File(name.into());
+        check("junit=a.xml", Ok(Report { format: Format::Junit, place: file("a.xml") }));
+        check("md=a=b", Ok(Report { format: Format::Markdown, place: file("a=b") }));
+        check("tap=-", Ok(Report { format: Format::Tap, place: Place::Stdout }));
+        check("tap=", Err("tap= names no file".to_owned()));
+        check("xml=a", Err("no format \"xml\": junit, json, tap, md".to_owned()));
+        check("a.xml", Err("it is FORMAT=FILE, as in junit=out.xml".to_owned()));
+    }
+}
