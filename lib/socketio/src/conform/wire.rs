@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::frames::{Frame, Ws};
@@ -122,6 +123,28 @@ impl Cx {
         match timeout(within, exchange).await {
             Ok(answer) => answer.map_err(|error: ConnectError| lost(&what, error)),
             Err(_) => failed(format!("{what} did not come within {within:?}")),
+        }
+    }
+
+    /// Sends a poll, waits a moment and cuts the connection. The suite aborts 5 ms after it has begun
+    /// to connect, and on a busy machine nothing was sent by then.
+    pub(super) async fn get_and_give_up(&self, sid: &str) -> Outcome {
+        const MOMENT: Duration = Duration::from_millis(10);
+        let target = self.subject.address(self.endpoint);
+        let uri = format!("{}{POLLING}&sid={sid}", target.path);
+        let (headers, broken) = (&self.subject.target().headers, |error| lost("a poll", error));
+        let request = request(target, headers, Method::GET, &uri, Bytes::new()).map_err(broken)?;
+        let mut head = format!("GET {uri} HTTP/1.1\r\n").into_bytes();
+        for (name, value) in request.headers() {
+            head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        head.extend(b"\r\n");
+        let mut stream = target.connect(self.patience()).await.map_err(broken)?;
+        let sent = self.soon("room for a poll", stream.write_all(&head)).await?;
+        sent.map_err(|error| lost("a poll", error))?;
+        match timeout(MOMENT, stream.read_u8()).await {
+            Err(_) => Ok(()),
+            Ok(_) => failed("a poll without packets was answered at once"),
         }
     }
 
