@@ -9,8 +9,8 @@
 //! Some need a server that echoes, which only one made for the suites does (see [`PROFILE`]):
 //! against another one they are [`Verdict::Unimplemented`], never failed.
 //!
-//! Where each line of what the public suites leave out is tried; names without a dot at the
-//! beginning of a suite are tests of this crate at the level of frames (`tests/it`):
+//! Where each line of what the public suites leave out is tried. Names with `::` are tests of this
+//! crate at the level of frames (`tests/it`):
 //!
 //! | line | cases and tests |
 //! |---|---|
@@ -304,6 +304,22 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn the_table_above_names_cases_that_there_are() {
+        let all = cases();
+        let names = include_str!("mod.rs").lines().filter(|line| line.starts_with("//! |"));
+        let names: Vec<&str> = names
+            .flat_map(|line| line.split('`'))
+            .filter(|word| word.starts_with("ext."))
+            .collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            let begin = name.trim_end_matches('*');
+            let fits = |id: &str| if begin == name { id == name } else { id.starts_with(begin) };
+            assert!(all.iter().any(|case| fits(case.id)), "{name}");
+        }
+    }
 
     #[test]
     fn there_are_the_cases_of_both_suites_and_each_has_a_name() {
