@@ -9,7 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use trialogue_socketio::Outgoing;
+use trialogue_socketio::{Args, Outgoing};
 use trialogue_socketio::server::{
     ConnectRequest, Event, Events, Handler, RawHandler, RawMessages, RawSocket, Refusal, Server,
     ServerConfig, Socket,
@@ -25,6 +25,9 @@ struct Suite {
     server: Arc<OnceLock<Server>>,
 }
 
+/// When pings go out and how long they may stay unanswered, as the public suites want it.
+pub(crate) const PINGS: Pings =
+    Pings { interval: Duration::from_millis(300), timeout: Duration::from_millis(200) };
 /// How long the client may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -32,18 +35,19 @@ impl Suite {
     /// Acts on one event of the main namespace; `None` when its arguments are not as they should be.
     async fn echo(&self, socket: &Socket, event: &mut Event) -> Option<()> {
         let args = event.args().clone();
-        let send = |name: &str, json: String| {
-            let event = Outgoing::raw(name, json).ok()?.attachments(args.attachments().to_vec());
-            socket.emit(&event).ok()
+        let send = |name: &str, args: &Args| {
+            let event = Outgoing::raw(name, args.json()).ok()?;
+            socket.emit(&event.attachments(args.attachments().to_vec())).ok()
         };
         match event.name() {
-            "message" => send("message-back", args.json().to_owned()),
+            "message" => send("message-back", &args),
             "message-with-ack" => event.ack_args(&args).ok(),
             "ask" => {
                 let question = Outgoing::raw("question", args.json()).ok()?;
+                let question = question.attachments(args.attachments().to_vec());
                 match socket.emit_with_ack(&question, ANSWER_TIMEOUT).await {
-                    Ok(answer) => send("answered", answer.json().to_owned()),
-                    Err(_) => send("unanswered", "[]".to_owned()),
+                    Ok(answer) => send("answered", &answer),
+                    Err(_) => socket.emit(&Outgoing::raw("unanswered", "[]").ok()?).ok(),
                 }
             }
             "volatile" => {
@@ -132,6 +136,13 @@ impl Handler for Guarded {
     async fn run(&self, _: Socket, _: Events, (): ()) {}
 }
 
+/// The heartbeat of the server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pings {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
 /// Sends every message back.
 struct Echo;
 
@@ -151,13 +162,16 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// Settings of the suites; no limit on open handshakes, which the suites leave behind.
-    pub(crate) fn new() -> Self {
+    /// Settings of the suites, which want [`PINGS`]; no limit on open handshakes, which the suites
+    /// leave behind. What is echoed to a burst over polling has to wait for the next poll: more
+    /// frames than a chat would let wait.
+    pub(crate) fn new(pings: Pings) -> Self {
         let config = |path: &str| ServerConfig {
             path: path.to_owned(),
-            ping_interval: Duration::from_millis(300),
-            ping_timeout: Duration::from_millis(200),
+            ping_interval: pings.interval,
+            ping_timeout: pings.timeout,
             max_payload: 1_000_000,
+            queue_frames_max: 8_192,
             unclaimed_per_address_max: usize::MAX,
             unclaimed_max: usize::MAX,
             ..ServerConfig::default()

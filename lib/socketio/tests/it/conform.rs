@@ -15,7 +15,7 @@ use trialogue_socketio::server::{
 mod profile;
 
 use crate::peer::read_head;
-use profile::Profile;
+use profile::{PINGS, Profile};
 
 /// Cases that run at once: they mostly wait for pings.
 const AT_ONCE: usize = 8;
@@ -38,7 +38,7 @@ async fn verdicts(subject: &Subject, cases: Vec<Case>) -> Vec<(&'static str, Ver
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_server_passes_every_case() {
-    let serve = |listener| drop(tokio::spawn(Profile::new().serve(listener)));
+    let serve = |listener| drop(tokio::spawn(Profile::new(PINGS).serve(listener)));
     let mut subject = discover(serve, None).await;
     assert!(subject.offers().profile && subject.offers().engine.handshake().is_some());
     subject = with_patience(&subject, Duration::from_secs(10)).await;
