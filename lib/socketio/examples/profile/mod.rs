@@ -9,11 +9,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use trialogue_socketio::{Args, Outgoing};
 use trialogue_socketio::server::{
     ConnectRequest, Event, Events, Handler, RawHandler, RawMessages, RawSocket, Refusal, Server,
     ServerConfig, Socket,
 };
+use trialogue_socketio::{Args, Outgoing};
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,5 +4,6 @@
 
 mod client;
 mod conform;
+mod framing;
 mod peer;
 mod server;

@@ -2,13 +2,14 @@
 
 mod abuse;
 mod both_ends;
+mod corpus;
 mod life;
 mod limits;
 mod order;
 mod polling;
 mod rooms;
 mod slow;
-mod wire;
+pub(crate) mod wire;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -33,9 +34,9 @@ use crate::peer::soon;
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A server that listens, and ends with the test.
-struct Served {
-    server: Server,
-    address: SocketAddr,
+pub(crate) struct Served {
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
@@ -46,7 +47,7 @@ impl Drop for Served {
 }
 
 impl Served {
-    async fn new(builder: ServerBuilder) -> Self {
+    pub(crate) async fn new(builder: ServerBuilder) -> Self {
         let server = builder.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -62,7 +63,7 @@ impl Served {
     }
 
     /// Waits until the last session is gone.
-    async fn until_empty(&self) {
+    pub(crate) async fn until_empty(&self) {
         soon(async {
             while self.server.sessions() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -10,17 +10,17 @@ use trialogue_socketio::ws::{CloseFrame, Decoder, Limits, Message, Opcode, Role,
 use crate::peer::soon;
 
 /// The mask of all frames.
-pub(super) const MASK: [u8; 4] = [9, 8, 7, 6];
+pub(crate) const MASK: [u8; 4] = [9, 8, 7, 6];
 
 /// A websocket.
-pub(super) struct Wire {
-    pub(super) stream: TcpStream,
+pub(crate) struct Wire {
+    pub(crate) stream: TcpStream,
     decoder: Decoder,
     input: BytesMut,
 }
 
 /// Sends a request on a connection of its own; the status and the body of the answer.
-pub(super) async fn http(
+pub(crate) async fn http(
     address: SocketAddr,
     method: &str,
     query: &str,
@@ -29,7 +29,7 @@ pub(super) async fn http(
     http_with(address, method, query, "", body).await
 }
 
-pub(super) async fn http_with(
+pub(crate) async fn http_with(
     address: SocketAddr,
     method: &str,
     query: &str,
@@ -43,7 +43,7 @@ pub(super) async fn http_with(
 }
 
 /// The whole answer, head included.
-pub(super) async fn raw_http(
+pub(crate) async fn raw_http(
     address: SocketAddr,
     method: &str,
     query: &str,
@@ -64,7 +64,7 @@ pub(super) async fn raw_http(
 }
 
 /// Opens a polling session; its id.
-pub(super) async fn open_polling(address: SocketAddr) -> String {
+pub(crate) async fn open_polling(address: SocketAddr) -> String {
     let (status, body) = http(address, "GET", "EIO=4&transport=polling", "").await;
     assert_eq!(status, 200, "{body}");
     let handshake: serde_json::Value = serde_json::from_str(&body[1..]).unwrap();
@@ -73,18 +73,18 @@ pub(super) async fn open_polling(address: SocketAddr) -> String {
 
 impl Wire {
     /// Opens a session with a websocket.
-    pub(super) async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let mut wire = Self::upgrade(address, "EIO=4&transport=websocket").await.unwrap();
         wire.expect_start("0{\"sid\":").await;
         wire
     }
 
     /// Opens a websocket with this query; else the answer that came instead.
-    pub(super) async fn upgrade(address: SocketAddr, query: &str) -> Result<Self, String> {
+    pub(crate) async fn upgrade(address: SocketAddr, query: &str) -> Result<Self, String> {
         Self::upgrade_with(address, query, "").await
     }
 
-    pub(super) async fn upgrade_with(
+    pub(crate) async fn upgrade_with(
         address: SocketAddr,
         query: &str,
         headers: &str,
@@ -112,17 +112,17 @@ impl Wire {
         Ok(Self { stream, decoder: Decoder::new(Role::Client, limits), input })
     }
 
-    pub(super) async fn text(&mut self, text: &str) {
+    pub(crate) async fn text(&mut self, text: &str) {
         self.bytes(&frames(&[text])).await;
     }
 
     /// Sends bytes as they are.
-    pub(super) async fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn bytes(&mut self, bytes: &[u8]) {
         soon(self.stream.write_all(bytes)).await.unwrap();
     }
 
     /// The next message; `None` when the server has closed, in whatever way.
-    pub(super) async fn next(&mut self) -> Option<Message> {
+    pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.decoder.decode(&mut self.input).unwrap() {
                 return Some(message);
@@ -135,7 +135,7 @@ impl Wire {
     }
 
     /// The next text, pings of the server aside.
-    pub(super) async fn next_text(&mut self) -> String {
+    pub(crate) async fn next_text(&mut self) -> String {
         loop {
             match self.next().await {
                 Some(Message::Text(text)) if *text == *b"2" => self.text("3").await,
@@ -146,25 +146,25 @@ impl Wire {
     }
 
     #[track_caller]
-    pub(super) fn expect(&mut self, expect: &str) -> impl Future<Output = ()> {
+    pub(crate) fn expect(&mut self, expect: &str) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             assert_eq!(self.next_text().await, expect, "expected at {caller}");
         }
     }
 
-    pub(super) async fn expect_start(&mut self, start: &str) -> String {
+    pub(crate) async fn expect_start(&mut self, start: &str) -> String {
         let text = self.next_text().await;
         assert!(text.starts_with(start), "{text} does not start with {start}");
         text
     }
 
-    pub(super) async fn expect_binary(&mut self, expect: &[u8]) {
+    pub(crate) async fn expect_binary(&mut self, expect: &[u8]) {
         assert_eq!(self.next().await, Some(Message::Binary(Bytes::copy_from_slice(expect))));
     }
 
     /// Reads until the server closes; the code of its close frame, if it sent one.
-    pub(super) async fn until_closed(&mut self) -> Option<u16> {
+    pub(crate) async fn until_closed(&mut self) -> Option<u16> {
         let mut code = None;
         while let Some(message) = self.next().await {
             if let Message::Close(Some(CloseFrame { code: sent, .. })) = message {
@@ -176,7 +176,7 @@ impl Wire {
 }
 
 /// These texts as frames in one piece.
-pub(super) fn frames<T: AsRef<str>>(texts: &[T]) -> BytesMut {
+pub(crate) fn frames<T: AsRef<str>>(texts: &[T]) -> BytesMut {
     let mut out = BytesMut::new();
     for text in texts {
         put_frame(&mut out, Opcode::Text, &[text.as_ref().as_bytes()], Some(MASK));
