@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
         say(&format!("listening on {}", listener.local_addr()?));
-        chat::serve(listener).await;
+        chat::serve(listener, chat::lifted()).await;
         Ok(())
     })
 }

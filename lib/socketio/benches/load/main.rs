@@ -76,7 +76,7 @@ fn serve() -> Result<(), Failure> {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        chat::serve(listener).await;
+        chat::serve(listener, chat::lifted()).await;
         Ok(())
     })
 }

@@ -19,8 +19,9 @@ use trialogue_socketio::server::{
     ConnectRequest, Event, Events, Handler, Namespace, Refusal, Server, ServerConfig, Socket,
 };
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send the head of a request: from the first of thousands of half ones
+/// to the end of the last, opening them included, 12 s should pass at the most.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(8);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,21 +112,21 @@ impl Chat {
     }
 }
 
-/// A server of the chat, with the limits on numbers lifted and those on memory in place.
-pub(crate) fn server() -> Server {
-    let config = ServerConfig {
+/// For load from one machine: limits on numbers lifted, those on memory in place.
+#[allow(dead_code, reason = "one of its users wants the default")]
+pub(crate) fn lifted() -> ServerConfig {
+    ServerConfig {
         queue_frames_max: 8_192,
         sessions_max: usize::MAX,
         unclaimed_max: usize::MAX,
         unclaimed_per_address_max: usize::MAX,
         ..ServerConfig::default()
-    };
-    Server::builder(config).namespace(&["/chat", "/"], Chat::default()).build()
+    }
 }
 
 /// Serves for ever.
-pub(crate) async fn serve(listener: TcpListener) {
-    let server = server();
+pub(crate) async fn serve(listener: TcpListener, config: ServerConfig) {
+    let server = Server::builder(config).namespace(&["/chat", "/"], Chat::default()).build();
     loop {
         // A failed accept concerns one connection, or passes with the load.
         let Ok((stream, _)) = listener.accept().await else {

@@ -15,8 +15,9 @@ use trialogue_socketio::server::{
 };
 use trialogue_socketio::{Args, Outgoing};
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send the head of a request: from the first of thousands of half ones
+/// to the end of the last, opening them included, 12 s should pass at the most.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Tells the client its auth object; on the main namespace it also echoes, and does what
 /// `conform::PROFILE` asks for beyond the public suites: questions and rooms.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use trialogue_socketio::server::{
@@ -31,6 +32,24 @@ async fn events_right_behind_connect_wait_for_the_authenticator() {
     for number in 0..200_usize {
         let event = soon(joined.events.recv()).await.unwrap();
         assert_eq!((event.name(), event.args().get::<usize>(0).unwrap()), ("n", number));
+    }
+}
+
+#[tokio::test]
+async fn events_in_one_piece_with_the_request_are_not_lost() {
+    let mut bench = Bench::new().await;
+    for _ in 0..100 {
+        let stream = TcpStream::connect(bench.served.address).await.unwrap();
+        let early = frames(&["40", "421[\"n\",1]", "42[\"n\",2]"]);
+        let mut wire =
+            Wire::upgrade_on(stream, "EIO=4&transport=websocket", "", &early).await.unwrap();
+        let mut events = bench.joined().await.events;
+        for number in 1..3_usize {
+            let event = soon(events.recv()).await.unwrap();
+            assert_eq!(event.args().get::<usize>(0).unwrap(), number);
+        }
+        wire.expect_start("0{").await;
+        wire.expect_start("40{").await;
     }
 }
 

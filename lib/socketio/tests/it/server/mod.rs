@@ -3,6 +3,7 @@
 mod abuse;
 mod both_ends;
 mod corpus;
+mod heads;
 mod life;
 mod limits;
 mod order;

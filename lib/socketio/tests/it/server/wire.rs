@@ -89,13 +89,23 @@ impl Wire {
         query: &str,
         headers: &str,
     ) -> Result<Self, String> {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        Self::upgrade_on(stream, query, headers, &[]).await
+    }
+
+    /// The same with bytes right behind the request, in one piece with it.
+    pub(crate) async fn upgrade_on(
+        mut stream: TcpStream,
+        query: &str,
+        headers: &str,
+        early: &[u8],
+    ) -> Result<Self, String> {
         let request = format!(
             "GET /socket.io/?{query} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\n\
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n{headers}\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(&[request.as_bytes(), early].concat()).await.unwrap();
         let mut input = BytesMut::new();
         let end = loop {
             if let Some(end) = memchr::memmem::find(&input, b"\r\n\r\n") {
