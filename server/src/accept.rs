@@ -4,13 +4,11 @@
 //! hyper is driven by hand because a ready-made `serve` sets no timer for half a request head:
 //! thousands of them stay open for ever. Nothing here knows a route or an event.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HOST, HeaderName, ORIGIN};
@@ -24,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::{Addresses, Counted};
 use crate::config::{Network, Origin};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, Limits};
 
@@ -122,8 +121,8 @@ impl<D: Door> Acceptor<D> {
             let (door, trusted) = (Arc::clone(&self.door), Arc::clone(&self.trusted));
             let stop = self.stop.clone();
             self.tracker.spawn(async move {
-                serve(stream, peer, door, trusted, stop).await;
-                drop((permit, counted));
+                serve(stream, peer, Arc::new(counted), door, trusted, stop).await;
+                drop(permit);
             });
         }
     }
@@ -133,11 +132,14 @@ impl<D: Door> Acceptor<D> {
 async fn serve<D: Door>(
     stream: TcpStream,
     peer: SocketAddr,
+    counted: Arc<Counted>,
     door: Arc<D>,
     trusted: Arc<[Network]>,
     stop: CancellationToken,
 ) {
+    let speaker = Arc::clone(&counted);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        speaker.has_spoken();
         let door = Arc::clone(&door);
         let ip = sender(peer.ip(), request.headers(), &trusted);
         request.extensions_mut().insert(Peer(ip));
@@ -153,6 +155,7 @@ async fn serve<D: Door>(
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = counted.gives_way() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -239,43 +242,6 @@ impl OriginRule {
     }
 }
 
-/// Open connections by address.
-#[derive(Clone, Default)]
-struct Addresses {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-/// One counted connection; uncounted when dropped.
-struct Counted {
-    addresses: Addresses,
-    ip: IpAddr,
-}
-
-impl Addresses {
-    /// Counts a connection, unless the address has `max` already.
-    fn count(&self, ip: IpAddr, max: usize) -> Option<Counted> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(ip).or_insert(0);
-        if *count >= max {
-            return None;
-        }
-        *count += 1;
-        Some(Counted { addresses: self.clone(), ip })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = open.entry(self.ip) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,15 +287,45 @@ mod tests {
         assert!(!rule.allows(&twice));
     }
 
-    #[test]
-    fn connections_of_an_address_are_counted_while_they_live() {
+    struct Yes;
+
+    impl Door for Yes {
+        type Body = String;
+
+        async fn answer(&self, _: Request<Incoming>, _: SocketAddr) -> Response<String> {
+            Response::new("yes".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn half_a_head_gives_way_to_a_newcomer_of_its_address() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = Addresses::default();
-        let ip: IpAddr = "192.0.2.1".parse().unwrap();
-        let first = addresses.count(ip, 2).unwrap();
-        let _second = addresses.count(ip, 2).unwrap();
-        assert!(addresses.count(ip, 2).is_none());
-        drop(first);
-        assert!(addresses.count(ip, 2).is_some());
-        assert!(addresses.count("192.0.2.2".parse().unwrap(), 2).is_some());
+        let connect = async || {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, peer) = listener.accept().await.unwrap();
+            let counted = addresses.count(peer.ip(), 2);
+            let stop = CancellationToken::new();
+            if let Some(counted) = counted.map(Arc::new) {
+                tokio::spawn(serve(stream, peer, counted, Arc::new(Yes), Arc::new([]), stop));
+            }
+            client
+        };
+        let mut rest = [0; 256];
+        let mut speaker = connect().await;
+        speaker.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        assert!(speaker.read(&mut rest).await.unwrap() > 0, "the address is at home");
+        let mut half = connect().await;
+        half.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nx-half: ").await.unwrap();
+
+        let mut newcomer = connect().await;
+        let closed = tokio::time::timeout(HEAD_TIMEOUT / 2, half.read(&mut rest)).await;
+        assert!(!closed.expect("half a head keeps its place").is_ok_and(|read| read > 0));
+        for client in [&mut newcomer, &mut speaker] {
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            let read = client.read(&mut rest).await.unwrap();
+            assert!(rest[..read].ends_with(b"yes"), "{:?}", String::from_utf8_lossy(&rest[..read]));
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! no SQL, a flow no socket, the store no opinion; `publish` alone emits.
 
 pub mod accept;
+mod addresses;
 pub mod auth;
 pub mod config;
 mod cors;

@@ -11,7 +11,8 @@ use crate::config::LimitsProfile;
 pub struct Limits {
     /// TCP connections that are open at once. More wait in the kernel's queue.
     pub connections_max: usize,
-    /// TCP connections of one address that is not a trusted proxy; more are closed on arrival.
+    /// TCP connections of one address that is not a trusted proxy. One more takes the place of the
+    /// oldest that has not sent a whole request head, and is closed on arrival if there is none.
     pub connections_per_address_max: usize,
     /// Engine.IO sessions at once: a session outlives its polling connections.
     pub sessions_max: usize,
