@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use trialogue_socketio::DisconnectReason;
 use trialogue_socketio::server::ServerConfig;
 
@@ -117,6 +118,28 @@ async fn bodies_are_limited_in_bytes_packets_and_number() {
     let (typed, _joined) = connect(&mut bench).await;
     let header = "Content-Type: application/octet-stream\r\n";
     assert_eq!(http_with(address, "POST", &typed, header, "42[\"a\"]").await.0, 400);
+    bench.serves_an_honest_client().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_answered_in_time_and_an_endless_one_at_its_head() {
+    let config = ServerConfig { body_timeout: Duration::from_millis(300), ..Default::default() };
+    let mut bench = Bench::with(config).await;
+    for (length, sent, status) in [(1_000, 100, "408"), (60 << 20, 0, "413")] {
+        let (query, _side) = connect(&mut bench).await;
+        let mut stream = TcpStream::connect(bench.served.address).await.unwrap();
+        let head = format!(
+            "POST /socket.io/?{query} HTTP/1.1\r\nHost: test\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), &vec![b'4'; sent]].concat()).await.unwrap();
+        let mut answer = vec![0; 512];
+        let read = soon(stream.read(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        // Nobody waits for the rest.
+        assert_eq!(soon(stream.read(&mut [0; 512])).await.unwrap_or_default(), 0);
+    }
     bench.serves_an_honest_client().await;
 }
 
