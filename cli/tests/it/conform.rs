@@ -28,7 +28,7 @@ async fn listen() -> (TcpListener, String) {
 /// A server that is set up as every case wants it.
 async fn good() -> String {
     let (listener, url) = listen().await;
-    tokio::spawn(profile::Profile::new().serve(listener));
+    tokio::spawn(profile::Profile::new(profile::PINGS).serve(listener));
     url
 }
 
@@ -232,7 +232,7 @@ async fn a_command_lives_as_long_as_the_check() {
     command.current_dir(folder.path());
     let checked = tokio::spawn(ran(command));
     until("the command", || folder.path().join("child").exists()).await;
-    tokio::spawn(profile::Profile::new().serve(socket.listen(16).unwrap()));
+    tokio::spawn(profile::Profile::new(profile::PINGS).serve(socket.listen(16).unwrap()));
     let checked = checked.await.unwrap();
     assert_eq!(checked.code, Some(0), "{checked}");
     for name in ["pid", "child"] {

@@ -13,7 +13,7 @@ mod signal;
 pub use process::{ExitedEarly, LISTEN, ServerCommand, ServerError, ServerProcess};
 pub use proxy::{Cut, Proxy, SCRIPTS_MAX, Then, Way, Weather};
 #[cfg(unix)]
+pub use shell::ShellProcess;
+#[cfg(unix)]
 pub use signal::wait_until_gone;
 pub use signal::{Signal, pid_in, send_signal};
-#[cfg(unix)]
-pub use shell::ShellProcess;

@@ -47,12 +47,14 @@ use pool::Pool;
 
 /// Server-side bound on a statement; on waiting for a lock; on a transaction that does nothing
 /// (ours never do). RELIABILITY §2.3.
-const SESSION_SETTINGS: [(&str, &str); 5] = [
+const SESSION_SETTINGS: [(&str, &str); 6] = [
     ("statement_timeout", "3s"),
     ("lock_timeout", "2s"),
     ("idle_in_transaction_session_timeout", "5s"),
-    // Compiling a plan costs more than any of our statements.
+    // Compiling a plan costs more than any of our statements, and so does making one: all of them go
+    // by key, so the plan that is made once is the right one.
     ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
     ("TimeZone", "UTC"),
 ];
 /// First and longest pause between two attempts to reach the database at start.
