@@ -6,6 +6,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident $word:literal $status:literal $retryable:literal),* $(,)?) => {
         /// What went wrong, as one word on the wire.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum ErrorCode {
             $($(#[$doc])* $variant,)*
@@ -76,6 +77,7 @@ impl std::fmt::Display for ErrorCode {
 
 /// Body of a REST answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// The HTTP status again, as deployed clients expect it.
@@ -86,6 +88,7 @@ pub struct ErrorBody {
     pub message: String,
     /// Names of the fields at fault.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::openapi::ErrorDetails>))]
     pub details: Option<serde_json::Value>,
 }
 

@@ -38,9 +38,15 @@ impl std::error::Error for IdError {}
 macro_rules! integer_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub i64);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_i64(Integer).map(Self)
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,6 +62,35 @@ macro_rules! integer_id {
             }
         }
     };
+}
+
+/// Reads an integer as JSON has it, where `7.0` is the same number as `7`.
+struct Integer;
+
+impl de::Visitor<'_> for Integer {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an integer")
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<i64, E> {
+        Ok(value)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<i64, E> {
+        i64::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<i64, E> {
+        // Beyond this a float has lost digits already.
+        const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+        if value.fract() == 0.0 && value.abs() <= EXACT_MAX {
+            Ok(value as i64)
+        } else {
+            Err(E::invalid_value(de::Unexpected::Float(value), &self))
+        }
+    }
 }
 
 macro_rules! uuid_id {
@@ -196,6 +231,21 @@ mod tests {
         check(" 0190a0b0-0000-7000-8000-00000000abcd", None);
         check("user:5", None);
         check("", None);
+    }
+
+    #[test]
+    fn an_integer_id_is_an_integer_in_any_spelling_of_json() {
+        let check = |text: &str, expect: Option<i64>| {
+            assert_eq!(serde_json::from_str::<UserId>(text).ok().map(|id| id.0), expect, "{text}");
+        };
+        check("7", Some(7));
+        check("7.0", Some(7));
+        check("7e2", Some(700));
+        check("7.5", None);
+        check("1e17", None);
+        check("18446744073709551615", None);
+        check("\"7\"", None);
+        check("true", None);
     }
 
     #[test]

@@ -9,7 +9,10 @@ mod events;
 mod ids;
 mod limits;
 mod model;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod rest;
+pub mod route;
 mod text;
 
 pub use error::{AckError, ErrorBody, ErrorCode};
@@ -23,9 +26,11 @@ pub use ids::{
     ChatId, ClientMessageId, DisputeId, IdError, JobId, MessageId, NotificationId, Seq, UserId,
 };
 pub use limits::{
-    CLIENT_MESSAGE_ID_CHARS_MAX, HISTORY_PAGE_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
-    MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, NAMESPACE, NAMESPACE_ALIAS, PASSWORD_CHARS_MAX,
-    PASSWORD_CHARS_MIN, PROTOCOL_VERSION, RESUME_PAGE_BYTES_MAX, RESUME_PAGE_MAX,
+    BUDGET_MAX, CLIENT_MESSAGE_ID_CHARS_MAX, EMAIL_CHARS_MAX, HISTORY_PAGE_MAX,
+    IDEMPOTENCY_KEY_CHARS_MAX, LINE_CHARS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
+    MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, NAME_CHARS_MAX, NAMESPACE, NAMESPACE_ALIAS,
+    PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PROSE_CHARS_MAX, PROTOCOL_VERSION,
+    RESUME_PAGE_BYTES_MAX, RESUME_PAGE_MAX, SEARCH_CHARS_MAX,
 };
 pub use model::{
     Chat, ChatJob, Dispute, DisputeStatus, Job, JobStatus, LsmRef, Member, Message, MessageType,
@@ -33,7 +38,7 @@ pub use model::{
 };
 pub use rest::{
     ChangePassword, ChatList, CreateJob, DisputeJoined, DisputeList, DisputeOpened, DisputeQuery,
-    JobCreated, JobList, Login, Me, MessagePage, NotificationList, OpenDispute, PageQuery,
-    Provider, ProviderList, Refresh, Register, ResolveDispute, Session, TokenPair, route,
+    Health, JobCreated, JobList, Login, Me, MessagePage, NotificationList, OpenDispute, PageQuery,
+    Provider, ProviderList, Refresh, Register, ResolveDispute, Session, TokenPair, UnreadCount,
 };
 pub use text::{TextError, Timestamp, check_message_text};

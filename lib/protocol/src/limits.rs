@@ -28,3 +28,18 @@ pub const RESUME_PAGE_BYTES_MAX: usize = 256 * 1024;
 pub const LIST_LIMIT_DEFAULT: i64 = 100;
 /// Longest list that a caller may ask for.
 pub const LIST_LIMIT_MAX: i64 = 1_000;
+
+/// Longest e-mail address in characters (RFC 5321).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Longest name, region or business in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Longest title or location in characters.
+pub const LINE_CHARS_MAX: usize = 200;
+/// Longest description or resolution in characters.
+pub const PROSE_CHARS_MAX: usize = 4_000;
+/// Longest search text in characters.
+pub const SEARCH_CHARS_MAX: usize = 100;
+/// Longest `Idempotency-Key` in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Largest budget: more than any job costs, and far from where a float loses cents.
+pub const BUDGET_MAX: f64 = 1e12;

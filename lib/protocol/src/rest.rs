@@ -1,120 +1,59 @@
-//! REST bodies and paths of CONTRACT §1.
+//! REST bodies of CONTRACT §1.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatId, DisputeId, JobId, Seq, UserId};
 use crate::model::{Chat, Dispute, DisputeStatus, Job, LsmRef, Message, Notification, Role, User};
+#[cfg(feature = "openapi")]
+use crate::openapi::{
+    Budget, Email, Line, Name, NameGiven, Password, PasswordGiven, Prose, ProseGiven, RoleGiven,
+};
 use crate::text::Timestamp;
-
-/// Paths. Where a path names an id, the function makes it.
-pub mod route {
-    use crate::ids::{ChatId, DisputeId, JobId, NotificationId};
-
-    /// `POST`.
-    pub const REGISTER: &str = "/auth/register";
-    /// `POST`.
-    pub const LOGIN: &str = "/auth/login";
-    /// `POST`.
-    pub const REFRESH: &str = "/auth/refresh";
-    /// `POST`.
-    pub const LOGOUT: &str = "/auth/logout";
-    /// `POST`.
-    pub const PASSWORD: &str = "/auth/password";
-    /// `GET`.
-    pub const ME: &str = "/auth/me";
-    /// `GET`.
-    pub const PROVIDERS: &str = "/providers";
-    /// `POST`.
-    pub const CREATE_JOB: &str = "/jobs/create";
-    /// `GET`.
-    pub const JOBS: &str = "/jobs";
-    /// `GET`.
-    pub const CHATS: &str = "/chat";
-    /// `GET` and `POST`.
-    pub const DISPUTES: &str = "/disputes";
-    /// `GET`.
-    pub const NOTIFICATIONS: &str = "/notifications";
-    /// `POST`.
-    pub const READ_ALL: &str = "/notifications/read-all";
-    /// `GET`: the process runs.
-    pub const LIVE: &str = "/health/live";
-    /// `GET`: the database answers and migrations are in.
-    pub const READY: &str = "/health/ready";
-
-    /// `GET`.
-    pub fn job(id: JobId) -> String {
-        format!("/jobs/{id}")
-    }
-
-    /// `POST`: done, says the provider.
-    pub fn complete_job(id: JobId) -> String {
-        format!("/jobs/{id}/complete")
-    }
-
-    /// `POST`: called off by the customer.
-    pub fn cancel_job(id: JobId) -> String {
-        format!("/jobs/{id}/cancel")
-    }
-
-    /// `GET`.
-    pub fn chat(id: ChatId) -> String {
-        format!("/chat/{id}")
-    }
-
-    /// `GET`.
-    pub fn messages(id: ChatId) -> String {
-        format!("/chat/{id}/messages")
-    }
-
-    /// `POST`.
-    pub fn join_dispute(id: DisputeId) -> String {
-        format!("/disputes/{id}/join")
-    }
-
-    /// `POST`.
-    pub fn resolve_dispute(id: DisputeId) -> String {
-        format!("/disputes/{id}/resolve")
-    }
-
-    /// `POST`.
-    pub fn read_notification(id: NotificationId) -> String {
-        format!("/notifications/{id}/read")
-    }
-}
 
 /// Body of `POST /auth/register`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Register {
     /// Unique, compared without regard to case.
+    #[cfg_attr(feature = "openapi", schema(value_type = Email))]
     pub email: String,
     /// 8 to 128 characters.
+    #[cfg_attr(feature = "openapi", schema(value_type = Password))]
     pub password: String,
     /// First name.
+    #[cfg_attr(feature = "openapi", schema(value_type = Name))]
     pub first_name: String,
     /// Last name.
+    #[cfg_attr(feature = "openapi", schema(value_type = Name))]
     pub last_name: String,
     /// Short or long name, any case.
+    #[cfg_attr(feature = "openapi", schema(value_type = RoleGiven))]
     pub role: Role,
     /// Where a provider or an LSM works.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<NameGiven>))]
     pub region: Option<String>,
     /// Name of a provider's business.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<NameGiven>))]
     pub business_name: Option<String>,
 }
 
 /// Body of `POST /auth/login`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Login {
     /// As registered.
     pub email: String,
     /// As registered.
+    #[cfg_attr(feature = "openapi", schema(value_type = PasswordGiven))]
     pub password: String,
 }
 
 /// Body of `POST /auth/refresh`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Refresh {
     /// The newest refresh token of the family.
@@ -123,16 +62,20 @@ pub struct Refresh {
 
 /// Body of `POST /auth/password`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ChangePassword {
     /// The one that ends.
+    #[cfg_attr(feature = "openapi", schema(value_type = PasswordGiven))]
     pub old_password: String,
     /// The one that begins: 8 to 128 characters.
+    #[cfg_attr(feature = "openapi", schema(value_type = Password))]
     pub new_password: String,
 }
 
 /// An access token and the token that gets the next one.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenPair {
     /// JWT, short-lived.
@@ -143,6 +86,7 @@ pub struct TokenPair {
 
 /// Answer of register and login.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// Who logged in.
     pub user: User,
@@ -153,6 +97,7 @@ pub struct Session {
 
 /// Answer of `GET /auth/me`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
     /// The owner of the token.
     pub user: User,
@@ -171,6 +116,7 @@ secret_debug!(Register, Login, Refresh, ChangePassword, TokenPair, Session);
 
 /// A provider, as a customer finds one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Provider {
     /// What `providerId` takes.
@@ -185,6 +131,7 @@ pub struct Provider {
 
 /// Answer of `GET /providers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProviderList {
     /// Active providers.
     pub providers: Vec<Provider>,
@@ -195,29 +142,35 @@ pub struct ProviderList {
 
 /// Body of `POST /jobs/create`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateJob {
     /// Who is to do it.
     pub provider_id: UserId,
     /// Short name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Line>))]
     pub title: Option<String>,
     /// What is to be done.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ProseGiven>))]
     pub description: Option<String>,
     /// Where.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Line>))]
     pub location: Option<String>,
     /// When.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scheduled_at: Option<Timestamp>,
     /// For how much.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Budget>))]
     pub budget: Option<f64>,
 }
 
 /// Answer of `POST /jobs/create`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCreated {
     /// The job.
@@ -234,6 +187,7 @@ pub struct JobCreated {
 
 /// Answer of `GET /jobs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobList {
     /// Newest first.
     pub jobs: Vec<Job>,
@@ -244,6 +198,7 @@ pub struct JobList {
 
 /// Answer of `GET /chat`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChatList {
     /// Most recently active first.
     pub chats: Vec<Chat>,
@@ -269,6 +224,7 @@ pub struct PageQuery {
 
 /// Answer of `GET /chat/:id/messages` and of `fetch_messages`, ascending.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessagePage {
     /// The chat.
@@ -305,6 +261,7 @@ pub struct OpenDispute {
 
 /// Answer of `POST /disputes`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DisputeOpened {
     /// The dispute.
@@ -319,6 +276,7 @@ pub struct DisputeOpened {
 
 /// Answer of `GET /disputes`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DisputeList {
     /// Newest first.
     pub disputes: Vec<Dispute>,
@@ -329,6 +287,7 @@ pub struct DisputeList {
 
 /// Answer of `POST /disputes/:id/join`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DisputeJoined {
     /// The chat that is open now.
@@ -337,13 +296,16 @@ pub struct DisputeJoined {
 
 /// Body of `POST /disputes/:id/resolve`; answered with the [`Dispute`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResolveDispute {
     /// How it ended.
+    #[cfg_attr(feature = "openapi", schema(value_type = Prose))]
     pub resolution: String,
 }
 
 /// Answer of `GET /notifications`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationList {
     /// Newest first.
@@ -353,6 +315,23 @@ pub struct NotificationList {
     /// Cursor of the next page.
     #[serde(default)]
     pub next: Option<String>,
+}
+
+/// Answer of `POST /notifications/:id/read` and `POST /notifications/read-all`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadCount {
+    /// How many are not read now.
+    pub unread_count: i64,
+}
+
+/// Answer of `GET /health/live` and `GET /health/ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Health {
+    /// `live` or `ready`.
+    pub status: String,
 }
 
 /// Query of `GET /disputes`.

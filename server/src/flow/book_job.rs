@@ -1,22 +1,16 @@
 //! CREATING A CHAT: a customer books a job, and with it comes its chat.
 
 use sha2::{Digest, Sha256};
-use trialogue_protocol::{CreateJob, ErrorCode, Job, JobCreated, JobId, JobStatus, UserId};
+use trialogue_protocol::{
+    BUDGET_MAX, CreateJob, ErrorCode, IDEMPOTENCY_KEY_CHARS_MAX as KEY_CHARS_MAX, Job, JobCreated,
+    JobId, JobStatus, LINE_CHARS_MAX, PROSE_CHARS_MAX, UserId,
+};
 
 use super::{Outcome, check, notify, shown};
 use crate::error::Error;
 use crate::policy::Refusal;
 use crate::publish::Broadcast;
 use crate::store::{Booking, Ended, NewJob, Store};
-
-/// Characters of a title and of a location.
-const LINE_CHARS_MAX: usize = 200;
-/// Characters of a description.
-const DESCRIPTION_CHARS_MAX: usize = 4_000;
-/// Characters of an `Idempotency-Key`.
-const KEY_CHARS_MAX: usize = 255;
-/// More than any job costs, and far from where a float loses cents.
-const BUDGET_MAX: f64 = 1e12;
 
 /// Stores job, chat, members and the provider's notification, all or none. With a key, the same
 /// request again is answered as before and stores nothing.
@@ -38,7 +32,7 @@ pub async fn book(
         description: check::prose_if_any(
             "description",
             body.description.as_deref(),
-            DESCRIPTION_CHARS_MAX,
+            PROSE_CHARS_MAX,
         )?,
         location: check::line_if_any("location", body.location.as_deref(), LINE_CHARS_MAX)?,
         scheduled_at: body.scheduled_at.map(|at| at.as_datetime()),

@@ -6,15 +6,8 @@ use crate::error::Error;
 
 /// A single line: names, titles, regions. Trimmed; blanks alone count as nothing.
 pub(super) fn line(field: &'static str, text: &str, chars_max: usize) -> Result<String, Error> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Error::field(field, format!("{field} is empty")));
-    }
-    bounded(field, text, chars_max)?;
-    if text.chars().any(is_unwelcome) {
-        return Err(Error::field(field, format!("{field} contains a control character")));
-    }
-    Ok(text.to_owned())
+    line_if_any(field, Some(text), chars_max)?
+        .ok_or_else(|| Error::field(field, format!("{field} is empty")))
 }
 
 /// The same for a field that may be missing; empty is missing.
@@ -23,22 +16,20 @@ pub(super) fn line_if_any(
     text: Option<&str>,
     chars_max: usize,
 ) -> Result<Option<String>, Error> {
-    match text.map(str::trim) {
-        None | Some("") => Ok(None),
-        Some(text) => line(field, text, chars_max).map(Some),
+    let Some(text) = text else { return Ok(None) };
+    // What was sent is looked at, not what is left of it: blanks at an end are no way around.
+    bounded(field, text, chars_max)?;
+    if text.chars().any(is_unwelcome) {
+        return Err(Error::field(field, format!("{field} contains a control character")));
     }
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// Several lines: descriptions. Kept as written, but for a NUL, which PostgreSQL cannot store.
 pub(super) fn prose(field: &'static str, text: &str, chars_max: usize) -> Result<String, Error> {
-    if text.trim().is_empty() {
-        return Err(Error::field(field, format!("{field} is empty")));
-    }
-    bounded(field, text, chars_max)?;
-    if text.contains('\0') {
-        return Err(Error::field(field, format!("{field} contains a NUL character")));
-    }
-    Ok(text.to_owned())
+    prose_if_any(field, Some(text), chars_max)?
+        .ok_or_else(|| Error::field(field, format!("{field} is empty")))
 }
 
 /// The same for a field that may be missing; blanks alone count as missing.
@@ -47,10 +38,12 @@ pub(super) fn prose_if_any(
     text: Option<&str>,
     chars_max: usize,
 ) -> Result<Option<String>, Error> {
-    match text {
-        Some(text) if !text.trim().is_empty() => prose(field, text, chars_max).map(Some),
-        _ => Ok(None),
+    let Some(text) = text else { return Ok(None) };
+    bounded(field, text, chars_max)?;
+    if text.contains('\0') {
+        return Err(Error::field(field, format!("{field} contains a NUL character")));
     }
+    Ok((!text.trim().is_empty()).then(|| text.to_owned()))
 }
 
 fn bounded(field: &'static str, text: &str, chars_max: usize) -> Result<(), Error> {
@@ -80,12 +73,11 @@ pub(super) fn limit(limit: Option<i64>) -> Result<i64, Error> {
     }
 }
 
-/// A cursor that a list has given out: a plain id in this form.
+/// A cursor that a list has given out: a plain id in this form, of 1 to 18 digits.
 pub(super) fn cursor(cursor: Option<&str>, from_start: i64) -> Result<i64, Error> {
-    match cursor {
-        None => Ok(from_start),
-        Some(text) => text.parse().map_err(|_| bad_cursor()),
-    }
+    let Some(text) = cursor else { return Ok(from_start) };
+    let digits = text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(bad_cursor)
 }
 
 /// A cursor that no list has given out.
@@ -112,7 +104,9 @@ mod tests {
             assert_eq!(line("firstName", text, 5).ok().as_deref(), expect, "{text:?}");
         };
         check("Ada", Some("Ada"));
-        check("  Ada ", Some("Ada"));
+        check(" Ada ", Some("Ada"));
+        check("  Ada  ", None);
+        check("Ada\n", None);
         check("ÄÖÜäö", Some("ÄÖÜäö"));
         check("ÄÖÜäöü", None);
         check("", None);

@@ -116,7 +116,8 @@ pub struct HistoryMeta {
     pub epoch: Arc<str>,
 }
 
-/// Begins an answer: all of a chat without a query, else a page by key.
+/// Begins an answer: all of a chat without a query, else a page by key; with both keys, forwards
+/// from the one and short of the other.
 ///
 /// # Errors
 ///
@@ -137,8 +138,9 @@ pub async fn open(
     let newest = store.reach(reader, chat).await?.ok_or(Refusal::Denied)?;
     let (after, through) = bounds(range, newest);
     let any = through > after;
+    let end = query.before_seq.map_or(newest, |before| newest.min(before - 1));
     let has_more = match range {
-        Range::After { .. } => any && through < newest,
+        Range::After { .. } => any && through < end,
         Range::Before { .. } => any && after > 0,
     };
     let meta = HistoryMeta {
@@ -261,8 +263,10 @@ fn bounds(range: Range, newest: Seq) -> (Seq, Seq) {
 
 fn range_of(query: &PageQuery, limit: i64) -> Result<Range, Error> {
     match (query.after_seq, query.before_seq) {
-        (Some(_), Some(_)) => {
-            Err(Error::field("afterSeq", "give either afterSeq or beforeSeq, not both"))
+        (Some(after), Some(before)) => {
+            let seq = not_negative("afterSeq", after)?;
+            let between = (not_negative("beforeSeq", before)? - seq - 1).max(0);
+            Ok(Range::After { seq, limit: Some(limit.min(between)) })
         }
         (Some(after), None) => {
             Ok(Range::After { seq: not_negative("afterSeq", after)?, limit: Some(limit) })
@@ -297,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_one_key() {
+    fn a_page_has_one_key_or_lies_between_two() {
         let check = |after_seq, before_seq, expect| {
             let query = PageQuery { limit: None, before_seq, after_seq };
             assert_eq!(range_of(&query, 10).ok(), expect);
@@ -305,7 +309,9 @@ mod tests {
         check(Some(3), None, Some(Range::After { seq: 3, limit: Some(10) }));
         check(None, Some(3), Some(Range::Before { seq: Some(3), limit: 10 }));
         check(None, None, Some(Range::Before { seq: None, limit: 10 }));
-        check(Some(3), Some(3), None);
+        check(Some(3), Some(6), Some(Range::After { seq: 3, limit: Some(2) }));
+        check(Some(3), Some(99), Some(Range::After { seq: 3, limit: Some(10) }));
+        check(Some(3), Some(3), Some(Range::After { seq: 3, limit: Some(0) }));
         check(Some(-1), None, None);
         check(None, Some(i64::MAX), None);
     }

@@ -1,7 +1,8 @@
 //! INITIAL SETUP: register, log in, stay logged in, log out.
 
 use trialogue_protocol::{
-    Login, PASSWORD_CHARS_MAX, Refresh, Register, Session, TokenPair, User, UserId,
+    EMAIL_CHARS_MAX, Login, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, Refresh, Register, Session,
+    TokenPair, User, UserId,
 };
 use uuid::Uuid;
 
@@ -11,11 +12,6 @@ use crate::error::Error;
 use crate::policy::{self, Refusal};
 use crate::publish::Broadcast;
 use crate::store::{NewUser, Person, PersonDetails, Refreshed, SessionTokens, Store};
-
-/// Bytes of an e-mail address (RFC 5321).
-const EMAIL_CHARS_MAX: usize = 254;
-/// Characters of a name, a region, a business.
-const NAME_CHARS_MAX: usize = 100;
 
 /// Somebody behind a request: a token that is valid, of a session that lives.
 #[derive(Debug, Clone, PartialEq, Eq)]

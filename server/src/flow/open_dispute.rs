@@ -1,15 +1,12 @@
 //! LSM JOINING DISPUTE, first half: a member asks for help.
 
-use trialogue_protocol::{DisputeOpened, OpenDispute, UserId};
+use trialogue_protocol::{DisputeOpened, OpenDispute, PROSE_CHARS_MAX, UserId};
 
 use super::{Outcome, check, notify};
 use crate::error::Error;
 use crate::policy::Refusal;
 use crate::publish::Broadcast;
 use crate::store::{DisputeOpening, NewDispute, Store};
-
-/// Characters of a description and of a resolution.
-pub(super) const DESCRIPTION_CHARS_MAX: usize = 4_000;
 
 /// Stores the dispute, `lsm_invited` and the notifications, all or none.
 ///
@@ -25,7 +22,7 @@ pub async fn open(
     if body.chat_id.is_some() == body.job_id.is_some() {
         return Err(Error::field("chatId", "give either chatId or jobId"));
     }
-    let description = check::prose("description", &body.description, DESCRIPTION_CHARS_MAX)?;
+    let description = check::prose("description", &body.description, PROSE_CHARS_MAX)?;
     let dispute =
         NewDispute { raised_by: user, chat_id: body.chat_id, job_id: body.job_id, description };
     match store.open_dispute(dispute).await? {

@@ -1,8 +1,7 @@
 //! LSM JOINING DISPUTE, the end: the LSM settles it and is out of the chat.
 
-use trialogue_protocol::{Dispute, DisputeId, ResolveDispute, UserId};
+use trialogue_protocol::{Dispute, DisputeId, PROSE_CHARS_MAX, ResolveDispute, UserId};
 
-use super::open_dispute::DESCRIPTION_CHARS_MAX;
 use super::{Outcome, check, notify, shown};
 use crate::error::Error;
 use crate::policy::Refusal;
@@ -23,7 +22,7 @@ pub async fn resolve(
     dispute: DisputeId,
     body: &ResolveDispute,
 ) -> Result<Outcome<Result<Dispute, Error>>, Error> {
-    let resolution = check::prose("resolution", &body.resolution, DESCRIPTION_CHARS_MAX)?;
+    let resolution = check::prose("resolution", &body.resolution, PROSE_CHARS_MAX)?;
     match store.resolve_dispute(user, dispute, resolution).await? {
         DisputeStep::Done { chat_id, notices } => {
             let mut events = vec![

@@ -1,30 +1,51 @@
 //! `/auth` and `/providers`.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use http::StatusCode;
 use serde::Deserialize;
+use trialogue_protocol::openapi::NameGiven as SearchText;
 use trialogue_protocol::{
-    ChangePassword, Login, Me, ProviderList, Refresh, Register, Session, TokenPair, route,
+    ChangePassword, ErrorCode, Login, Me, ProviderList, Refresh, Register, Session, TokenPair,
+    route,
 };
 
 use super::extract::{Created, Json, Paging, Query};
-use super::settle;
+use super::route::{Route, get, post};
+use super::{ID_CURSOR, settle};
 use crate::error::Error;
 use crate::flow::browse;
 use crate::flow::log_in::{self, Caller};
 use crate::state::AppState;
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route(route::REGISTER, post(register))
-        .route(route::LOGIN, post(login))
-        .route(route::REFRESH, post(refresh))
-        .route(route::LOGOUT, post(logout))
-        .route(route::PASSWORD, post(password))
-        .route(route::ME, get(me))
-        .route(route::PROVIDERS, get(providers))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        post(route::REGISTER, register, "Make an account and open a session")
+            .open()
+            .takes::<Register>()
+            .answers::<Session>(201, "signed in")
+            .refuses(&[ErrorCode::Conflict]),
+        post(route::LOGIN, login, "Open a session")
+            .open()
+            .takes::<Login>()
+            .answers::<Session>(200, "signed in")
+            .refuses(&[ErrorCode::Unauthenticated]),
+        post(route::REFRESH, refresh, "Exchange a refresh token for the next pair")
+            .open()
+            .takes::<Refresh>()
+            .answers::<TokenPair>(200, "the next pair; the old refresh token is used up")
+            .refuses(&[ErrorCode::Unauthenticated]),
+        post(route::LOGOUT, logout, "End this session and its live sockets")
+            .answers_nothing("signed out"),
+        post(route::PASSWORD, password, "Set a new password and end the other sessions")
+            .takes::<ChangePassword>()
+            .answers_nothing("changed"),
+        get(route::ME, me, "Who I am").answers::<Me>(200, "the owner of the token"),
+        get(route::PROVIDERS, providers, "Providers that can be booked, by id")
+            .query_of::<SearchText>("q", "part of a name or a business")
+            .query_of::<SearchText>("region", "where")
+            .list(ID_CURSOR)
+            .answers::<ProviderList>(200, "a page"),
+    ]
 }
 
 async fn register(

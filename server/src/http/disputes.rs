@@ -1,25 +1,39 @@
 //! `/disputes`.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use trialogue_protocol::{
-    Dispute, DisputeId, DisputeJoined, DisputeList, DisputeOpened, DisputeQuery, OpenDispute,
-    ResolveDispute, route,
+    Dispute, DisputeId, DisputeJoined, DisputeList, DisputeOpened, DisputeQuery, DisputeStatus,
+    ErrorCode, OpenDispute, ResolveDispute, route,
 };
 
 use super::extract::{Created, Json, Paging, Path, Query};
-use super::settle;
+use super::route::{Route, get, post};
+use super::{ID_CURSOR, settle};
 use crate::error::Error;
 use crate::flow::log_in::Caller;
 use crate::flow::{browse, join_chat, open_dispute, resolve_dispute};
 use crate::state::AppState;
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route(route::DISPUTES, get(list).post(open))
-        .route("/disputes/{id}/join", post(join))
-        .route("/disputes/{id}/resolve", post(resolve))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get(route::DISPUTES, list, "Disputes of my chats and my invitations, newest first")
+            .query_of::<DisputeStatus>("status", "only these")
+            .list(ID_CURSOR)
+            .answers::<DisputeList>(200, "a page"),
+        post(route::DISPUTES, open, "Ask for help: the local service manager is invited")
+            .takes::<OpenDispute>()
+            .answers::<DisputeOpened>(201, "opened")
+            .refuses(&[ErrorCode::Conflict, ErrorCode::ChatClosed]),
+        post("/disputes/{id}/join", join, "Accept the invitation")
+            .id::<DisputeId>()
+            .answers::<DisputeJoined>(200, "in; also when it was so before")
+            .refuses(&[ErrorCode::Conflict]),
+        post("/disputes/{id}/resolve", resolve, "Settle the dispute and leave the chat")
+            .id::<DisputeId>()
+            .takes::<ResolveDispute>()
+            .answers::<Dispute>(200, "resolved")
+            .refuses(&[ErrorCode::Conflict]),
+    ]
 }
 
 async fn open(

@@ -19,6 +19,8 @@ use crate::flow::log_in::{self, Caller};
 use crate::limits::BODY_BYTES_MAX;
 use crate::state::AppState;
 
+/// The one media type of bodies, both ways.
+pub(super) const JSON: &str = "application/json";
 /// Time for a body to arrive: 64 KiB over a poor line take less.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -86,7 +88,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
         let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
         let parameters = parameters.trim().to_ascii_lowercase();
-        essence.trim().eq_ignore_ascii_case("application/json")
+        essence.trim().eq_ignore_ascii_case(JSON)
             && (parameters.is_empty()
                 || matches!(&*parameters, "charset=utf-8" | "charset=\"utf-8\""))
     })

@@ -1,14 +1,13 @@
 //! `/jobs`.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use http::HeaderMap;
-use trialogue_protocol::{CreateJob, Job, JobCreated, JobId, JobList, route};
+use trialogue_protocol::{CreateJob, ErrorCode, Job, JobCreated, JobId, JobList, route};
 
 use super::chats::with_presence;
 use super::extract::{Created, Json, Paging, Path, Query};
-use super::settle;
+use super::route::{Route, get, post};
+use super::{ID_CURSOR, settle};
 use crate::error::Error;
 use crate::flow::log_in::Caller;
 use crate::flow::{book_job, browse};
@@ -17,13 +16,26 @@ use crate::state::AppState;
 /// Names a booking, so that a retry books nothing twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route(route::CREATE_JOB, post(create))
-        .route(route::JOBS, get(list))
-        .route("/jobs/{id}", get(one))
-        .route("/jobs/{id}/complete", post(complete))
-        .route("/jobs/{id}/cancel", post(cancel))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        post(route::CREATE_JOB, create, "Book a job; with it comes its chat")
+            .idempotency_key()
+            .takes::<CreateJob>()
+            .answers::<JobCreated>(201, "booked")
+            .refuses(&[ErrorCode::NotFound]),
+        get(route::JOBS, list, "Jobs of my chats, newest first")
+            .list(ID_CURSOR)
+            .answers::<JobList>(200, "a page"),
+        get("/jobs/{id}", one, "A job of one of my chats").id::<JobId>().answers::<Job>(200, "it"),
+        post("/jobs/{id}/complete", complete, "Say that the job is done, as its provider")
+            .id::<JobId>()
+            .answers::<Job>(200, "completed")
+            .refuses(&[ErrorCode::Conflict]),
+        post("/jobs/{id}/cancel", cancel, "Call the job off, as its customer; the chat closes")
+            .id::<JobId>()
+            .answers::<Job>(200, "cancelled")
+            .refuses(&[ErrorCode::Conflict]),
+    ]
 }
 
 async fn create(

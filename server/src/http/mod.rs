@@ -6,22 +6,30 @@
 mod accounts;
 mod chats;
 mod disputes;
+mod document;
 mod extract;
 mod health;
 mod history;
 mod jobs;
 mod notifications;
+mod route;
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
-use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
 use trialogue_protocol::ErrorCode;
+use trialogue_protocol::route::OPENAPI;
 use uuid::Uuid;
+
+use route::Route;
 
 use crate::error::Error;
 use crate::flow::Outcome;
@@ -30,15 +38,49 @@ use crate::state::AppState;
 /// Names a request in our log and in its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// All routes of CONTRACT §1.
+/// `next` of a list that goes by ids.
+const ID_CURSOR: &str = "^[0-9]{1,18}$";
+
+/// All routes of CONTRACT §1: what the router, the document and the tests are made from.
+fn routes() -> Vec<Route> {
+    [
+        accounts::routes(),
+        jobs::routes(),
+        chats::routes(),
+        disputes::routes(),
+        notifications::routes(),
+        health::routes(),
+        vec![
+            route::get(OPENAPI, openapi, "The description of all of this")
+                .open()
+                .answers_any("OpenAPI 3.1"),
+        ],
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Method and path of every route, with `{id}` where an id stands.
+pub fn operations() -> Vec<(Method, &'static str)> {
+    routes().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+/// The document, which never changes while the server runs.
+static DOCUMENT: LazyLock<Bytes> =
+    LazyLock::new(|| serde_json::to_vec(&document::of(routes())).unwrap_or_default().into());
+
+async fn openapi() -> Response {
+    let json = [(CONTENT_TYPE, HeaderValue::from_static(extract::JSON))];
+    (json, DOCUMENT.clone()).into_response()
+}
+
+/// The router of [`routes`].
 pub fn router(state: AppState) -> Router {
-    Router::new()
-        .merge(accounts::routes())
-        .merge(jobs::routes())
-        .merge(chats::routes())
-        .merge(disputes::routes())
-        .merge(notifications::routes())
-        .merge(health::routes())
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, route.serve));
+    router
         .fallback(async || Error::new(ErrorCode::NotFound, "no such route"))
         .method_not_allowed_fallback(async || {
             Error::new(ErrorCode::MethodNotAllowed, "the route has no such method")

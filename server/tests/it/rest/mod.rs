@@ -6,6 +6,7 @@ mod disputes;
 mod jobs;
 mod messages;
 mod notifications;
+mod openapi;
 mod refusals;
 
 use serde_json::Value;
