@@ -62,6 +62,17 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
+/// How a service writes its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people at a terminal, for programs elsewhere
+    Auto,
+    /// One JSON object per line
+    Json,
+    /// Lines for people
+    Text,
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {

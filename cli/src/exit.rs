@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use trialogue_client as client;
 use trialogue_protocol::ErrorCode;
+use trialogue_server as server;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,15 @@ pub(crate) fn of(error: &anyhow::Error) -> (Exit, &'static str) {
         if let Some(error) = cause.downcast_ref::<client::Error>() {
             return of_client(error);
         }
+        if let Some(error) = cause.downcast_ref::<server::error::Error>() {
+            return (of_code(error.code()), error.code().as_str());
+        }
+        if let Some(error) = cause.downcast_ref::<server::store::OpenError>() {
+            return of_opening(error);
+        }
+        if cause.downcast_ref::<server::config::ConfigError>().is_some() {
+            return (Exit::USAGE, "usage");
+        }
         if cause.downcast_ref::<client::profile::ProfileError>().is_some() {
             return (Exit::UNEXPECTED, "storage");
         }
@@ -135,6 +145,17 @@ fn of_client(error: &client::Error) -> (Exit, &'static str) {
         Error::Full(_) => (Exit::UNEXPECTED, "full"),
         Error::Storage(_) => (Exit::UNEXPECTED, "storage"),
         Error::Closed => (Exit::UNEXPECTED, "closed"),
+    }
+}
+
+fn of_opening(error: &server::store::OpenError) -> (Exit, &'static str) {
+    use server::store::OpenError;
+    match error {
+        OpenError::Url => (Exit::USAGE, "usage"),
+        OpenError::Refused(_) => (Exit::NO_CONNECTION, "no_database"),
+        OpenError::NotMigrated => (Exit::REFUSED, "not_migrated"),
+        OpenError::NotDurable(_) => (Exit::REFUSED, "not_durable"),
+        OpenError::Migration(_) => (Exit::UNEXPECTED, "migration"),
     }
 }
 

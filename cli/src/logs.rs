@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Cli;
+use crate::args::{Cli, LogFormat};
 use crate::out;
 
 /// Overrides what `-q` and `-v` mean, in the language of `tracing_subscriber::EnvFilter`.
@@ -26,8 +26,14 @@ pub(crate) fn start(cli: &Cli) {
         .or_else(|_| EnvFilter::try_new(wanted))
         .unwrap_or_default();
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-    let is_for_programs = cli.verb.is_service() && !std::io::stderr().is_terminal();
-    if cli.global.json || is_for_programs {
+    let json = match cli.verb.log_format() {
+        LogFormat::Json => true,
+        LogFormat::Text => cli.global.json && !cli.verb.is_service(),
+        LogFormat::Auto => {
+            cli.global.json || (cli.verb.is_service() && !std::io::stderr().is_terminal())
+        }
+    };
+    if json {
         log.json().init();
     } else {
         log.with_ansi(out::stderr_colors(cli.global.color)).init();

@@ -5,6 +5,7 @@
 
 mod account;
 mod args;
+mod database;
 mod exit;
 mod human;
 mod json;
@@ -17,13 +18,12 @@ mod password;
 mod play;
 mod prompt;
 mod reports;
+mod settings;
 mod signals;
 mod verb;
 
 use std::process::ExitCode;
 use std::time::Duration;
-
-use clap::Parser;
 
 use crate::args::Cli;
 use crate::exit::Exit;
@@ -35,8 +35,8 @@ use crate::verb::{Context, Verb};
 const RUNTIME_END_MAX: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let cli = match settings::parse() {
+        Ok(parsed) => parsed.cli,
         Err(error) => return out::usage(&error).into(),
     };
     logs::start(&cli);

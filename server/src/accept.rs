@@ -17,6 +17,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +85,8 @@ pub struct Acceptor<D> {
     pub stop: CancellationToken,
     /// Every connection is one of its tasks.
     pub tracker: TaskTracker,
+    /// Counts those that are open.
+    pub open: Gauge,
 }
 
 impl<D: Door> Acceptor<D> {
@@ -119,10 +122,10 @@ impl<D: Door> Acceptor<D> {
             };
             tune(&stream);
             let (door, trusted) = (Arc::clone(&self.door), Arc::clone(&self.trusted));
-            let stop = self.stop.clone();
+            let (stop, open) = (self.stop.clone(), Open::count(&self.open));
             self.tracker.spawn(async move {
                 serve(stream, peer, Arc::new(counted), door, trusted, stop).await;
-                drop(permit);
+                drop((permit, open));
             });
         }
     }
@@ -239,6 +242,22 @@ impl OriginRule {
         origin.is_loopback()
             || self.allowed.contains(&origin)
             || host.is_some_and(|host| origin.is_same_host(host))
+    }
+}
+
+/// One open connection in a gauge; uncounted when dropped.
+struct Open(Gauge);
+
+impl Open {
+    fn count(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

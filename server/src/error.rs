@@ -100,7 +100,7 @@ fn millis(wait: Duration) -> u64 {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
+        write!(f, "{} ({})", self.message, self.code)
     }
 }
 
@@ -141,6 +141,8 @@ impl IntoResponse for Error {
         let status = StatusCode::from_u16(self.code.http_status())
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(self.body())).into_response();
+        // For who counts and logs what was answered.
+        response.extensions_mut().insert(self.code);
         if let Some(wait) = self.retry_after {
             // Whole seconds, rounded up.
             let seconds = wait.as_micros().div_ceil(1_000_000).max(1);

@@ -14,15 +14,16 @@ use http::header::ORIGIN;
 use http::{Request, Response};
 use http_body_util::Either;
 use hyper::body::Incoming;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use trialogue_protocol::{NAMESPACE, NAMESPACE_ALIAS, ServerDraining, event};
-use trialogue_socketio::server::{ResponseBody, Server, ServerConfig};
+use trialogue_socketio::server::{Observer, ResponseBody, Server, ServerConfig};
 
-use crate::accept::{Acceptor, Door, OriginRule};
+use crate::accept::{self, Acceptor, Door, OriginRule};
 use crate::auth::{Auth, AuthConfig, AuthError};
 use crate::config::{Config, ConfigError};
 use crate::flow::encoded::Encoded;
@@ -31,11 +32,14 @@ use crate::limits::{
     BODY_BYTES_MAX, CONNECT_TIMEOUT, DRAIN_TIMEOUT, INBOUND_EVENTS_MAX, Limits, STALL_TIMEOUT,
     UPGRADE_TIMEOUT,
 };
+use crate::metrics::{self, Metrics, MetricsDoor};
 use crate::publish::{Publisher, answer};
+use crate::security::Security;
 use crate::socket::{ChatService, Presence};
 use crate::state::AppState;
 use crate::store::{OpenError, Store, StoreConfig};
-use crate::{cors, secret, seed};
+use crate::throttle::Throttle;
+use crate::{cors, retention, secret, seed};
 
 /// Where Socket.IO lives (CONTRACT §2).
 const SOCKET_PATH: &str = "/socket.io/";
@@ -55,6 +59,9 @@ pub enum RunError {
     /// The listener has no address.
     #[error("the listener is not usable")]
     Listener(#[source] std::io::Error),
+    /// The address for metrics cannot be listened on.
+    #[error("cannot listen on the metrics address")]
+    Metrics(#[source] std::io::Error),
     /// The private PostgreSQL could not be had.
     #[cfg(unix)]
     #[error(transparent)]
@@ -78,6 +85,8 @@ pub enum RunError {
 pub struct Running {
     listener: TcpListener,
     address: SocketAddr,
+    /// Of the operator's machines.
+    metrics: Option<TcpListener>,
     state: AppState,
     engine: Server,
     router: Router,
@@ -101,20 +110,28 @@ impl Running {
             Some(url) => (url.reveal().to_owned(), PrivateDatabase::default()),
             None => private_database(&config).await?,
         };
-        let store = Store::open(&StoreConfig {
+        let opening = StoreConfig {
             url,
             connections: config.database_connections as usize,
             unsafe_durability: config.unsafe_durability,
-        })
-        .await?;
+        };
+        let store = match config.no_migrate {
+            false => Store::open(&opening).await?,
+            true => Store::attach(&opening).await?,
+        };
         let auth = Auth::new(&AuthConfig {
             secret: secret.reveal().as_bytes().to_vec(),
             access_ttl: config.access_ttl,
             open_registration: config.open_registration,
         })?;
         let (publisher, publishing) = Publisher::new();
+        let limits = Arc::new(config.limits());
+        let metrics = Arc::new(Metrics::new());
         let state = AppState {
-            limits: Arc::new(Limits::of(config.limits)),
+            security: Security::new(Arc::clone(&metrics)),
+            throttle: Throttle::new(Arc::clone(&limits)),
+            metrics,
+            limits,
             config: Arc::new(config),
             store,
             encoded: Encoded::default(),
@@ -134,11 +151,21 @@ impl Running {
         let tasks = (TaskTracker::new(), CancellationToken::new());
         if let Some(namespace) = engine.namespace(NAMESPACE) {
             let (store, presence) = (state.store.clone(), state.presence.clone());
-            publishing.start(&state.publisher, store, namespace, presence, (&tasks.0, &tasks.1));
+            let watching = (Arc::clone(&state.metrics), state.security.clone());
+            let tasks = (&tasks.0, &tasks.1);
+            publishing.start(&state.publisher, store, namespace, presence, watching, tasks);
         }
         tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(tidy(state.clone())));
+        tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(retention::run(state.clone())));
         let router = rest::router(state.clone());
-        Ok(Self { listener, address, state, engine, router, publishing: tasks, database })
+        let metrics = state.config.metrics_addr.map(accept::listen).transpose();
+        let metrics = metrics.map_err(RunError::Metrics)?;
+        Ok(Self { listener, address, metrics, state, engine, router, publishing: tasks, database })
+    }
+
+    /// Where metrics can be read, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Where it listens.
@@ -173,8 +200,12 @@ impl Running {
             limits: Limits::clone(&self.state.limits),
             stop: stop.clone(),
             tracker: tracker.clone(),
+            open: self.state.metrics.connections.clone(),
         };
         let accepting = tracker.spawn(acceptor.run(self.listener));
+        if let Some(listener) = self.metrics {
+            tracker.spawn(metrics_acceptor(&self.state, &tracker, &stop).run(listener));
+        }
         shutdown.cancelled().await;
 
         let deadline = Instant::now() + DRAIN_TIMEOUT;
@@ -207,6 +238,23 @@ impl Running {
         }
         stop_database(self.database).await;
         tracing::info!("stopped");
+    }
+}
+
+/// The accept loop of the metrics listener: the same bounds on strangers, and no more.
+fn metrics_acceptor(
+    state: &AppState,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Acceptor<MetricsDoor> {
+    let router = rest::health_router(state.clone());
+    Acceptor {
+        door: Arc::new(MetricsDoor { state: state.clone(), router }),
+        trusted: Arc::new([]),
+        limits: metrics::limits_of_listener(),
+        stop: stop.clone(),
+        tracker: tracker.clone(),
+        open: Gauge::default(),
     }
 }
 
@@ -289,6 +337,7 @@ fn engine_config(state: &AppState) -> ServerConfig {
         unclaimed_max: limits.unclaimed_max,
         unclaimed_per_address_max: limits.unclaimed_per_address_max,
         origin: Some(Arc::new(move |headers: &http::HeaderMap| origins.allows(headers))),
+        observer: Some(Arc::clone(&state.metrics) as Arc<dyn Observer>),
         ..ServerConfig::default()
     }
 }

@@ -21,11 +21,32 @@ const MADE_BYTES: usize = 32;
 /// [`ConfigError`] when there is none for an address that others can reach, when it is shorter
 /// than [`JWT_SECRET_BYTES_MIN`], or when its file cannot be read, written or trusted.
 pub fn jwt_secret(config: &Config, listening: SocketAddr) -> Result<Secret, ConfigError> {
+    find(config, listening, kept)
+}
+
+/// The same for who asks about a server's secret: none is made.
+///
+/// # Errors
+///
+/// [`ConfigError`].
+pub(crate) fn known(config: &Config, listening: SocketAddr) -> Result<Secret, ConfigError> {
+    find(config, listening, |path| {
+        let found = std::fs::symlink_metadata(path).map_err(|error| wrong(path, error))?;
+        check_private(path, &found)?;
+        read(path)
+    })
+}
+
+fn find(
+    config: &Config,
+    listening: SocketAddr,
+    own: impl FnOnce(&Path) -> Result<Secret, ConfigError>,
+) -> Result<Secret, ConfigError> {
     let secret = match (&config.jwt_secret, &config.jwt_secret_file) {
         (Some(secret), _) => secret.clone(),
         (None, Some(file)) => read(file)?,
         (None, None) if listening.ip().is_loopback() => {
-            kept(&data_folder(config)?.join("jwt-secret"))?
+            own(&data_folder(config)?.join("jwt-secret"))?
         }
         (None, None) => return Err(ConfigError::NoSecret),
     };

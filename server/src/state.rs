@@ -9,9 +9,12 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::flow::encoded::Encoded;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::publish::Publisher;
+use crate::security::Security;
 use crate::socket::Presence;
 use crate::store::Store;
+use crate::throttle::Throttle;
 
 /// The rooms of one server. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +33,12 @@ pub struct AppState {
     pub publisher: Publisher,
     /// Who is online.
     pub presence: Presence,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The security log.
+    pub security: Security,
+    /// How often somebody may ask.
+    pub throttle: Throttle,
     /// Requests under way, those of sockets and what REST writes: the drain waits for them.
     pub busy: TaskTracker,
     /// Cancelled when the server stops: no new work.

@@ -12,6 +12,7 @@ use trialogue_client::sanitize;
 use trialogue_protocol::{
     Chat, ChatId, Dispute, Member, Message, Notification, PresenceStatus, Provider, Timestamp, User,
 };
+use trialogue_server::operator::Account;
 
 pub(crate) use table::table;
 
@@ -50,6 +51,28 @@ pub(crate) fn message(message: &Message, today: NaiveDate) -> String {
     let name = line(&message.sender_name);
     let text = sanitize::text(&message.message).replace('\n', "\n      ");
     format!("{} {name}: {text}", time(message.created_at, today))
+}
+
+/// Accounts as operators see them.
+pub(crate) fn accounts(accounts: &[Account]) -> String {
+    let today = today();
+    let rows: Vec<[String; 6]> = accounts
+        .iter()
+        .map(|Account { user, last_seen, disabled_at, .. }| {
+            let name = format!("{} {}", user.first_name, user.last_name);
+            let seen = last_seen.map_or("-".to_owned(), |at| time(at, today));
+            let state = if disabled_at.is_some() { "disabled" } else { "" };
+            [
+                user.id.to_string(),
+                line(user.email.as_deref().unwrap_or_default()),
+                line(name.trim()),
+                user.role.short().to_owned(),
+                seen,
+                state.to_owned(),
+            ]
+        })
+        .collect();
+    table(["ID", "EMAIL", "NAME", "ROLE", "LAST SEEN", ""], &rows)
 }
 
 /// How many characters of the end of each id tell these chats apart.

@@ -4,6 +4,7 @@ mod book;
 mod chats;
 mod check;
 mod completions;
+mod config;
 mod conform;
 #[cfg(unix)]
 mod db;
@@ -11,6 +12,7 @@ mod db;
 mod demo;
 mod dispute;
 mod doctor;
+mod health;
 mod history;
 mod invites;
 mod join;
@@ -19,6 +21,7 @@ mod login;
 mod logout;
 mod man;
 mod members;
+mod migrate;
 mod notifications;
 mod outbox;
 mod providers;
@@ -30,6 +33,8 @@ mod run;
 mod schema;
 mod send;
 mod serve;
+mod token;
+mod user;
 mod whoami;
 
 use std::sync::OnceLock;
@@ -38,7 +43,7 @@ use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
-use crate::args::Global;
+use crate::args::{Global, LogFormat};
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
@@ -145,6 +150,16 @@ pub(crate) enum Verb {
     Man(man::Args),
     /// Run the server, with a private PostgreSQL unless it is given one
     Serve(Box<serve::Args>),
+    /// Show what `serve` would run with, and where each setting came from
+    Config(Box<config::Args>),
+    /// Find out whether a server can work, for health checks
+    Health,
+    /// Bring a database up to date, apart from serving
+    Migrate(migrate::Args),
+    /// Add, list and change accounts, as an operator
+    User(Box<user::Args>),
+    /// Make access tokens for testers
+    Token(Box<token::Args>),
 }
 
 impl Verb {
@@ -184,6 +199,11 @@ impl Verb {
             Self::Schema(args) => schema::run(&args, out),
             Self::Man(args) => man::run(&args, out),
             Self::Serve(args) => serve::run(*args, context, out).await,
+            Self::Config(args) => config::run(&args, out),
+            Self::Health => context.within(health::run(context, out)).await,
+            Self::Migrate(args) => migrate::run(&args, out).await,
+            Self::User(args) => user::run(*args, context, out).await,
+            Self::Token(args) => token::run(*args, out).await,
         }
     }
 
@@ -200,6 +220,14 @@ impl Verb {
     /// What is logged when neither `-q` nor `-v` says otherwise.
     pub(crate) fn log_level(&self) -> LevelFilter {
         if self.is_service() { LevelFilter::INFO } else { LevelFilter::WARN }
+    }
+
+    /// How its log is written.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(args) => args.log_format(),
+            _ => LogFormat::Auto,
+        }
     }
 
     /// Whether its log is read by programs when nobody sits at a terminal.

@@ -1,5 +1,7 @@
 //! `trialogue serve`: the server, until it is told to stop.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -8,6 +10,7 @@ use trialogue_server::Running;
 use trialogue_server::accept;
 use trialogue_server::config::Config;
 
+use crate::args::LogFormat;
 use crate::exit::Exit;
 use crate::out::Out;
 use crate::verb::Context;
@@ -17,9 +20,29 @@ use crate::verb::Context;
 pub(crate) struct Args {
     #[command(flatten)]
     config: Config,
+    /// Format of the log on standard error
+    #[arg(long, env = "TRIALOGUE_LOG_FORMAT", value_name = "FORMAT", value_enum)]
+    #[arg(default_value_t = LogFormat::Auto, help_heading = "Server")]
+    log_format: LogFormat,
+    /// TOML file with settings, named like the flags; flags and variables win
+    #[arg(long = "config", id = "config_file", env = "TRIALOGUE_CONFIG", value_name = "FILE")]
+    #[arg(help_heading = "Server")]
+    config_file: Option<PathBuf>,
     /// Stop when standard input ends: for a program that owns this server and may be killed
     #[arg(long, hide = true)]
     exit_with_stdin: bool,
+}
+
+impl Args {
+    /// The settings of the server.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How to write the log.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
 }
 
 /// Serves until Ctrl-C or SIGTERM, then drains within 10 s.
@@ -36,10 +59,18 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         () = shutdown.cancelled() => return Ok(Exit::DONE),
     };
     let url = running.url();
+    let metrics = running.metrics_address().map(|address| format!("http://{address}/metrics"));
     if out.is_json() {
-        out.json(&json!({ "type": "ready", "url": url }))?;
+        let mut ready = json!({ "type": "ready", "url": url });
+        if let Some(metrics) = metrics {
+            ready["metrics"] = json!(metrics);
+        }
+        out.json(&ready)?;
     } else {
         out.data(&format!("serving at {url}"))?;
+        if let Some(metrics) = metrics {
+            out.data(&format!("metrics at {metrics}"))?;
+        }
     }
     running.serve(shutdown).await;
     Ok(Exit::DONE)

@@ -31,6 +31,7 @@ struct Inner {
     dummy: String,
     cores: Semaphore,
     line: Semaphore,
+    line_max: usize,
 }
 
 /// What a check has shown.
@@ -61,6 +62,7 @@ impl Passwords {
             dummy,
             cores: Semaphore::new(cores),
             line: Semaphore::new(cores + WAITING_MAX),
+            line_max: cores + WAITING_MAX,
         })))
     }
 
@@ -100,6 +102,11 @@ impl Passwords {
             Checked { is_right, better_hash }
         })
         .await
+    }
+
+    /// How many are being hashed or wait for it.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.line_max - self.0.line.available_permits()
     }
 
     async fn run<T: Send + 'static>(

@@ -41,18 +41,7 @@ pub async fn authenticate(store: &Store, auth: &Auth, token: &str) -> Result<Cal
 /// unless registration is open; `unavailable`, `outcome_unknown`.
 pub async fn register(store: &Store, auth: &Auth, body: Register) -> Result<Session, Error> {
     policy::may_register(body.role, auth.open_registration)?;
-    let email = email(&body.email)?;
-    let details = PersonDetails {
-        first_name: check::line("firstName", &body.first_name, NAME_CHARS_MAX)?,
-        last_name: check::line("lastName", &body.last_name, NAME_CHARS_MAX)?,
-        role: body.role,
-        region: check::line_if_any("region", body.region.as_deref(), NAME_CHARS_MAX)?,
-        business_name: check::line_if_any(
-            "businessName",
-            body.business_name.as_deref(),
-            NAME_CHARS_MAX,
-        )?,
-    };
+    let (email, details) = details_of(&body)?;
     auth::check_new("password", &body.password)?;
     let password_hash = auth.passwords.hash(body.password).await?;
     let (refresh, tokens) = new_session();
@@ -69,6 +58,19 @@ pub async fn register(store: &Store, auth: &Auth, body: Register) -> Result<Sess
         business_name: details.business_name,
     };
     session_answer(auth, user, session, &refresh)
+}
+
+/// The address and what a person says of itself, checked.
+pub(crate) fn details_of(body: &Register) -> Result<(String, PersonDetails), Error> {
+    let business = body.business_name.as_deref();
+    let details = PersonDetails {
+        first_name: check::line("firstName", &body.first_name, NAME_CHARS_MAX)?,
+        last_name: check::line("lastName", &body.last_name, NAME_CHARS_MAX)?,
+        role: body.role,
+        region: check::line_if_any("region", body.region.as_deref(), NAME_CHARS_MAX)?,
+        business_name: check::line_if_any("businessName", business, NAME_CHARS_MAX)?,
+    };
+    Ok((email(&body.email)?, details))
 }
 
 /// Opens a session. A wrong password, an unknown address and a disabled account are one answer,

@@ -1,7 +1,9 @@
 //! What a handler takes from a request: the caller, a JSON body, a query, ids of the path. Whatever
 //! is wrong with one of them is answered here, in our words.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -13,6 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use trialogue_protocol::ErrorCode;
 
+use super::Behind;
+use crate::accept::Peer;
 use crate::error::Error;
 use crate::flow::browse::ListQuery;
 use crate::flow::log_in::{self, Caller};
@@ -30,7 +34,25 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Error::new(ErrorCode::Unauthenticated, "no access token"))?;
-        log_in::authenticate(&state.store, &state.auth, token).await
+        let caller = log_in::authenticate(&state.store, &state.auth, token).await?;
+        if let Some(behind) = parts.extensions.get::<Behind>() {
+            // Asked for once per request.
+            let _ = behind.0.set(caller.person.id);
+        }
+        state.throttle.user(caller.person.id, Instant::now())?;
+        Ok(caller)
+    }
+}
+
+/// Where a request comes from, behind trusted proxies; nowhere for one that did not come through
+/// our accept loop.
+pub(super) struct Address(pub(super) Option<IpAddr>);
+
+impl FromRequestParts<AppState> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Peer>().map(|peer| peer.0)))
     }
 }
 

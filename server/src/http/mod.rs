@@ -14,25 +14,27 @@ mod jobs;
 mod notifications;
 mod route;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument as _;
-use trialogue_protocol::ErrorCode;
 use trialogue_protocol::route::OPENAPI;
+use trialogue_protocol::{ErrorCode, UserId};
 use uuid::Uuid;
 
 use route::Route;
 
+use crate::accept::Peer;
 use crate::error::Error;
 use crate::flow::Outcome;
+use crate::security::Whose;
 use crate::state::AppState;
 
 /// Names a request in our log and in its answer.
@@ -85,7 +87,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(async || {
             Error::new(ErrorCode::MethodNotAllowed, "the route has no such method")
         })
-        .layer(middleware::from_fn(named))
+        .layer(middleware::from_fn_with_state(state.clone(), named))
         .with_state(state)
 }
 
@@ -110,20 +112,55 @@ async fn settle<T: Send + 'static>(
     task.await.unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "internal error")))
 }
 
-/// Gives the request an id and logs its end: route, status, time. Never a query, a header or a
-/// body: they may carry secrets and what people say to each other.
-async fn named(request: Request, next: Next) -> Response {
-    let id = Uuid::now_v7();
+/// Who is behind a request: written down by the one who finds out, read when it is answered.
+#[derive(Clone, Default)]
+struct Behind(Arc<OnceLock<UserId>>);
+
+/// Gives the request an id, counts it, and logs its end: route, status, time. Never a query, a
+/// header or a body: they may carry secrets and what people say to each other.
+async fn named(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let (id, begin) = (Uuid::now_v7(), Instant::now());
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let behind = Behind::default();
+    request.extensions_mut().insert(behind.clone());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
     let span = tracing::info_span!("request", %id, %method, route);
-    let begin = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let status = response.status().as_u16();
-    let took_us = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // Probes of an orchestrator share an address and must not be starved.
+    let is_health = route.as_deref().is_some_and(|route| route.starts_with("/health/"));
+    let allowed = match address {
+        Some(address) if !is_health => state.throttle.address(address, begin),
+        _ => Ok(()),
+    };
+    let mut response = match allowed {
+        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Err(error) => error.into_response(),
+    };
+    let (status, took) = (response.status().as_u16(), begin.elapsed());
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::debug!(status, took_us, "answered"));
+    state.metrics.answered(took);
+    if let Some(code) = response.extensions().get::<ErrorCode>() {
+        state.metrics.refused(*code);
+        // A wrong password has said so itself.
+        if response.extensions().get::<Noted>().is_none() {
+            state.security.refused(*code, Whose { user: behind.0.get().copied(), address });
+        }
+    }
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// On an answer whose refusal is in the security log already.
+#[derive(Clone, Copy)]
+struct Noted;
+
+/// A router of health alone, for the metrics listener.
+pub(crate) fn health_router(state: AppState) -> Router {
+    let router = health::routes()
+        .into_iter()
+        .fold(Router::new(), |r, route| r.route(route.path, route.serve));
+    router.fallback(async || Error::new(ErrorCode::NotFound, "no such route")).with_state(state)
 }

@@ -27,6 +27,8 @@ use trialogue_socketio::server::{Event, Namespace, Socket, SocketId};
 pub use broadcast::{Broadcast, StoredMessage};
 
 use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::security::Security;
 use crate::socket::Presence;
 use crate::store::Store;
 use notices::Notice;
@@ -89,6 +91,8 @@ pub(crate) struct Context {
     pub(crate) namespace: Namespace,
     pub(crate) presence: Presence,
     pub(crate) notices: mpsc::Sender<Notice>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) security: Security,
 }
 
 impl Context {
@@ -199,6 +203,11 @@ impl Publisher {
         }
     }
 
+    /// How much waits to be put out.
+    pub(crate) fn depth(&self) -> usize {
+        self.shards.iter().map(|shard| shard.max_capacity() - shard.capacity()).sum()
+    }
+
     /// Gives a shard what must not be lost, however long it takes; it fails only at the end.
     async fn hand_surely(&self, shard: usize, op: Op) {
         if self.shards[shard].send(op).await.is_err() {
@@ -226,16 +235,16 @@ impl Publishing {
         store: Store,
         namespace: Namespace,
         presence: Presence,
+        (metrics, security): (Arc<Metrics>, Security),
         (tracker, stop): (&TaskTracker, &CancellationToken),
     ) {
         let (notices, lane) = notices::lane();
-        let context = Context { store, namespace, presence, notices };
+        let context = Context { store, namespace, presence, notices, metrics, security };
         for queue in self.queues {
             let shard = shard::keep(queue, context.clone());
             tracker.spawn(stop.clone().run_until_cancelled_owned(shard));
         }
-        let (store, presence) = (context.store.clone(), context.presence.clone());
-        let sweep = sweep::run(publisher.clone(), presence, store);
+        let sweep = sweep::run(publisher.clone(), context.clone());
         tracker.spawn(stop.clone().run_until_cancelled_owned(sweep));
         tracker.spawn(stop.clone().run_until_cancelled_owned(lane.run(context)));
     }

@@ -231,12 +231,14 @@ impl ChatRoom {
         strangers.into_iter().for_each(|person| self.remove(person, context));
 
         let Some(frames) = MessageFrames::of(message) else { return };
-        match &frames.mine {
+        let begin = Instant::now();
+        let sockets = match &frames.mine {
             Some(mine) => {
                 context.namespace.emit_split(&self.name, tag(author), mine, &frames.theirs)
             }
             None => context.namespace.emit(&self.name, &frames.theirs),
         };
+        context.metrics.put_out(sockets, begin.elapsed());
         self.position.store(seq, Ordering::Relaxed);
         if self.openings > 0 {
             if self.tail.len() == TAIL_MAX {

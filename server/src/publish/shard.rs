@@ -24,6 +24,7 @@ use super::broadcast::{Broadcast, StoredMessage};
 use super::notices::Notice;
 use super::room::ChatRoom;
 use super::{Context, Op, answer, frames};
+use crate::security::{Happening, Whose};
 use crate::socket::refusal;
 
 /// How long a missing message may still be on its way before its row is read. Commits of one chat
@@ -191,7 +192,7 @@ impl<'a> Shard<'a> {
         let mut left = false;
         self.with(chat_id, |room, context| left = room.leave(socket.id(), context));
         if !left {
-            return answer::refused(request, socket, not_in_room());
+            return self.refuse(request, socket);
         }
         answer::done(request, &ChatRef { chat_id });
         if let Some(frame) = frames::left_chat(chat_id) {
@@ -203,11 +204,20 @@ impl<'a> Shard<'a> {
     fn typing(&mut self, typing: &Typing, user_id: UserId, socket: &Socket, request: Event) {
         let &Typing { chat_id, is_typing } = typing;
         let Some(room) = self.rooms.get(&chat_id).filter(|room| room.holds(socket.id())) else {
-            return answer::refused(request, socket, not_in_room());
+            return self.refuse(request, socket);
         };
         let frame = frames::user_typing(&UserTyping { user_id, chat_id, is_typing });
         room.emit_except(Some(socket.id()), frame, &self.context);
         answer::done(request, &ChatRef { chat_id });
+    }
+
+    /// The socket is not in the room that it speaks of.
+    fn refuse(&self, request: Event, socket: &Socket) {
+        let error = not_in_room();
+        let user = UserId(socket.tag().cast_signed());
+        self.context.metrics.refused(error.code);
+        self.context.security.refused(error.code, Whose { user: Some(user), address: None });
+        answer::refused(request, socket, error);
     }
 
     /// Works on a room that exists, and looks afterwards at what it needs: a timer, or its end.
@@ -290,6 +300,7 @@ impl<'a> Shard<'a> {
             room.has_timer = true;
             return self.timers.push(Reverse((Instant::now() + FILL_PAUSE, chat_id)));
         }
+        self.context.metrics.filled(rows.len());
         tracing::debug!(chat = %chat_id, rows = rows.len(), "a gap was filled");
         self.with(chat_id, |room, context| {
             rows.into_iter().for_each(|row| room.arrive(row, context));
@@ -333,7 +344,12 @@ async fn views(context: Context, chat_id: ChatId) -> Read {
 /// Ends the live sockets of sessions that are over: a real refusal, after which a plain client
 /// does not come back by itself.
 fn end_sessions(context: &Context, user_id: UserId, family: Option<Uuid>, except: Option<Uuid>) {
-    for socket in context.presence.sockets_of_ended(user_id, family, except) {
+    let ended = context.presence.sockets_of_ended(user_id, family, except);
+    if !ended.is_empty() {
+        let whose = Whose { user: Some(user_id), address: None };
+        context.security.note(Happening::SocketsEnded, whose, Some(ErrorCode::Unauthenticated));
+    }
+    for socket in ended {
         answer::say_error(&socket, refusal(ErrorCode::Unauthenticated).ack());
         socket.disconnect();
         socket.close(DisconnectReason::ServerDisconnect);

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
 use trialogue_protocol::{ChatId, Seq};
 
-use super::{Broadcast, Op, Publisher};
+use super::{Broadcast, Context, Op, Publisher};
+use crate::metrics::Metrics;
 use crate::socket::Presence;
 use crate::store::{Ending, Endings, Store, StoreError};
 
@@ -22,7 +23,8 @@ const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMIT_LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Sweeps for ever.
-pub(crate) async fn run(publisher: Publisher, presence: Presence, store: Store) {
+pub(crate) async fn run(publisher: Publisher, context: Context) {
+    let Context { store, presence, metrics, .. } = context;
     let mut endings = Heeded { by_id: HashMap::new(), read_at: Instant::now() };
     let mut tick = tokio::time::interval(SWEEP_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -31,7 +33,7 @@ pub(crate) async fn run(publisher: Publisher, presence: Presence, store: Store) 
         let swept = tokio::time::timeout(SWEEP_TIMEOUT, async {
             // The database may be away: whoever asks for something is told so, and we come again.
             let _ = endings.sweep(&publisher, &presence, &store).await;
-            let _ = sweep(&publisher, &store).await;
+            let _ = sweep(&publisher, &store, &metrics).await;
         });
         if swept.await.is_err() {
             tracing::warn!("a sweep took too long");
@@ -40,7 +42,7 @@ pub(crate) async fn run(publisher: Publisher, presence: Presence, store: Store) 
 }
 
 /// One statement for all rooms that somebody is in.
-async fn sweep(publisher: &Publisher, store: &Store) -> Result<(), StoreError> {
+async fn sweep(publisher: &Publisher, store: &Store, metrics: &Metrics) -> Result<(), StoreError> {
     let mut seen: Vec<Vec<(ChatId, Seq)>> = Vec::with_capacity(publisher.shards.len());
     for shard in publisher.shards.iter() {
         let (answer, answered) = oneshot::channel();
@@ -48,6 +50,7 @@ async fn sweep(publisher: &Publisher, store: &Store) -> Result<(), StoreError> {
         seen.push(if asked { answered.await.unwrap_or_default() } else { Vec::new() });
     }
     let chats: Vec<_> = seen.iter().flatten().map(|(chat_id, _)| *chat_id).collect();
+    metrics.rooms(chats.len());
     if chats.is_empty() {
         return Ok(());
     }
@@ -58,6 +61,7 @@ async fn sweep(publisher: &Publisher, store: &Store) -> Result<(), StoreError> {
             .filter_map(|(chat_id, seq)| Some((chat_id, seq, *last.get(&chat_id)?)))
             .filter(|(_, seq, last_seq)| seq != last_seq)
             .collect();
+        metrics.swept(found.iter().map(|(_, seq, last_seq)| (last_seq - seq).max(0)).sum());
         if !found.is_empty() && shard.send(Op::Found(found)).await.is_err() {
             return Ok(());
         }

@@ -104,7 +104,10 @@ impl Session<'_> {
         let missed = match asked.since_seq {
             Some(since) => {
                 let epoch = asked.epoch.as_deref();
-                Some(load_history::resume(store, user, chat, since, epoch, asked.limit).await?)
+                let missed =
+                    load_history::resume(store, user, chat, since, epoch, asked.limit).await?;
+                self.service.state.metrics.resumed(missed.messages.len());
+                Some(missed)
             }
             None => None,
         };

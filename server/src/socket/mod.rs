@@ -12,6 +12,7 @@ mod requests;
 mod sending;
 mod session;
 
+use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ use trialogue_socketio::server::{ConnectRequest, Events, Handler, Refusal, Socke
 pub use presence::Presence;
 
 use crate::error::Error;
+use crate::security::Whose;
 use crate::state::AppState;
 use crate::store::Person;
 use session::Session;
@@ -38,6 +40,8 @@ pub(crate) struct Identity {
     /// The family of the token.
     pub(crate) session: uuid::Uuid,
     pub(crate) expires_at: DateTime<Utc>,
+    /// Where the session was opened from.
+    pub(crate) address: IpAddr,
 }
 
 impl Handler for ChatService {
@@ -46,7 +50,9 @@ impl Handler for ChatService {
     async fn connect(&self, request: ConnectRequest) -> Result<Identity, Refusal> {
         self.identify(&request).await.map_err(|error| {
             let ack = error.ack();
-            tracing::info!(peer = %request.peer, code = %ack.code, "a socket was refused");
+            let whose = Whose { user: None, address: Some(request.peer) };
+            self.state.metrics.refused(ack.code);
+            self.state.security.refused(ack.code, whose);
             Refusal { message: ack.message, data: Some(json!({ "code": ack.code })) }
         })
     }
@@ -63,7 +69,7 @@ impl ChatService {
         }
         let token = auth::token_of(request.auth.as_deref(), &request.headers)
             .ok_or_else(|| refusal(ErrorCode::Unauthenticated))?;
-        let identity = self.check(&token).await?;
+        let identity = self.check(&token, request.peer).await?;
         let max = self.state.limits.sockets_per_user_max;
         if self.state.presence.sockets_of(identity.person.id) >= max {
             return Err(too_many_sockets(max));
@@ -72,7 +78,7 @@ impl ChatService {
     }
 
     /// Who a token belongs to, by its signature and by the database.
-    async fn check(&self, token: &str) -> Result<Identity, Error> {
+    async fn check(&self, token: &str, address: IpAddr) -> Result<Identity, Error> {
         let claims = self.state.auth.tokens.verify(token)?;
         let found = self.state.store.person_of_session(claims.session, claims.user_id).await?;
         // REST forgives clocks that differ by seconds; a session that is over at once helps nobody.
@@ -80,7 +86,8 @@ impl ChatService {
             return Err(refusal(ErrorCode::TokenExpired));
         }
         let person = found.ok_or_else(|| refusal(ErrorCode::Unauthenticated))?;
-        Ok(Identity { person, session: claims.session, expires_at: claims.expires_at })
+        let (session, expires_at) = (claims.session, claims.expires_at);
+        Ok(Identity { person, session, expires_at, address })
     }
 }
 

@@ -77,6 +77,15 @@ impl Presence {
         self.stripe(user_id).get(&user_id).map_or(0, |person| person.sockets.len())
     }
 
+    /// People with a live socket, and their sockets.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        self.inside.users.iter().fold((0, 0), |(people, sockets), stripe| {
+            let users = lock(stripe);
+            let live = users.values().map(|person| person.sockets.len()).filter(|live| *live > 0);
+            live.fold((people, sockets), |(people, sockets), live| (people + 1, sockets + live))
+        })
+    }
+
     /// A socket has come. True when it is the user's first.
     ///
     /// # Errors

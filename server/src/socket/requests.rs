@@ -23,8 +23,7 @@ impl Session<'_> {
             .presence
             .take_message(self.person.id, state.limits.messages, Instant::now())
             .map_err(|wait| {
-                let rate = state.limits.messages.per_second;
-                Error::rate_limited(format!("over {rate} messages per user a second"), wait)
+                Error::rate_limited(state.limits.messages.exceeded("messages per user"), wait)
             })
             .and_then(|()| Self::read::<SendMessage>(&request))
             .and_then(|message| send_message::start(&state.store, self.person.id, message));
@@ -113,7 +112,7 @@ impl Session<'_> {
 
     async fn renew(&mut self, request: &Event) -> Result<Timestamp, Error> {
         let RefreshAuth { token } = Self::read(request)?;
-        let identity = self.service.check(&token).await?;
+        let identity = self.service.check(&token, self.address).await?;
         if identity.person.id != self.person.id {
             return Err(Error::new(ErrorCode::Denied, "the token is of another user"));
         }

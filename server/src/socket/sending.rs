@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::time::Instant;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use trialogue_protocol::SendAck;
@@ -20,13 +21,15 @@ type Storing = Pin<Box<dyn Future<Output = Result<Outcome<SendAck>, Error>> + Se
 /// keeps the answers in that order too (CONTRACT §3.2).
 #[derive(Default)]
 pub(super) struct Line {
-    under_way: VecDeque<(Event, TaskTrackerToken, Storing)>,
+    under_way: VecDeque<(Event, TaskTrackerToken, Instant, Storing)>,
 }
 
 /// A message whose fate is known.
 pub(super) struct Settled {
     pub(super) request: Event,
     pub(super) outcome: Result<Outcome<SendAck>, Error>,
+    /// When it came.
+    pub(super) since: Instant,
     /// A graceful stop waits until this is dropped: until sender and room have been told.
     _busy: TaskTrackerToken,
 }
@@ -34,7 +37,7 @@ pub(super) struct Settled {
 impl Line {
     /// One more.
     pub(super) fn push(&mut self, request: Event, busy: TaskTrackerToken, storing: Storing) {
-        self.under_way.push_back((request, busy, storing));
+        self.under_way.push_back((request, busy, Instant::now(), storing));
     }
 
     /// Nothing is under way.
@@ -50,9 +53,9 @@ impl Line {
     /// Waits for the oldest one; `None` when nothing is under way. Nothing is lost when this is
     /// dropped before it is done.
     pub(super) async fn next(&mut self) -> Option<Settled> {
-        let (_, _, storing) = self.under_way.front_mut()?;
+        let (_, _, _, storing) = self.under_way.front_mut()?;
         let outcome = storing.as_mut().await;
-        let (request, busy, _) = self.under_way.pop_front()?;
-        Some(Settled { request, outcome, _busy: busy })
+        let (request, busy, since, _) = self.under_way.pop_front()?;
+        Some(Settled { request, outcome, since, _busy: busy })
     }
 }

@@ -1,5 +1,6 @@
 //! The life of one socket, from `connected` to its end: one loop, one event at a time.
 
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use crate::error::Error;
 use crate::flow::Outcome;
 use crate::limits::{Bucket, Rate};
 use crate::publish::{answer, room as chat_room};
+use crate::security::{Happening, Whose};
 use crate::store::Person;
 
 /// A living socket.
@@ -29,6 +31,8 @@ pub(super) struct Session<'a> {
     pub(super) service: &'a ChatService,
     pub(super) socket: Socket,
     pub(super) person: Person,
+    /// Where the session was opened from.
+    pub(super) address: IpAddr,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) clock: Clock,
     pub(super) stay: Stay,
@@ -72,6 +76,10 @@ impl<'a> Session<'a> {
                 () = timer.as_mut() => if session.tick(Instant::now()).is_break() { break },
             }
         }
+        if events.reason() == Some(DisconnectReason::Protocol) {
+            let whose = session.whose();
+            service.state.security.note(Happening::BadPacket, whose, None);
+        }
         // What was taken is stored; that nobody waits for the answer changes nothing for the room.
         session.settle_all().await;
     }
@@ -82,7 +90,7 @@ impl<'a> Session<'a> {
         socket: Socket,
         identity: Identity,
     ) -> Option<Session<'a>> {
-        let Identity { person, session, expires_at } = identity;
+        let Identity { person, session, expires_at, address } = identity;
         let state = &service.state;
         let max = state.limits.sockets_per_user_max;
         let Ok(is_first) = state.presence.enter(person.id, socket.clone(), session, max) else {
@@ -116,7 +124,7 @@ impl<'a> Session<'a> {
         };
         let clock = Clock::new(now, instant_of(expires_at));
         let line = Line::default();
-        Some(Self { service, socket, person, expires_at, clock, stay, line, rates })
+        Some(Self { service, socket, person, address, expires_at, clock, stay, line, rates })
     }
 
     /// One request. Messages are taken into the line; everything else waits for the line, so that
@@ -147,6 +155,8 @@ impl<'a> Session<'a> {
 
     /// Answers a message: acknowledged first, then told to the room (CONTRACT §3.1).
     async fn settle(&mut self, settled: Settled) {
+        let status = settled.outcome.as_ref().ok().map(|outcome| outcome.reply.status);
+        self.service.state.metrics.settled(status, settled.since.elapsed());
         match settled.outcome {
             Ok(Outcome { reply, events }) => {
                 answer::done(settled.request, &reply);
@@ -195,7 +205,18 @@ impl<'a> Session<'a> {
 
     /// Refuses a request: in its acknowledgement, or as `error`.
     pub(super) fn refuse(&self, request: Event, error: &Error) {
+        let state = &self.service.state;
+        state.metrics.refused(error.code());
+        if error.code() == ErrorCode::BadRequest {
+            state.security.note(Happening::BadPacket, self.whose(), Some(error.code()));
+        } else {
+            state.security.refused(error.code(), self.whose());
+        }
         answer::refused(request, &self.socket, error.ack());
+    }
+
+    fn whose(&self) -> Whose {
+        Whose { user: Some(self.person.id), address: Some(self.address) }
     }
 
     /// Reads the one argument of a request.
@@ -210,7 +231,5 @@ impl<'a> Session<'a> {
 
 /// Takes one out of an allowance, or says which limit was met and when to come back.
 pub(super) fn allow(bucket: &mut Bucket, rate: Rate, what: &str) -> Result<(), Error> {
-    bucket.take(rate, Instant::now()).map_err(|wait| {
-        Error::rate_limited(format!("over {} {what} a second", rate.per_second), wait)
-    })
+    bucket.take(rate, Instant::now()).map_err(|wait| Error::rate_limited(rate.exceeded(what), wait))
 }

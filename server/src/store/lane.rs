@@ -66,6 +66,11 @@ impl Lane {
         Self(sender)
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Puts a message in line, behind all that came before.
     pub(super) fn put(&self, message: NewMessage) -> Result<oneshot::Receiver<Answer>, StoreError> {
         let (answer, verdict) = oneshot::channel();

@@ -11,7 +11,7 @@ macro_rules! sources {
 }
 
 /// Version, name and text of each, in order. A released one is never edited.
-const SOURCES: [(i64, &str, &str); 8] = sources![
+const SOURCES: [(i64, &str, &str); 9] = sources![
     1 "0001_people",
     2 "0002_chats",
     3 "0003_sessions",
@@ -20,6 +20,7 @@ const SOURCES: [(i64, &str, &str); 8] = sources![
     6 "0006_disputes",
     7 "0007_reading",
     8 "0008_store_messages_by_key",
+    9 "0009_retention",
 ];
 
 /// Time for another server's migrations to end, and for each of our statements. A new database
@@ -39,7 +40,7 @@ fn migrator() -> Migrator {
 /// Brings the database up to date, on a connection of its own that is closed afterwards: two
 /// servers that start at once take turns on an advisory lock, and a process that dies half-way
 /// leaves whole migrations only (each runs in one transaction with its bookkeeping).
-pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), MigrateError> {
+pub(super) async fn migrate(options: &PgConnectOptions) -> Result<Migrated, MigrateError> {
     let patient = options.clone().options([
         ("statement_timeout", MIGRATION_TIMEOUT),
         ("lock_timeout", MIGRATION_TIMEOUT),
@@ -48,11 +49,27 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), MigrateErr
     let mut connection = PgConnection::connect_with(&patient).await?;
     let migrator = migrator();
     // Asked first, because a role that may only serve cannot even say `create table if not exists`.
+    let from = newest(&mut connection).await;
     if !is_current(&mut connection, &migrator).await {
         migrator.run_direct(None, &mut connection, false).await?;
     }
+    let to = newest(&mut connection).await;
     connection.close().await?;
-    Ok(())
+    Ok(Migrated { from, to })
+}
+
+/// What a migration has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The newest version before; 0 for an empty database.
+    pub from: i64,
+    /// The newest version now.
+    pub to: i64,
+}
+
+async fn newest(connection: &mut PgConnection) -> i64 {
+    let applied = connection.list_applied_migrations("_sqlx_migrations").await;
+    applied.ok().and_then(|list| list.iter().map(|a| a.version).max()).unwrap_or_default()
 }
 
 async fn is_current(connection: &mut PgConnection, migrator: &Migrator) -> bool {
@@ -63,6 +80,9 @@ async fn is_current(connection: &mut PgConnection, migrator: &Migrator) -> bool 
         applied.iter().any(|a| a.version == wanted.version && a.checksum == wanted.checksum)
     })
 }
+
+/// Why a database that lacks some is not ready.
+pub(super) const MISSING: &str = "the database is not migrated";
 
 /// The newest version: what a ready database has.
 pub(super) const NEWEST: i64 = SOURCES[SOURCES.len() - 1].0;

@@ -18,8 +18,10 @@ mod messages;
 mod migrate;
 mod notifications;
 mod online;
+mod operators;
 mod people;
 mod pool;
+mod retention;
 mod rows;
 mod sessions;
 
@@ -39,7 +41,11 @@ pub use error::{Cause, StoreError};
 pub use history::{Page, Range};
 pub use jobs::{Booking, Ended, NewJob};
 pub use messages::{NewMessage, Verdict};
+pub use migrate::Migrated;
+pub use operators::{Account, Filter};
 pub use people::{Credentials, Person, PersonDetails};
+pub use retention::Kept;
+pub(crate) use retention::ROWS_MAX as PRUNED_ROWS_MAX;
 pub use sessions::{NewUser, Refreshed, SessionTokens};
 
 use lane::Lane;
@@ -88,9 +94,27 @@ pub enum OpenError {
          --unsafe-durability"
     )]
     NotDurable(&'static str),
+    /// Migrations are missing, and whoever opens it was told not to apply them, or may not.
+    #[error("the database is not migrated: run `trialogue migrate` with a role that may")]
+    NotMigrated,
     /// A migration failed; the database is as it was before that one.
     #[error("cannot migrate the database: {0}")]
     Migration(String),
+}
+
+/// How busy a store is at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Messages in line to be stored.
+    pub(crate) messages_waiting: usize,
+    /// Statements that wait for a connection.
+    pub(crate) statements_waiting: usize,
+    /// Connections that work.
+    pub(crate) connections_busy: usize,
+    /// Connections that wait for work.
+    pub(crate) connections_idle: usize,
+    /// Most connections that there may be.
+    pub(crate) connections_max: usize,
 }
 
 /// The database, as the flows see it. Cheap to clone.
@@ -108,27 +132,47 @@ impl Store {
     ///
     /// [`OpenError`] says what to do about it.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
-        let options: PgConnectOptions = config.url.parse().map_err(|_| OpenError::Url)?;
-        let options = options
-            .application_name("trialogue")
-            .options(SESSION_SETTINGS)
-            .disable_statement_logging();
-        let mut first = reach(&options).await?;
-        let facts =
-            durability::facts(&mut first).await.map_err(|e| OpenError::Refused(plain(&e)))?;
-        if let Some(weakness) = facts.weakness()
-            && !config.unsafe_durability
-        {
-            return Err(OpenError::NotDurable(weakness));
+        Self::start(config, true).await
+    }
+
+    /// The same without migrating: for a role that may only serve.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NotMigrated`] when it should; else like [`Store::open`].
+    pub async fn attach(config: &StoreConfig) -> Result<Self, OpenError> {
+        Self::start(config, false).await
+    }
+
+    /// Brings the database up to date and does nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub async fn migrate(config: &StoreConfig) -> Result<Migrated, OpenError> {
+        let options = options_of(config)?;
+        check(reach(&options).await?, config).await?;
+        migrate::migrate(&options).await.map_err(|e| OpenError::Migration(e.to_string()))
+    }
+
+    async fn start(config: &StoreConfig, migrating: bool) -> Result<Self, OpenError> {
+        let options = options_of(config)?;
+        check(reach(&options).await?, config).await?;
+        if migrating {
+            migrate::migrate(&options).await.map_err(|e| OpenError::Migration(e.to_string()))?;
         }
-        // Best effort: it has done its work.
-        let _ = first.close().await;
-        migrate::migrate(&options).await.map_err(|e| OpenError::Migration(e.to_string()))?;
         let pool = Pool::new(options, config.connections.max(2), config.unsafe_durability);
         let lane = Lane::start(pool.clone());
         let store = Self { pool, lane };
-        store.ready().await.map_err(|e| OpenError::Refused(e.to_string()))?;
-        Ok(store)
+        match store.ready().await {
+            Ok(()) => Ok(store),
+            // An empty database has no list of migrations to read.
+            Err(StoreError::Broken(_)) if !migrating => Err(OpenError::NotMigrated),
+            Err(StoreError::Unavailable(Cause::Ours(migrate::MISSING))) => {
+                Err(OpenError::NotMigrated)
+            }
+            Err(error) => Err(OpenError::Refused(error.to_string())),
+        }
     }
 
     /// Whether the database answers and has all migrations: `GET /health/ready`.
@@ -144,7 +188,7 @@ impl Store {
             })
             .await?;
         if newest < migrate::NEWEST {
-            return Err(StoreError::unavailable("the database is not migrated"));
+            return Err(StoreError::unavailable(migrate::MISSING));
         }
         Ok(())
     }
@@ -165,6 +209,11 @@ impl Store {
         message: NewMessage,
     ) -> Result<oneshot::Receiver<Result<Verdict, StoreError>>, StoreError> {
         self.lane.put(message)
+    }
+
+    /// How busy it is, for metrics.
+    pub(crate) fn load(&self) -> Load {
+        Load { messages_waiting: self.lane.waiting(), ..self.pool.load() }
     }
 
     /// Waits for running statements and closes the connections.
@@ -189,6 +238,23 @@ impl Store {
         F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + 'static,
     {
         self.pool.write(work).await
+    }
+}
+
+fn options_of(config: &StoreConfig) -> Result<PgConnectOptions, OpenError> {
+    let options: PgConnectOptions = config.url.parse().map_err(|_| OpenError::Url)?;
+    Ok(options.application_name("trialogue").options(SESSION_SETTINGS).disable_statement_logging())
+}
+
+/// Whether a commit stays.
+async fn check(mut connection: PgConnection, config: &StoreConfig) -> Result<(), OpenError> {
+    let facts = durability::facts(&mut connection).await;
+    let facts = facts.map_err(|e| OpenError::Refused(plain(&e)))?;
+    // Best effort: it has done its work.
+    let _ = connection.close().await;
+    match facts.weakness() {
+        Some(weakness) if !config.unsafe_durability => Err(OpenError::NotDurable(weakness)),
+        _ => Ok(()),
     }
 }
 

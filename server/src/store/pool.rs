@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::Load;
 use super::durability;
 use super::error::{Access, StoreError};
 
@@ -35,6 +36,7 @@ pub(super) struct Pool(Arc<Inner>);
 struct Inner {
     options: PgConnectOptions,
     unsafe_durability: bool,
+    size: usize,
     free: Arc<Semaphore>,
     waiting: Semaphore,
     idle: Mutex<Vec<Idle>>,
@@ -71,6 +73,7 @@ impl Pool {
         Self(Arc::new(Inner {
             options,
             unsafe_durability,
+            size,
             free: Arc::new(Semaphore::new(size)),
             waiting: Semaphore::new(WAITING_MAX),
             idle: Mutex::new(Vec::with_capacity(size)),
@@ -195,6 +198,18 @@ impl Pool {
     /// Of the database that the newest connection reached.
     pub(super) fn epoch(&self) -> Arc<str> {
         Arc::clone(&self.0.epoch.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How busy it is.
+    pub(super) fn load(&self) -> Load {
+        let busy = self.0.size - self.0.free.available_permits().min(self.0.size);
+        Load {
+            messages_waiting: 0,
+            statements_waiting: WAITING_MAX - self.0.waiting.available_permits().min(WAITING_MAX),
+            connections_busy: busy,
+            connections_idle: self.idle().len(),
+            connections_max: self.0.size,
+        }
     }
 
     /// Waits for what is running and closes every connection.

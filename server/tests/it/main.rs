@@ -6,5 +6,6 @@ mod database;
 mod embedded;
 mod fixture;
 mod live;
+mod operate;
 mod rest;
 mod store;

@@ -2,7 +2,11 @@
 //!
 //! A profile may lift rates and counts; it may never lift a bound on memory.
 
+mod table;
+
 use std::time::{Duration, Instant};
+
+pub use table::LimitSetting;
 
 use crate::config::LimitsProfile;
 
@@ -38,6 +42,16 @@ pub struct Limits {
     pub typing: Rate,
     /// `fetch_messages`, per socket: a page costs more than an event.
     pub fetches: Rate,
+    /// REST requests, per address; health is not counted.
+    pub requests_per_address: Rate,
+    /// REST requests, per user over all devices.
+    pub requests_per_user: Rate,
+    /// Logins and registrations, per address: each costs a password hash.
+    pub logins_per_address: Rate,
+    /// Wrong passwords of one account in a row before the next try has to wait.
+    pub login_failures_free: u32,
+    /// Longest such wait; they begin with 1 s and double.
+    pub login_delay_max: Duration,
 }
 
 /// Bytes of a WebSocket message, a frame, a polling body, a REST body.
@@ -85,6 +99,11 @@ impl Limits {
             joins: Rate::new(10, 30),
             typing: Rate::new(2, 6),
             fetches: Rate::new(10, 30),
+            requests_per_address: Rate::new(100, 400),
+            requests_per_user: Rate::new(20, 100),
+            logins_per_address: Rate::per_minute(20, 20),
+            login_failures_free: 5,
+            login_delay_max: Duration::from_mins(5),
         }
     }
 
@@ -104,24 +123,64 @@ impl Limits {
             joins: free,
             typing: free,
             fetches: free,
+            requests_per_address: free,
+            requests_per_user: free,
+            logins_per_address: free,
+            login_failures_free: u32::MAX,
             ..Self::standard()
         }
     }
 }
 
-/// So many per second, and so many at once after a pause.
+/// So many per second or minute, and so many at once after a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Refill per second, at least 1.
-    pub per_second: u32,
+    /// Refill per period, at least 1.
+    pub count: u32,
+    /// The period.
+    pub per: Period,
     /// Size of the bucket.
     pub burst: u32,
 }
 
+/// What a rate is counted over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// 1 s.
+    Second,
+    /// 60 s.
+    Minute,
+}
+
 impl Rate {
-    /// A rate; zero per second would never recover and is read as one.
+    /// A rate per second; zero would never recover and is read as one.
     pub const fn new(per_second: u32, burst: u32) -> Self {
-        Self { per_second: if per_second == 0 { 1 } else { per_second }, burst }
+        Self::over(per_second, Period::Second, burst)
+    }
+
+    /// A rate per minute.
+    pub const fn per_minute(per_minute: u32, burst: u32) -> Self {
+        Self::over(per_minute, Period::Minute, burst)
+    }
+
+    const fn over(count: u32, per: Period, burst: u32) -> Self {
+        Self { count: if count == 0 { 1 } else { count }, per, burst }
+    }
+
+    /// The sentence for who has met it: `over 5 messages per user a second`.
+    pub fn exceeded(self, what: &str) -> String {
+        let period = match self.per {
+            Period::Second => "second",
+            Period::Minute => "minute",
+        };
+        format!("over {} {what} a {period}", self.count)
+    }
+
+    fn per_second(self) -> f32 {
+        match self.per {
+            Period::Second => self.count as f32,
+            Period::Minute => self.count as f32 / 60.0,
+        }
     }
 }
 
@@ -145,10 +204,10 @@ impl Bucket {
     /// The time after which there is one again: `retryAfterMs` of `rate_limited`.
     pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
         let passed = now.saturating_duration_since(self.refilled_at).as_secs_f32();
-        self.tokens = (self.tokens + passed * rate.per_second as f32).min(rate.burst as f32);
+        self.tokens = (self.tokens + passed * rate.per_second()).min(rate.burst as f32);
         self.refilled_at = now;
         if self.tokens < 1.0 {
-            return Err(Duration::from_secs_f32((1.0 - self.tokens) / rate.per_second as f32));
+            return Err(Duration::from_secs_f32((1.0 - self.tokens) / rate.per_second()));
         }
         self.tokens -= 1.0;
         Ok(())
@@ -157,7 +216,7 @@ impl Bucket {
     /// Whether it would be full by now: then it says nothing any more.
     pub fn is_full(&self, rate: Rate, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.refilled_at).as_secs_f32();
-        self.tokens + passed * rate.per_second as f32 >= rate.burst as f32
+        self.tokens + passed * rate.per_second() >= rate.burst as f32
     }
 }
 
@@ -185,6 +244,15 @@ mod tests {
         let later = start + Duration::from_hours(1);
         let taken = (0..10).filter(|_| bucket.take(rate, later).is_ok()).count();
         assert_eq!(taken, 2);
+    }
+
+    #[test]
+    fn a_rate_per_minute_comes_back_slowly() {
+        let (rate, start) = (Rate::per_minute(20, 20), Instant::now());
+        let mut bucket = Bucket::full(rate, start);
+        assert_eq!((0..100).filter(|_| bucket.take(rate, start).is_ok()).count(), 20);
+        let wait = bucket.take(rate, start).unwrap_err();
+        assert!((2_900..=3_100).contains(&wait.as_millis()), "{wait:?}");
     }
 
     #[test]

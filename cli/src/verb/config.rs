@@ -1,0 +1,46 @@
+//! `trialogue config`: what `serve` would run with, and where each setting came from.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::exit::{Exit, Failure};
+use crate::human;
+use crate::out::Out;
+use crate::settings;
+use crate::verb::serve;
+
+/// Arguments of `config`: those of `serve`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+/// Prints settings and limits; fails when `serve` would refuse them.
+pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
+    let settings = settings::parse()?.settings();
+    let config = args.serve.config();
+    let limits = config.limits().table();
+    if out.is_json() {
+        let limits: BTreeMap<_, _> = limits.into_iter().collect();
+        out.json(&json!({ "settings": settings, "limits": limits }))?;
+    } else {
+        let rows: Vec<[String; 3]> = settings
+            .into_iter()
+            .map(|setting| {
+                let value = setting.value.as_deref().map_or("-".to_owned(), human::line);
+                let from = setting.from.as_deref().map(human::line).unwrap_or_default();
+                let source = format!("{} {from}", setting.source).trim_end().to_owned();
+                [setting.name, value, source]
+            })
+            .collect();
+        out.data(&human::table(["SETTING", "VALUE", "FROM"], &rows))?;
+        let rows: Vec<[String; 2]> =
+            limits.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
+        out.data("")?;
+        out.data(&human::table(["LIMIT", "VALUE"], &rows))?;
+    }
+    config.check(config.listen).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Exit::DONE)
+}
