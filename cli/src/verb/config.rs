@@ -12,6 +12,7 @@ use crate::verb::serve;
 
 /// Arguments of `config`: those of `serve`.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
     #[command(flatten)]
     serve: serve::Args,

@@ -104,8 +104,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         What::Role { who, role, database } => {
             let operator = Operator::attach(&database.url()?).await?;
             let changed = operator.set_role(&who, role).await?;
-            told(&operator, &who, changed, &format!("is {role} now, signed out everywhere"), out)
-                .await
+            told(&operator, &who, changed, "has the new role, signed out everywhere", out).await
         }
         What::Password { who, password, database } => {
             let operator = Operator::attach(&database.url()?).await?;

@@ -14,6 +14,8 @@ mod demo;
 mod house;
 mod leftovers;
 mod listening;
+mod logs;
+mod operating;
 #[cfg(unix)]
 mod prompt;
 #[cfg(unix)]

@@ -115,6 +115,17 @@ impl Story {
         ran
     }
 
+    /// Runs a verb of operators, who have the database's address; with something on standard input
+    /// when it is needed.
+    pub(crate) fn operate(&mut self, args: &[&str]) -> Ran {
+        let mut command = self.command("operator", args);
+        // The secret that the server keeps is found where the server keeps it.
+        command.env("DATABASE_URL", self.database.url()).env_remove("TRIALOGUE_DATA_DIR");
+        let ran = run(&mut command);
+        self.note("operator", args, &ran);
+        ran
+    }
+
     /// Registers somebody with the first name as profile; not part of the transcript.
     pub(crate) fn enter(&self, role: &str, first_name: &str, last_name: &str) {
         let (who, email) = (first_name.to_lowercase(), format!("{first_name}@example.org"));
