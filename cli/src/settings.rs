@@ -83,7 +83,14 @@ impl Parsed {
         else {
             return Vec::new();
         };
-        settings_of(command).map(|arg| self.setting(arg, matches)).collect()
+        let mut settings: Vec<Setting> =
+            settings_of(command).map(|arg| self.setting(arg, matches)).collect();
+        // An argument that the file has changed has gone to the end.
+        let usual = Cli::command();
+        let usual = usual.find_subcommand(verb).into_iter().flat_map(settings_of);
+        let order: Vec<&str> = usual.filter_map(Arg::get_long).collect();
+        settings.sort_by_key(|setting| order.iter().position(|name| *name == setting.name));
+        settings
     }
 
     fn setting(&self, arg: &Arg, matches: &ArgMatches) -> Setting {

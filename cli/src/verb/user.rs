@@ -169,11 +169,10 @@ async fn list(args: &List, out: &mut Out) -> anyhow::Result<Exit> {
         }
     }
     operator.close().await;
-    if out.is_json() {
-    } else if rows.is_empty() {
-        out.say("nobody");
-    } else {
-        out.data(&human::accounts(&rows))?;
+    match out.is_json() {
+        true => {}
+        false if rows.is_empty() => out.say("nobody"),
+        false => out.data(&human::accounts(&rows))?,
     }
     Ok(Exit::DONE)
 }

@@ -77,7 +77,7 @@ async fn openapi() -> Response {
     (json, DOCUMENT.clone()).into_response()
 }
 
-/// The router of [`routes`].
+/// The router of all of them.
 pub fn router(state: AppState) -> Router {
     let router = routes()
         .into_iter()
