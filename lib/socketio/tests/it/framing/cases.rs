@@ -121,7 +121,7 @@ fn fragments() -> Vec<Case> {
     vec![
         case("5.1 a ping in two", &[(PING, b"a"), (FIN, b"b")], &[], Some(1002)),
         case("5.2 a pong in two", &[(PONG, b"a"), (FIN, b"b")], &[], Some(1002)),
-        case("5.3 a text in two", &[(TEXT, b"4a"), (FIN, b"b")], &[both.clone()], None),
+        case("5.3 a text in two", &[(TEXT, b"4a"), (FIN, b"b")], std::slice::from_ref(&both), None),
         case(
             "5.6 a ping between them",
             &[(TEXT, b"4a"), (FIN | PING, b"ping"), (FIN, b"b")],
@@ -133,7 +133,7 @@ fn fragments() -> Vec<Case> {
         case(
             "5.15 a continuation of what has ended",
             &[(TEXT, b"4a"), (FIN, b"b"), (0, b"c"), good],
-            &[both.clone()],
+            std::slice::from_ref(&both),
             Some(1002),
         ),
         case("5.16 twice nothing", &[(0, b"a"), (TEXT, b"4a"), (FIN, b"b")], &[], Some(1002)),
