@@ -17,7 +17,7 @@
 //! | rooms, `except` | `ext.rooms.*`, `server::rooms` |
 //! | broadcast | `ext.rooms.everybody`, `server::rooms` |
 //! | volatile | `ext.volatile.ready`, `server::slow::a_volatile_event_is_left_out_*` |
-//! | acknowledgements from server to client | `ext.ack.question`, `server::both_ends` |
+//! | acknowledgements from server to client | `ext.ack.question`, `ext.ack.question-binary`, `server::both_ends` |
 //! | their time-outs | `ext.ack.timeout`, `server::life::the_client_acknowledges_*` |
 //! | order across an upgrade | `ext.order.upgrade`, `server::order::the_move_*` |
 //! | order otherwise | `ext.order.websocket`, `ext.order.polling`, `ext.order.binary` |

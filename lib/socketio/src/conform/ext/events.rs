@@ -3,10 +3,12 @@
 use crate::conform::frames::Frame;
 use crate::conform::socket::{NO_PROFILE, PLACES};
 use crate::conform::{Cx, Outcome, failed, non_strict, table, unimplemented};
+use crate::ws::Opcode;
 
 table! { EVENTS, Ext,
     "ext.ack.big-id", "an acknowledgement id of 2^53 - 1 comes back" => big_ack_id,
     "ext.ack.question", "the server asks and gets the answer" => question,
+    "ext.ack.question-binary", "question and answer may have attachments" => binary_question,
     "ext.ack.timeout", "the server waits for an answer no longer than it means to" => unanswered,
     "ext.namespaces.both", "two namespaces share a connection" => both_namespaces,
     "ext.binary.polling", "attachments travel over polling" => binary_polling,
@@ -45,10 +47,10 @@ async fn big_ack_id(cx: &Cx) -> Outcome {
     cx.sends_and_gets(&event, &format!("43{id}[1]")).await.map(|_| ())
 }
 
-/// The acknowledgement id of a question with those arguments.
-fn question_id<'a>(asked: &'a str, args: &str) -> Outcome<&'a str> {
+/// The acknowledgement id of a question of that type with those arguments.
+fn question_id<'a>(asked: &'a str, kind: &str, args: &str) -> Outcome<&'a str> {
     let end = format!("[\"question\",{args}]");
-    let id = asked.strip_prefix("42").and_then(|rest| rest.strip_suffix(&end));
+    let id = asked.strip_prefix(kind).and_then(|rest| rest.strip_suffix(&end));
     match id.filter(|id| id.parse::<u64>().is_ok()) {
         Some(id) => Ok(id),
         None => failed(format!("{asked:?} is no question with an id")),
@@ -61,9 +63,25 @@ async fn question(cx: &Cx) -> Outcome {
     let Ok(asked) = ws.packet().await else {
         return unimplemented("the server does not know the event ask");
     };
-    let id = question_id(&asked, "1,\"2\"")?;
+    let id = question_id(&asked, "42", "1,\"2\"")?;
     ws.send(&format!("43{id}[\"because\"]")).await?;
     ws.expect("42[\"answered\",\"because\"]").await
+}
+
+async fn binary_question(cx: &Cx) -> Outcome {
+    const PLACE: &str = r#"{"_placeholder":true,"num":0}"#;
+    let mut ws = cx.inside_profile().await?;
+    ws.send(&format!("451-[\"ask\",{PLACE}]")).await?;
+    ws.send_frame(Opcode::Binary, &[1, 2, 3]).await?;
+    let Ok(asked) = ws.packet().await else {
+        return unimplemented("the server does not know the event ask");
+    };
+    let id = question_id(&asked, "451-", PLACE)?;
+    ws.expect_binary(&[1, 2, 3]).await?;
+    ws.send(&format!("461-{id}[{PLACE}]")).await?;
+    ws.send_frame(Opcode::Binary, &[4, 5, 6]).await?;
+    ws.expect(&format!("451-[\"answered\",{PLACE}]")).await?;
+    ws.expect_binary(&[4, 5, 6]).await
 }
 
 async fn unanswered(cx: &Cx) -> Outcome {
@@ -72,7 +90,7 @@ async fn unanswered(cx: &Cx) -> Outcome {
     let Ok(asked) = ws.packet().await else {
         return unimplemented("the server does not know the event ask");
     };
-    let id = question_id(&asked, "\"in vain\"")?;
+    let id = question_id(&asked, "42", "\"in vain\"")?;
     ws.expect("42[\"unanswered\"]").await?;
     // Too late: nobody waits for it any more, and nobody minds.
     ws.send(&format!("43{id}[\"because\"]")).await?;
