@@ -68,9 +68,13 @@ impl Counted {
         }
     }
 
-    /// Comes when a newcomer takes this connection's place.
+    /// Comes when a newcomer takes this connection's place; not once it has spoken, since an answer
+    /// under way is not cut.
     pub(crate) async fn gives_way(&self) {
         self.gives_way.cancelled().await;
+        if self.spoken.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

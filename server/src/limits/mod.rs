@@ -13,9 +13,10 @@ use crate::config::LimitsProfile;
 /// The table. Each field says its unit, and its reason where that is not plain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// TCP connections that are open at once. More wait in the kernel's queue.
+    /// TCP connections that speak HTTP at once; one that has become a websocket counts as a session
+    /// instead. More wait in the kernel's queue.
     pub connections_max: usize,
-    /// TCP connections of one address that is not a trusted proxy. One more takes the place of the
+    /// The same of one address that is not a trusted proxy. One more takes the place of the
     /// oldest that has not sent a whole request head, and is closed on arrival if there is none.
     pub connections_per_address_max: usize,
     /// Engine.IO sessions at once: a session outlives its polling connections.

@@ -6,15 +6,20 @@
 //! it in the queues that have not had their turn yet: the more is going on, the more frames leave
 //! in one system call, and no connection's task is woken for what others send to it.
 //!
+//! The tasks live in the runtime that served first. Where that one has ended, or a server is used from
+//! several, sessions that nobody flushes write for themselves.
+//!
 //! What may not happen here: a lock held over a system call other than the session's own writer.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::session::{Session, lock};
+use super::signal::FLUSH;
 use super::websocket::Flushed;
 use crate::reason::DisconnectReason;
 
@@ -23,6 +28,8 @@ const SESSIONS_PER_TURN: usize = 32;
 /// A turn goes on while a session has as many frames as this: when more arrives than leaves, what
 /// waits must not grow from turn to turn.
 const FRAMES_OF_A_BACKLOG: usize = 64;
+/// ... but not for longer than this.
+const SESSIONS_PER_TURN_MAX: usize = 4_096;
 
 #[derive(Default)]
 struct Line {
@@ -69,15 +76,30 @@ impl Flusher {
 impl Drop for Flusher {
     fn drop(&mut self) {
         for shard in self.shards.get().into_iter().flatten() {
-            lock(&shard.line).over = true;
+            shard.end();
             shard.ready.notify_one();
         }
     }
 }
 
 impl Shard {
+    /// Takes nobody any more.
+    fn end(&self) {
+        let mut line = lock(&self.line);
+        line.over = true;
+        let left = std::mem::take(&mut line.waiting);
+        drop(line);
+        for session in left {
+            session.signal.ring(FLUSH);
+        }
+    }
+
     fn push(&self, session: Arc<Session>) {
         let mut line = lock(&self.line);
+        if line.over {
+            drop(line);
+            return session.signal.ring(FLUSH);
+        }
         let first = line.waiting.is_empty();
         line.waiting.push_back(session);
         drop(line);
@@ -107,7 +129,9 @@ impl Shard {
     fn turn(&self) {
         let mut flushed = 0;
         while let Some(session) = self.next() {
-            let frames = match session.flush() {
+            // A transport of somebody else's may panic: that ends its session, not the line.
+            let flush = catch_unwind(AssertUnwindSafe(|| session.flush()));
+            let frames = match flush.unwrap_or(Flushed::Failed) {
                 Flushed::Drained(frames) => frames,
                 Flushed::Full { .. } => 0,
                 Flushed::More => {
@@ -120,14 +144,26 @@ impl Shard {
                 }
             };
             flushed += 1;
-            if flushed >= SESSIONS_PER_TURN && frames < FRAMES_OF_A_BACKLOG {
+            if flushed >= SESSIONS_PER_TURN_MAX
+                || (flushed >= SESSIONS_PER_TURN && frames < FRAMES_OF_A_BACKLOG)
+            {
                 return;
             }
         }
     }
 }
 
+/// Ends its line with its task, also when the runtime ends under it.
+struct Keeper(Arc<Shard>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 async fn run(shard: Arc<Shard>) {
+    let Keeper(shard) = &Keeper(shard);
     while shard.is_busy().await {
         // First everything that is ready runs and the sockets are looked at: what they bring may
         // be for the same sessions.

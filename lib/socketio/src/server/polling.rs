@@ -18,7 +18,7 @@ use super::body::ResponseBody;
 use super::http::{Rejection, respond};
 use super::queue::{Polled, Release};
 use super::session::{Post, Session};
-use super::signal::READ;
+use super::signal::{QUEUED, READ};
 use crate::reason::DisconnectReason;
 
 /// How long a poll waits for the client to move when a websocket is being tried: either the move
@@ -132,6 +132,8 @@ async fn wait(mut pending: PendingPoll) -> Result<Response<ResponseBody>, Reject
             answer = answer => answer,
             () = moved => {
                 session.queue().end_poll();
+                // What was queued meanwhile has told this poll only.
+                session.signal.ring(QUEUED);
                 Polled::Released(Release::Noop)
             }
         }

@@ -171,6 +171,14 @@ impl Session {
         }
     }
 
+    /// Gives back the memory that a burst has left behind.
+    pub(super) fn shrink(&self) {
+        self.queue().shrink();
+        if let Some(writer) = lock(&self.writer).as_mut() {
+            writer.shrink();
+        }
+    }
+
     /// Takes away what frames leave by.
     pub(super) fn take_writer(&self) -> Option<Box<Writer>> {
         self.full_since_ms.store(NEVER, Ordering::Relaxed);
@@ -288,6 +296,11 @@ impl Session {
     /// The client has moved: from here on frames go to the websocket.
     pub(super) fn finish_upgrade(&self, websocket: Websocket) {
         *lock(&self.upgraded) = Some(Box::new(websocket));
+        // The connection's end looks there after it has said that it is over: one of us sees it.
+        if lock(&self.posts).over {
+            drop(self.take_upgraded());
+            return;
+        }
         let waker = self.queue().move_to_websocket();
         if let Some(waker) = waker {
             waker.wake();

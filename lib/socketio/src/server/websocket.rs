@@ -185,6 +185,13 @@ impl Writer {
         self.outgoing.half.poll_shutdown(context)
     }
 
+    /// Gives back the memory of a writer with nothing to write.
+    pub(super) fn shrink(&mut self) {
+        if self.outgoing.writing.is_empty() {
+            self.outgoing.writing = VecDeque::new();
+        }
+    }
+
     /// Lets go at once: the peer is reset.
     pub(super) fn abort(self) {
         self.outgoing.half.abort();

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 
-use super::super::frame::{self, Encoding};
+use super::super::frame;
 use super::super::queue::{Release, is_farewell};
 use super::super::signal::{FLUSH, HANDLERS, READ};
 use super::{Connection, Transport, millis};
@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    fn say_goodbye(&mut self, reason: DisconnectReason) {
+    pub(super) fn say_goodbye(&mut self, reason: DisconnectReason) {
         if matches!(reason, DisconnectReason::Slow | DisconnectReason::TransportError) {
             return self.drop_transport();
         }
@@ -68,7 +68,9 @@ impl Connection {
         let waker = {
             let mut queue = self.session.queue();
             if is_farewell(reason) {
-                queue.push_goodbye(frame::bare(Encoding::Polling, b'1'));
+                // A websocket may have claimed the queue already, and adopts it next.
+                let goodbye = frame::bare(queue.encoding, b'1');
+                queue.push_goodbye(goodbye);
                 queue.poll_waker()
             } else if queue.is_parting() {
                 let now = self.session.registry.now_ms();

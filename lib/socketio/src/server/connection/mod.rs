@@ -128,6 +128,10 @@ impl Connection {
     }
 
     fn work(&mut self, bits: u32) {
+        // First, so that a goodbye leaves by the transport that the client listens on.
+        if bits & UPGRADED != 0 {
+            self.adopt_websocket();
+        }
         if bits & CLOSE != 0 {
             let reason = self.session.queue().closed();
             if let Some(reason) = reason {
@@ -137,9 +141,6 @@ impl Connection {
         if bits & TIMER != 0 {
             self.armed_ms = None;
             self.on_time();
-        }
-        if bits & UPGRADED != 0 {
-            self.adopt_websocket();
         }
         if bits & POST != 0 {
             self.begin_post();
@@ -185,13 +186,18 @@ impl Connection {
     /// The client has moved from polling to a websocket, which may have brought packets already.
     fn adopt_websocket(&mut self) {
         let Some((reader, writer)) = self.session.take_upgraded() else { return };
-        if self.closing.is_some() {
+        if matches!(self.transport, Transport::Gone) {
             return;
         }
         self.session.set_writer(writer, self.wakers.writable.clone());
         self.transport = Transport::Websocket(Box::new(reader));
         self.blocked = None;
         self.session.signal.ring(FLUSH);
+        // The end had begun on polling: whatever waits has moved, and is followed by a close frame.
+        let reason = self.session.queue().closed();
+        if let (Some(reason), Some(_)) = (reason, &self.closing) {
+            self.say_goodbye(reason);
+        }
     }
 
     fn on_time(&mut self) {
@@ -206,9 +212,9 @@ impl Connection {
         match self.heart.tick(now) {
             Beat::Quiet => {}
             Beat::Ping => {
+                self.session.shrink();
                 let there = {
-                    let mut queue = self.session.queue();
-                    queue.shrink();
+                    let queue = self.session.queue();
                     queue.is_polled() || queue.encoding == Encoding::Websocket
                 };
                 if there {
@@ -300,5 +306,6 @@ impl Drop for Connection {
         self.session.registry.remove(self.session.id, reason);
         self.session.release_poll(Release::Close);
         self.session.refuse_posts();
+        drop(self.session.take_upgraded());
     }
 }

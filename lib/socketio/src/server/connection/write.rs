@@ -42,7 +42,12 @@ impl Connection {
     }
 
     pub(super) fn check_stall(&mut self, now_ms: u64) {
-        if self.stalled_by_ms().is_none_or(|by| by > now_ms) {
+        let stalled = |connection: &Self| connection.stalled_by_ms().is_some_and(|by| by <= now_ms);
+        if stalled(self) {
+            // After a pause of the whole machine the transport may take more, and nobody has tried.
+            self.flush();
+        }
+        if !stalled(self) {
             return;
         }
         let moves_on = self.blocked.is_some_and(|(_, polls)| {

@@ -110,9 +110,10 @@ impl Queue {
         let first = self.frames.is_empty();
         self.bytes += frame.len();
         self.frames.push_back(frame);
-        let frames = self.frames.len() + self.taken_frames;
+        // Frames that the transport did not take at once are not held against a socket, or a burst
+        // would cut one that reads; what comes after them is.
         if self.bytes + self.taken_bytes > limits.bytes_max
-            || (self.blocked && frames > limits.frames_max)
+            || (self.blocked && self.frames.len() > limits.frames_max)
         {
             self.close(DisconnectReason::Slow);
             return Pushed::Overflow;

@@ -42,6 +42,21 @@ fn frames_are_counted_only_while_the_transport_refuses_them() {
 }
 
 #[test]
+fn a_burst_that_the_transport_takes_in_parts_cuts_nobody_who_reads() {
+    let mut queue = Queue::new(Encoding::Websocket);
+    let mut writing = VecDeque::new();
+    for _ in 0..8 {
+        queue.push(bytes("a"), LIMITS);
+    }
+    queue.take_into(&mut writing);
+    queue.set_blocked(7, 1);
+    for _ in 0..3 {
+        assert_ne!(queue.push(bytes("a"), LIMITS), Pushed::Overflow);
+    }
+    assert_eq!(queue.push(bytes("a"), LIMITS), Pushed::Overflow, "what comes after it counts");
+}
+
+#[test]
 fn what_the_writer_holds_counts_until_it_is_written() {
     let mut queue = Queue::new(Encoding::Websocket);
     let mut writing = VecDeque::new();

@@ -250,3 +250,34 @@ async fn a_handler_that_panics_or_returns_takes_only_its_own_socket_with_it() {
     drop(wires);
     served.until_empty().await;
 }
+
+/// Says one thing.
+struct Greeter;
+
+impl Handler for Greeter {
+    type Session = ();
+
+    async fn connect(&self, _: ConnectRequest) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn run(&self, socket: Socket, mut events: Events, (): ()) {
+        socket.emit(&Outgoing::new("hello", &1).unwrap()).unwrap();
+        while events.recv().await.is_some() {}
+    }
+}
+
+#[test]
+fn a_server_goes_on_in_another_runtime_than_its_first() {
+    let server = Server::builder(ServerConfig::default()).namespace(&["/"], Greeter).build();
+    for _ in 0..2 {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let served = Served::of(server.clone()).await;
+            let mut wire = Wire::open(served.address).await;
+            wire.bytes(&frames(&["40"])).await;
+            wire.expect_start("40{").await;
+            wire.expect_start("42[\"hello\",1]").await;
+        });
+    }
+}

@@ -49,7 +49,10 @@ impl Drop for Served {
 
 impl Served {
     pub(crate) async fn new(builder: ServerBuilder) -> Self {
-        let server = builder.build();
+        Self::of(builder.build()).await
+    }
+
+    pub(crate) async fn of(server: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let accepting = tokio::spawn({
