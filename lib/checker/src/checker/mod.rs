@@ -298,7 +298,7 @@ mod tests {
         let check = |size: usize, most: usize| assert!(size <= most, "{size} > {most}");
         // With their share of an index that is never more than half empty.
         check(size_of::<Message>() + 2 * size_of::<(ChatKey, Print, u32)>(), 200);
-        check(size_of::<Row>(), 48);
+        check(size_of::<Row>(), 40);
         check(size_of::<Receiver>() + 2 * size_of::<(ClientKey, ChatKey, u32)>(), 600);
         check(size_of::<Sight>(), 24);
         check(size_of::<Op>(), 104);

@@ -48,6 +48,9 @@ fn judge_unstored(truth: &Truth<'_>, found: &mut Findings<'_>) {
 /// while they were under way.
 pub(super) fn met_faults(truth: &Truth<'_>) -> u64 {
     let faults = Faults::of(truth);
+    if faults.0.is_empty() {
+        return 0;
+    }
     let sent = truth.checker.messages.all.iter().filter(|message| message.invokes > 0);
     let met = sent.filter(|message| {
         let is_odd = message.infos > 0 || message.invokes > 1 || message.done_at == NEVER;

@@ -5,6 +5,7 @@
 mod doubts;
 mod lies;
 mod modes;
+mod nonsense;
 mod reading;
 mod self_test;
 mod truth;
