@@ -191,3 +191,21 @@ fn every_setting_has_a_line_in_the_readme() {
         limits.filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert_eq!(missing, [""; 0], "limits that the README does not know");
 }
+
+/// A variable that is misspelled in a unit or a compose file would be passed over in silence.
+#[test]
+fn what_is_deployed_sets_variables_that_there_are() {
+    let help = run(trialogue().args(["serve", "--help"])).stdout;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let part = |c: char| c.is_ascii_uppercase() || c == '_';
+        for word in text.split(|c| !part(c)).filter(|word| word.starts_with("TRIALOGUE_")) {
+            checked += 1;
+            assert!(help.contains(&format!("[env: {word}")), "{word} in {}", path.display());
+        }
+    }
+    assert!(checked > 8, "{checked}");
+}
