@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use trialogue_protocol::{DisputeId, Role, UserId};
-use trialogue_server::store::{DisputeOpening, DisputeStep, NewDispute, Verdict};
+use trialogue_protocol::{DisputeId, JobStatus, Role, UserId};
+use trialogue_server::store::{DisputeOpening, DisputeStep, Ended, NewDispute, Verdict};
 
 use super::{Booked, World, at_once};
 
@@ -109,6 +109,85 @@ async fn only_the_invited_lsm_joins_and_only_while_the_dispute_is_open() {
     assert_eq!(step, DisputeStep::Conflict);
     let ended = world.store.endings(60).await.unwrap();
     assert_eq!(ended.iter().filter(|ending| ending.user_id == lsm).count(), 1);
+}
+
+/// Resolving one dispute took the LSM out of every chat, and told everybody of it.
+#[tokio::test]
+async fn a_step_of_one_dispute_concerns_the_people_of_its_chat_alone() {
+    let world = World::new().await;
+    let lsm = world.person(Role::Lsm).await;
+    let (one, two) = (world.booking().await, world.booking().await);
+    let told = |step: DisputeStep| match step {
+        DisputeStep::Done { notices, .. } => {
+            let mut told: Vec<_> = notices.iter().map(|n| (n.recipient_id, n.chat_id)).collect();
+            told.sort();
+            told
+        }
+        other => panic!("{other:?}"),
+    };
+    let of = |booked: Booked| {
+        [(booked.customer, Some(booked.chat)), (booked.provider, Some(booked.chat))]
+    };
+    let (first, _) = open(&world, one).await;
+    let (second, _) = open(&world, two).await;
+    assert_eq!(told(world.store.join_dispute(lsm, first).await.unwrap()), of(one));
+    assert_eq!(told(world.store.join_dispute(lsm, second).await.unwrap()), of(two));
+    let resolved = world.store.resolve_dispute(lsm, first, "done".to_owned()).await.unwrap();
+    assert_eq!(told(resolved), of(one));
+    assert_eq!(world.store.entry(lsm, one.chat).await.unwrap(), None);
+    assert!(world.store.entry(lsm, two.chat).await.unwrap().is_some(), "still in the other one");
+    world.stored(lsm, two.chat, "where were we?").await;
+
+    let job = world.store.jobs(two.provider, i64::MAX, 1).await.unwrap()[0].id;
+    let ended = world.store.end_job(two.provider, job, JobStatus::Completed).await.unwrap();
+    let Ended::Done { notices, .. } = ended else { panic!("{ended:?}") };
+    let told: Vec<_> = notices.iter().map(|notice| notice.recipient_id).collect();
+    assert_eq!(told, [two.customer, lsm], "nobody of the first chat");
+}
+
+#[tokio::test]
+async fn what_ending_a_dispute_once_did_to_other_chats_is_healed() {
+    let world = World::new().await;
+    let lsm = world.person(Role::Lsm).await;
+    let (one, two) = (world.booking().await, world.booking().await);
+    for booked in [one, two] {
+        let (id, _) = open(&world, booked).await;
+        world.store.join_dispute(lsm, id).await.unwrap();
+        world.stored(booked.customer, booked.chat, "hello").await;
+    }
+    let unread = world.store.unread_counts(&[lsm, one.customer]).await.unwrap();
+    // As the functions of before did.
+    for damage in [
+        "update chat_members m set removed_at = now(), notices_base = m.notices_base + c.last_seq
+         from chats c where c.id = m.chat_id and m.user_id = $1",
+        "insert into notifications (recipient_id, id, kind, chat_id, job_id, title, created_at)
+         select m.user_id, gen_random_uuid(), 'dispute_resolved', m.chat_id, d.job_id, 'x', now()
+         from chat_members m join disputes d on d.chat_id <> m.chat_id where d.lsm_id = $1",
+    ] {
+        let mut outside = world.connect().await;
+        sqlx::query(damage).bind(lsm.0).execute(&mut outside).await.unwrap();
+    }
+    assert_eq!(world.store.entry(lsm, two.chat).await.unwrap(), None);
+    let migration = include_str!("../../../../migrations/0010_one_chat_each.sql");
+    sqlx::raw_sql(migration).execute(&mut world.connect().await).await.unwrap();
+    assert!(world.store.entry(lsm, two.chat).await.unwrap().is_some());
+    assert_eq!(world.store.unread_counts(&[lsm, one.customer]).await.unwrap(), unread);
+}
+
+#[tokio::test]
+async fn a_demoted_lsm_joins_and_resolves_nothing() {
+    let world = World::new().await;
+    let lsm = world.person(Role::Lsm).await;
+    let (one, two) = (world.booking().await, world.booking().await);
+    let (first, _) = open(&world, one).await;
+    let (second, _) = open(&world, two).await;
+    world.store.join_dispute(lsm, first).await.unwrap();
+    let demote = "update users set role = 'customer' where id = $1 returning 1::bigint";
+    world.count_of(demote, lsm).await;
+    let step = world.store.resolve_dispute(lsm, first, "done".to_owned()).await.unwrap();
+    assert_eq!(step, DisputeStep::Denied);
+    assert_eq!(world.store.join_dispute(lsm, second).await.unwrap(), DisputeStep::Denied);
+    assert_eq!(world.store.accept_invite(lsm, two.chat).await.unwrap(), DisputeStep::Denied);
 }
 
 #[tokio::test]
