@@ -12,24 +12,54 @@ use crate::text::Timestamp;
 
 /// Names of the events, both directions.
 pub mod event {
-    /// Client: enter a chat's room.
-    pub const JOIN_CHAT: &str = "join_chat";
-    /// Client: leave it.
-    pub const LEAVE_CHAT: &str = "leave_chat";
-    /// Client: say something.
-    pub const SEND_MESSAGE: &str = "send_message";
-    /// Client: a page of history over the socket.
-    pub const FETCH_MESSAGES: &str = "fetch_messages";
-    /// Client: typing or not.
-    pub const TYPING: &str = "typing";
-    /// Client: read up to here.
-    pub const MARK_READ: &str = "mark_read";
-    /// Client: a fresh token for the living session.
-    pub const REFRESH_AUTH: &str = "refresh_auth";
+    macro_rules! client_events {
+        ($($(#[$doc:meta])* $variant:ident $name:ident $word:literal),* $(,)?) => {
+            $($(#[$doc])* pub const $name: &str = $word;)*
 
-    /// Every event that a client may send: the dispatch table and its tests are made from this.
-    pub const CLIENT_EVENTS: [&str; 7] =
-        [JOIN_CHAT, LEAVE_CHAT, SEND_MESSAGE, FETCH_MESSAGES, TYPING, MARK_READ, REFRESH_AUTH];
+            /// An event that a client may send. The server's dispatch is a `match` over this, and
+            /// the tests of access are made from [`ClientEvent::ALL`]: an event that is added here
+            /// must be handled and must have its row there.
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+            pub enum ClientEvent {
+                $($(#[$doc])* $variant,)*
+            }
+
+            impl ClientEvent {
+                /// Every one of them, in the order of the contract's table.
+                pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+                /// The name on the wire.
+                pub const fn as_str(self) -> &'static str {
+                    match self { $(Self::$variant => $name,)* }
+                }
+
+                /// The event of that name.
+                pub fn of(name: &str) -> Option<Self> {
+                    match name {
+                        $($name => Some(Self::$variant),)*
+                        _ => None,
+                    }
+                }
+            }
+        };
+    }
+
+    client_events! {
+        /// Client: enter a chat's room.
+        JoinChat JOIN_CHAT "join_chat",
+        /// Client: leave it.
+        LeaveChat LEAVE_CHAT "leave_chat",
+        /// Client: say something.
+        SendMessage SEND_MESSAGE "send_message",
+        /// Client: a page of history over the socket.
+        FetchMessages FETCH_MESSAGES "fetch_messages",
+        /// Client: typing or not.
+        Typing TYPING "typing",
+        /// Client: read up to here.
+        MarkRead MARK_READ "mark_read",
+        /// Client: a fresh token for the living session.
+        RefreshAuth REFRESH_AUTH "refresh_auth",
+    }
 
     /// Server: the session is ready.
     pub const CONNECTED: &str = "connected";
@@ -452,6 +482,17 @@ mod tests {
         let refused: Ack<RefreshAck> = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&refused).unwrap(), text);
         assert!(serde_json::from_str::<Ack<RefreshAck>>(r#"{"ok":true}"#).is_err());
+    }
+
+    #[test]
+    fn an_event_is_found_by_its_name_and_by_no_other() {
+        use event::ClientEvent;
+        for event in ClientEvent::ALL {
+            assert_eq!(ClientEvent::of(event.as_str()), Some(*event));
+        }
+        for other in ["", "Join_Chat", "join_chat ", event::CONNECTED, event::NEW_MESSAGE] {
+            assert_eq!(ClientEvent::of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -8,9 +8,9 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use tokio::time::sleep_until;
+use trialogue_protocol::event::{self, ClientEvent};
 use trialogue_protocol::{
-    ChatId, Connected, ErrorCode, PROTOCOL_VERSION, Positions, Timestamp, TokenExpiring, event,
-    room,
+    ChatId, Connected, ErrorCode, PROTOCOL_VERSION, Positions, Timestamp, TokenExpiring, room,
 };
 use trialogue_socketio::DisconnectReason;
 use trialogue_socketio::server::{Event, Events, Socket};
@@ -65,6 +65,8 @@ impl<'a> Session<'a> {
             }
             tokio::select! {
                 biased;
+                // The clock first: what comes when the token is over is not done any more.
+                () = timer.as_mut() => if session.tick(Instant::now()).is_break() { break },
                 Some(settled) = session.line.next(), if !session.line.is_empty() => {
                     session.settle(settled).await;
                 }
@@ -73,7 +75,6 @@ impl<'a> Session<'a> {
                     Some(request) => Box::pin(session.handle(request)).await,
                     None => break,
                 },
-                () = timer.as_mut() => if session.tick(Instant::now()).is_break() { break },
             }
         }
         if events.reason() == Some(DisconnectReason::Protocol) {
@@ -138,18 +139,21 @@ impl<'a> Session<'a> {
         if let Err(error) = allow(&mut self.rates.events, rate, "events per socket") {
             return self.refuse(request, &error);
         }
-        if request.name() == event::SEND_MESSAGE {
-            return self.send_message(request, busy);
+        let Some(event) = ClientEvent::of(request.name()) else {
+            self.settle_all().await;
+            return self.refuse(request, &Error::new(ErrorCode::BadRequest, "unknown event"));
+        };
+        if event != ClientEvent::SendMessage {
+            self.settle_all().await;
         }
-        self.settle_all().await;
-        match request.name() {
-            event::JOIN_CHAT => self.join_chat(request).await,
-            event::LEAVE_CHAT => self.leave_chat(request).await,
-            event::FETCH_MESSAGES => self.fetch_messages(request).await,
-            event::TYPING => self.typing(request).await,
-            event::MARK_READ => self.mark_read(request).await,
-            event::REFRESH_AUTH => self.refresh_auth(request).await,
-            _ => self.refuse(request, &Error::new(ErrorCode::BadRequest, "unknown event")),
+        match event {
+            ClientEvent::SendMessage => self.send_message(request, busy),
+            ClientEvent::JoinChat => self.join_chat(request).await,
+            ClientEvent::LeaveChat => self.leave_chat(request).await,
+            ClientEvent::FetchMessages => self.fetch_messages(request).await,
+            ClientEvent::Typing => self.typing(request).await,
+            ClientEvent::MarkRead => self.mark_read(request).await,
+            ClientEvent::RefreshAuth => self.refresh_auth(request).await,
         }
     }
 
@@ -219,12 +223,16 @@ impl<'a> Session<'a> {
         Whose { user: Some(self.person.id), address: Some(self.address) }
     }
 
-    /// Reads the one argument of a request.
+    /// Reads the one argument of a request, an object.
     ///
     /// # Errors
     ///
     /// `bad_request`, with what is wrong.
     pub(super) fn read<T: DeserializeOwned>(request: &Event) -> Result<T, Error> {
+        // Serde would fill a struct from a list too, by position.
+        if request.args().raw(0).is_some_and(|argument| !argument.starts_with('{')) {
+            return Err(Error::new(ErrorCode::BadRequest, "the argument is not an object"));
+        }
         request.args().get(0).map_err(|error| Error::new(ErrorCode::BadRequest, error.to_string()))
     }
 }
