@@ -11,8 +11,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, HeaderName, ORIGIN};
-use http::{HeaderMap, Request, Response};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -146,7 +146,15 @@ async fn serve<D: Door>(
         let door = Arc::clone(&door);
         let ip = sender(peer.ip(), request.headers(), &trusted);
         request.extensions_mut().insert(Peer(ip));
-        async move { Ok::<_, Infallible>(door.answer(request, SocketAddr::new(ip, peer.port())).await) }
+        let in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
+        async move {
+            let mut answer = door.answer(request, SocketAddr::new(ip, peer.port())).await;
+            if in_chunks && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                // A proxy may see the end of such a request elsewhere: what follows is not read.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
