@@ -88,6 +88,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             let message = "the body is not application/json";
             return Err(Error::new(ErrorCode::UnsupportedMediaType, message));
         }
+        if is_packed(request.headers()) {
+            let message = "the body is packed: send it as it is";
+            return Err(Error::new(ErrorCode::UnsupportedMediaType, message));
+        }
         let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
         let bytes = match tokio::time::timeout(BODY_TIMEOUT, body).await {
             Ok(Ok(body)) => body.to_bytes(),
@@ -114,6 +118,11 @@ fn is_json(headers: &HeaderMap) -> bool {
             && (parameters.is_empty()
                 || matches!(&*parameters, "charset=utf-8" | "charset=\"utf-8\""))
     })
+}
+
+/// Nothing is ever unpacked: a small body must not become a large one here.
+fn is_packed(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity")
 }
 
 /// Reads JSON, and says which field is wrong without repeating what stands in it.
