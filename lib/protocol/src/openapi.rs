@@ -26,6 +26,13 @@ const UNWELCOME: &str = concat!(
 );
 /// Blanks among the others.
 const BLANK: &str = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000";
+/// What takes no place on a screen: a name of nothing else is none.
+const UNSEEN: &str = concat!(
+    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u2800",
+    r"\u3164\ufe00-\ufe0f\uffa0",
+    // Beyond four hexadecimal digits the dialects of patterns differ.
+    "\u{e0000}-\u{e0fff}"
+);
 /// All blanks, line ends included.
 const WHITE: &str =
     concat!(r"\u0009-\u000d \u0085\u00a0\u1680\u2000-\u200a", r"\u2028\u2029\u202f\u205f\u3000");
@@ -53,10 +60,11 @@ fn uuid_id(what: &str) -> ObjectBuilder {
         .description(Some(what))
 }
 
-/// One line with something in it.
+/// One line with something to see in it.
 fn line(chars_max: usize) -> ObjectBuilder {
     let any = format!("[^{UNWELCOME}]*");
-    text(chars_max).min_length(Some(1)).pattern(Some(format!("^{any}[^{UNWELCOME}{BLANK}]{any}$")))
+    let some = format!("[^{UNWELCOME}{BLANK}{UNSEEN}]");
+    text(chars_max).min_length(Some(1)).pattern(Some(format!("^{any}{some}{any}$")))
 }
 
 /// One line or nothing.

@@ -4,7 +4,7 @@ use trialogue_protocol::{ErrorCode, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX};
 
 use crate::error::Error;
 
-/// A single line: names, titles, regions. Trimmed; blanks alone count as nothing.
+/// A single line: names, titles, regions. Trimmed; what cannot be seen counts as nothing.
 pub(super) fn line(field: &'static str, text: &str, chars_max: usize) -> Result<String, Error> {
     line_if_any(field, Some(text), chars_max)?
         .ok_or_else(|| Error::field(field, format!("{field} is empty")))
@@ -23,7 +23,7 @@ pub(super) fn line_if_any(
         return Err(Error::field(field, format!("{field} contains a control character")));
     }
     let text = text.trim();
-    Ok((!text.is_empty()).then(|| text.to_owned()))
+    Ok((!text.chars().all(is_unseen)).then(|| text.to_owned()))
 }
 
 /// Several lines: descriptions. Kept as written, but for a NUL, which PostgreSQL cannot store.
@@ -62,6 +62,17 @@ fn is_unwelcome(c: char) -> bool {
         || matches!(c,
             '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}'
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Characters that take no place on a screen, whether Unicode ignores them by default or calls them
+/// letters: a name of nothing else could not be told from none.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{206F}'
+            | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}'
+            | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// The length of a list: 1 to [`LIST_LIMIT_MAX`].
@@ -115,6 +126,8 @@ mod tests {
         check("A\0da", None);
         check("A\u{1b}da", None);
         check("A\u{202e}da", None);
+        check("\u{200b}\u{3164}", None);
+        check("A\u{200d}", Some("A\u{200d}"));
     }
 
     #[test]
