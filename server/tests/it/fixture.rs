@@ -28,7 +28,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// How long a server may take to stop.
 const STOP: Duration = Duration::from_secs(12);
 /// Signs the tokens of every test, so that a restarted server knows them.
-const SECRET: &str = "a secret of tests, known to everybody who reads them";
+pub(crate) const SECRET: &str = "a secret of tests, known to everybody who reads them";
 
 /// A running server.
 pub(crate) struct Fixture {
@@ -248,7 +248,7 @@ pub(crate) async fn connect(url: &str, token: &str) -> Result<Live, Refused> {
     connect_at(url, "/chat", token).await
 }
 
-async fn connect_at(url: &str, namespace: &str, token: &str) -> Result<Live, Refused> {
+pub(crate) async fn connect_at(url: &str, namespace: &str, token: &str) -> Result<Live, Refused> {
     let client = Client::connect(ClientConfig::new(url.parse().unwrap())).await.unwrap();
     match client.namespace(namespace, Some(&json!({ "token": token }))).await {
         Ok(socket) => Ok(Live { socket, came: VecDeque::new() }),

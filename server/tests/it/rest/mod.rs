@@ -15,7 +15,7 @@ use crate::database;
 use crate::fixture::{Fixture, Person};
 
 /// The shape of every answer that is not a success.
-fn check_error(answer: &(u16, Value), code: &str) {
+pub(crate) fn check_error(answer: &(u16, Value), code: &str) {
     let (status, body) = answer;
     assert_eq!(body["error"], code, "{status} {body}");
     assert_eq!(body["statusCode"], *status, "{body}");
@@ -54,13 +54,13 @@ impl Trio {
 
 impl Fixture {
     /// Runs SQL behind the server's back.
-    async fn sql(&self, sql: &'static str) {
+    pub(crate) async fn sql(&self, sql: &'static str) {
         let mut connection = database::connect(&self.database).await;
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 
     /// Somebody without an account.
-    fn nobody(&self) -> Person {
+    pub(crate) fn nobody(&self) -> Person {
         Person {
             id: 0,
             email: String::new(),
@@ -74,7 +74,12 @@ impl Fixture {
 
 impl Person {
     /// A `POST` with a header of its own.
-    async fn post_with(&self, path: &str, header: (&str, &str), body: Value) -> (u16, Value) {
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        header: (&str, &str),
+        body: Value,
+    ) -> (u16, Value) {
         let request = self.http.post(format!("{}{path}", self.url)).json(&body);
         self.answer(request.header(header.0, header.1)).await
     }
