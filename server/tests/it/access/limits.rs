@@ -48,7 +48,7 @@ async fn each_rate_of_a_socket_has_its_burst_and_says_its_name() {
         let (passed, refusal) = flood(&live, burst + 15, event, &body).await;
         assert!((burst..burst + 15).contains(&passed), "{event}: {passed} of {burst}");
         let said = refusal["message"].as_str().unwrap();
-        let limit = rate.per_second.to_string();
+        let limit = rate.count.to_string();
         assert!(said.contains(name) && said.contains(&limit), "{event}: {said}");
         let wait = refusal["retryAfterMs"].as_u64().unwrap();
         assert!((1..=1_000).contains(&wait) && refusal["retryable"] == true, "{refusal}");
