@@ -23,6 +23,8 @@ impl Exit {
     pub(crate) const COULD_NOT_RUN: Self = Self(3);
     /// Of a verb that judges: it ran, and nothing follows from it.
     pub(crate) const INCONCLUSIVE: Self = Self(4);
+    /// Of a verb that judges: what came of it could not be told in full.
+    pub(crate) const INTERNAL: Self = Self(5);
     /// The command line does not make sense; nothing was tried.
     pub(crate) const USAGE: Self = Self(2);
     /// There is no token, or none that the server takes.

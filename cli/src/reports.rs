@@ -1,14 +1,14 @@
 //! `--report`: results as files for other programs, written whatever ends the verb.
 
+use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::Context as _;
 use trialogue_report::format::Format;
 use trialogue_report::results::Results;
 
-use crate::exit::Failure;
+use crate::exit::{ClosedPipe, Failure};
 use crate::out::{Out, closed};
 
 /// Flags of a verb that has results.
@@ -30,6 +30,15 @@ struct Report {
 enum Place {
     Stdout,
     File(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("a report"),
+            Self::File(file) => file.display().fmt(f),
+        }
+    }
 }
 
 impl FromStr for Report {
@@ -81,17 +90,27 @@ impl Reports {
         self.0.iter().any(|report| report.place == Place::Stdout)
     }
 
-    /// Writes all of them.
-    pub(crate) fn write(&self, results: &Results, out: &mut Out) -> anyhow::Result<()> {
+    /// Writes all of them; answers why one could not be written, each in a sentence. A reader of
+    /// standard output who went away misses nothing.
+    pub(crate) fn write(&self, results: &Results, out: &mut Out) -> Vec<String> {
+        let mut faults = Vec::new();
         for Report { format, place } in &self.0 {
-            let text = format.write(results)?;
-            match place {
-                Place::Stdout => out.stdout().write_all(text.as_bytes()).map_err(closed)?,
-                Place::File(file) => std::fs::write(file, text)
-                    .with_context(|| format!("cannot write {}", file.display()))?,
+            let written = format.write(results).map_err(anyhow::Error::from);
+            let written = written.and_then(|text| match place {
+                Place::Stdout => {
+                    let stdout = out.stdout();
+                    let written = stdout.write_all(text.as_bytes());
+                    written.and_then(|()| stdout.flush()).map_err(closed)
+                }
+                Place::File(file) => Ok(std::fs::write(file, text)?),
+            });
+            match written {
+                Ok(()) => {}
+                Err(error) if error.is::<ClosedPipe>() => {}
+                Err(error) => faults.push(format!("cannot write {place}: {error:#}")),
             }
         }
-        Ok(())
+        faults
     }
 }
 

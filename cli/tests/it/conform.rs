@@ -162,7 +162,13 @@ fn a_wrong_command_line_tries_nothing() {
     check(&[&target[..], &["--report", "junit=/nowhere/at/all.xml"]].concat(), "no report can be");
     check(&[&target[..], &["--report", "tap=-,md=-"]].concat(), "only one report");
     check(&[&target[..], &["--auth", "{\"token\":\"x\"}"]].concat(), "a secret is no argument");
+    check(&[&target[..], &["--patience", "11m"]].concat(), "at most 600s");
+    check(&[&target[..], &["--patience", "99999999999999999ms"]].concat(), "at most 600s");
     check(&[], "--target <URL>");
+    for secret in ["ftp://a:hunter2@b/?hunter2", "http://b/?hunter2", "http://a:hunter2@:b"] {
+        let ran = run(trialogue().args(["conform", "--target", secret]));
+        assert!(ran.code == Some(2) && !ran.to_string().contains("hunter2"), "{ran}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,4 +265,92 @@ async fn a_command_that_fails_or_comes_too_late_is_no_verdict() {
     assert_eq!(failed.code, Some(3), "{failed}");
     let words = "the command ended before its server listened; its last words: no database";
     assert!(failed.stderr.contains(words), "{failed}");
+    let json = ran(conform(&[&url], &["--json", "-c", "echo no database >&2; exit 7"])).await;
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&document["type"], &document["target"]), (&"unreachable".into(), &url.into()));
+    assert!(document["message"].as_str().unwrap().contains(words), "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_cannot_be_written_is_told_with_the_verdict_and_the_others_are_written() {
+    let (url, folder) = (bad().await, tempfile::tempdir().unwrap());
+    // It looks possible before the check.
+    std::os::unix::fs::symlink("nowhere/r.json", folder.path().join("r.json")).unwrap();
+    let reports = ["--report", "json=r.json,tap=t.tap", "--case", "sio5.handshake.polling"];
+    let mut command = conform(&[&url], &reports);
+    command.current_dir(folder.path());
+    let ran = ran(command).await;
+    assert_eq!(ran.code, Some(5), "{ran}");
+    assert!(ran.stderr.starts_with("exit 5: cannot write r.json: "), "{ran}");
+    assert!(ran.stderr.ends_with("; besides, 1 case failed (sio5.handshake.polling)\n"), "{ran}");
+    let tap = std::fs::read_to_string(folder.path().join("t.tap")).unwrap();
+    assert!(tap.ends_with("\n1..1\n"), "{tap}");
+}
+
+/// Answers every request with a refusal that repeats the token.
+async fn parrot() -> String {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
+            let token = request.split_once("bearer ").and_then(|(_, rest)| rest.lines().next());
+            let token = token.unwrap_or_default().to_owned();
+            let said = format!("not you: {token}");
+            let body = serde_json::json!({"statusCode": 403, "error": "denied", "message": said});
+            let body = body.to_string();
+            let length = body.len();
+            let head =
+                "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close";
+            let answer = format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+            let _gone = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_log_in_is_no_verdict_and_shows_no_token() {
+    let (parrot, bad) = (parrot().await, bad().await);
+    let (listener, nobody) = listen().await;
+    drop(listener);
+    for (url, token) in [(&parrot, true), (&bad, true), (&nobody, true), (&bad, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = conform(&[url], &["--signed-in", "--report", "json=r.json"]);
+        command.current_dir(folder.path()).env("TRIALOGUE_DATA_DIR", folder.path());
+        if token {
+            command.env("TRIALOGUE_TOKEN", "hunter2hunter2");
+        }
+        let ran = ran(command).await;
+        assert_eq!(ran.code, Some(3), "{ran}");
+        let report = std::fs::read_to_string(folder.path().join("r.json")).unwrap();
+        assert!(report.contains("cannot") || report.contains("signed"), "{report}");
+        assert!(!format!("{ran}{report}").contains("hunter2"), "{ran}\n{report}");
+        if *url == parrot {
+            assert!(ran.stderr.contains("***"), "{ran}");
+        }
+    }
+}
+
+/// There is nobody to sign in at before the command has begun.
+#[test]
+fn an_account_signs_in_at_the_server_that_the_command_starts() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.kill_server();
+    let listen = story.url().strip_prefix("http://").unwrap();
+    // Its secret is where the first one has left it.
+    let serve = format!(
+        "exec env -u TRIALOGUE_DATA_DIR \"$BINARY\" serve --listen {listen} --unsafe-durability --limits bench"
+    );
+    let args = ["conform", "--target", story.url(), "--namespace", "/chat", "--signed-in"];
+    let case = ["--case", "sio5.connect.unknown", "--case", "ext.connect.twice", "-c", &serve];
+    let mut command = story.command("amna", &[&args[..], &case[..]].concat());
+    command
+        .env("BINARY", env!("CARGO_BIN_EXE_trialogue"))
+        .env("DATABASE_URL", story.database_url());
+    let ran = run(&mut command);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(!ran.stdout.contains("refused"), "{ran}");
 }

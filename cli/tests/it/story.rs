@@ -87,6 +87,11 @@ impl Story {
         &self.url
     }
 
+    /// Where its database is.
+    pub(crate) fn database_url(&self) -> String {
+        self.database.url()
+    }
+
     /// The verb as this person's terminal runs it.
     pub(crate) fn command(&self, who: &str, args: &[&str]) -> Command {
         let mut command = trialogue();

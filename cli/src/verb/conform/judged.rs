@@ -101,6 +101,18 @@ pub(super) fn decide(
     }
 }
 
+/// The verdict when something of it could not be told: that is the worst, and it is said besides.
+pub(super) fn untold(
+    faults: &[String],
+    verdict: (Exit, &'static str, String),
+) -> (Exit, &'static str, String) {
+    if faults.is_empty() {
+        return verdict;
+    }
+    let said = if verdict.0 == Exit::DONE { "no case failed" } else { &verdict.2 };
+    (Exit::INTERNAL, "internal", format!("{}; besides, {said}", faults.join("; ")))
+}
+
 /// `1 case`, `2 cases`.
 pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }

@@ -20,12 +20,14 @@ use trialogue_socketio::conform::{Case, PROFILE, Subject, Suite, Target, cases, 
 use self::judged::Judged;
 use self::show::Screen;
 use super::Context;
-use crate::exit::{Exit, Failure};
+use crate::exit::{ClosedPipe, Exit, Failure};
 use crate::out::Out;
 use crate::reports::ReportArgs;
 
 /// Most cases at once: a server may count the connections of one address.
 const JOBS_MAX: u16 = 16;
+/// Longest `--patience`: nobody waits longer for one answer.
+const PATIENCE_MAX: Duration = Duration::from_secs(600);
 
 /// Arguments of `conform`.
 #[derive(clap::Args)]
@@ -46,7 +48,7 @@ pub(crate) struct Args {
     list: bool,
     /// How long an answer may take, and the longest heartbeat that is waited for: cases about a
     /// longer one do not apply (servers usually need 60s)
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = patience)]
     patience: Duration,
     /// Try so many cases at once; one after the other disturbs a server least
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
@@ -68,10 +70,19 @@ fn help() -> String {
         "Verdicts: ok; non-strict: not to the letter, and clients cope with it; unimplemented: the \
          server does not offer what the case needs; failed: against the protocol.\n\n\
          Exit codes: 0 no case failed, 1 a case failed, 2 usage, 3 a server could not be reached \
-         or started, 4 nothing could be judged, 130 Ctrl-C, 143 SIGTERM\n\n\
+         or started, or refuses the log-in, 4 nothing could be judged, 5 a report could not be \
+         written, 130 Ctrl-C, 143 SIGTERM\n\n\
          Any server can be checked. For every case to apply, it must be set up like this:\n\n\
          {PROFILE}"
     )
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("no server answers in no time".to_owned()),
+        long if long > PATIENCE_MAX => Err(format!("at most {}s", PATIENCE_MAX.as_secs())),
+        patience => Ok(patience),
+    }
 }
 
 fn suite(name: &str) -> Suite {
@@ -100,7 +111,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         return show::list(&cases, out);
     }
     let reports = args.reports.check(out)?;
-    let targets = args.target.targets(args.patience, context).await?;
+    let targets = args.target.targets(args.patience, context)?;
     let (started, begin) = (SystemTime::now(), Instant::now());
     let mut judged = Vec::new();
     let mut screen = Screen::new(out, reports.take_stdout());
@@ -115,9 +126,14 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         complete: shown.is_ok() && stopped.is_none(),
         suites: judged::suites(&judged, args.strict),
     };
-    reports.write(&results, out)?;
-    shown?;
-    let (exit, code, message) = judged::decide(&judged, args.strict, stopped);
+    let mut faults = reports.write(&results, out);
+    match shown {
+        Err(error) if error.is::<ClosedPipe>() && faults.is_empty() => return Err(error),
+        Err(error) if !error.is::<ClosedPipe>() => faults.push(format!("{error:#}")),
+        Ok(()) | Err(_) => {}
+    }
+    let verdict = judged::decide(&judged, args.strict, stopped);
+    let (exit, code, message) = judged::untold(&faults, verdict);
     Ok(out.verdict(exit, code, &message))
 }
 
@@ -135,9 +151,9 @@ async fn judge_all(
         Some(command) => match command::start(command, &targets, &context.shutdown).await {
             Ok(command) => Some(command),
             Err(why) => {
-                let all = targets.iter().map(|target| Judged::unreachable(target, &why));
-                judged.extend(all);
-                return Ok(());
+                judged.extend(targets.iter().map(|target| Judged::unreachable(target, &why)));
+                let told = targets.iter().map(|target| screen.unreachable(&target.url, &why));
+                return told.collect();
             }
         },
     };
@@ -160,14 +176,19 @@ async fn judge_all(
 /// What came of one target, and whether it could be shown; nothing when it was not even begun.
 async fn judge(
     args: &Args,
-    target: Target,
+    mut target: Target,
     cases: &[Case],
     context: &Context,
     screen: &mut Screen<'_>,
 ) -> (Option<Judged>, anyhow::Result<()>) {
     let stop = &context.shutdown;
     let (unreachable, url) = (Judged::unreachable(&target, ""), target.url.clone());
-    let subject = match stop.run_until_cancelled(Subject::discover(target)).await {
+    let discovered = async {
+        // Not before: the server may have been started just now.
+        args.target.sign_in(&mut target, context).await?;
+        Subject::discover(target).await
+    };
+    let subject = match stop.run_until_cancelled(discovered).await {
         None => return (None, Ok(())),
         Some(Err(why)) => {
             let told = screen.unreachable(&url, &why);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use trialogue_client::http::is_loopback;
-use trialogue_socketio::conform::Target;
+use trialogue_socketio::conform::{Secrets, Target};
 use url::Url;
 
 use crate::account::{self, Account};
@@ -24,7 +24,7 @@ const AUTH_BYTES_MAX: u64 = 64 * 1024;
 pub(super) struct TargetArgs {
     /// The server to check, such as http://127.0.0.1:3000; again for more, one after the other
     #[arg(long = "target", value_name = "URL", required_unless_present = "list")]
-    targets: Vec<Url>,
+    targets: Vec<Place>,
     /// Permit a target on another machine: some cases are rude, and only its owner may want that
     #[arg(long)]
     i_own_this_target: bool,
@@ -43,6 +43,26 @@ pub(super) struct TargetArgs {
     /// Connect it with the token of --profile at the target, or with TRIALOGUE_TOKEN
     #[arg(long)]
     signed_in: bool,
+}
+
+/// A target as it was typed. What is no URL may hold a password too, and clap would repeat it.
+#[derive(Debug, Clone)]
+struct Place(Result<Url, url::ParseError>);
+
+impl FromStr for Place {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.parse()))
+    }
+}
+
+impl Place {
+    /// The URL, if it can be a target and may be one.
+    fn check(&self, owned: bool) -> Result<&Url, Failure> {
+        let url = self.0.as_ref().map_err(|error| Failure::usage(format!("--target: {error}")))?;
+        check(url, owned).map(|()| url)
+    }
 }
 
 /// Where a secret is: never in an argument, which every process of the machine sees.
@@ -102,36 +122,47 @@ impl Secret {
 }
 
 impl TargetArgs {
-    /// The targets, once it is sure that all of them can and may be checked.
-    pub(super) async fn targets(
+    /// The targets, once it is sure that all of them can and may be checked; not signed in yet.
+    pub(super) fn targets(
         &self,
         patience: Duration,
         context: &Context,
     ) -> anyhow::Result<Vec<Target>> {
-        for url in &self.targets {
-            check(url, self.i_own_this_target)?;
-        }
-        for path in [&self.path, &self.engine_path, &self.namespace] {
+        let urls = self.targets.iter().map(|place| place.check(self.i_own_this_target));
+        let urls = urls.collect::<Result<Vec<_>, _>>()?;
+        let paths = [&self.path, &self.engine_path, &self.namespace];
+        for (flag, path) in ["--path", "--engine-path", "--namespace"].into_iter().zip(paths) {
             if !path.starts_with('/') || path.contains([',', '?', '#', ' ']) {
-                return Err(Failure::usage(format!("{path:?} is no path")).into());
+                let what = format!("{flag}: a path begins with / and has no query");
+                return Err(Failure::usage(what).into());
             }
         }
         let auth = self.auth.as_ref().map(Secret::auth).transpose()?;
         let mut targets = Vec::new();
-        for url in &self.targets {
+        for url in urls {
             let mut target = Target::new(url.clone());
             target.socket_path.clone_from(&self.path);
             target.engine_path.clone_from(&self.engine_path);
             target.namespace.clone_from(&self.namespace);
-            target.auth = match self.signed_in {
-                true => Some(signed_in(url, context).await?),
-                false => auth.clone(),
-            };
+            target.auth.clone_from(&auth);
             target.root_certificates = account::roots(&context.global)?;
             target.patience = patience;
             targets.push(target);
         }
         Ok(targets)
+    }
+
+    /// With `--signed-in`, gives the target the token of the account there. Why that cannot be is a
+    /// sentence: whatever it is, the target cannot be checked.
+    pub(super) async fn sign_in(
+        &self,
+        target: &mut Target,
+        context: &Context,
+    ) -> Result<(), String> {
+        if self.signed_in {
+            target.auth = Some(signed_in(&target.url, context).await?);
+        }
+        Ok(())
     }
 }
 
@@ -139,10 +170,13 @@ impl TargetArgs {
 fn check(url: &Url, owned: bool) -> Result<(), Failure> {
     let wrong = |what: &str| Err(Failure::usage(format!("the target {} {what}", shown(url))));
     if !matches!(url.scheme(), "http" | "https" | "ws" | "wss") || url.host().is_none() {
-        return Err(Failure::usage(format!("{url} is no target: it begins with http://")));
+        return Err(Failure::usage("a target begins with http:// and has a host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return wrong("has a password in it, which every process of the machine sees");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong("has a query in it, which every process of the machine sees");
     }
     if url.path() != "/" {
         return wrong(&format!("has a path: say --path {}", url.path()));
@@ -153,22 +187,29 @@ fn check(url: &Url, owned: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Scheme, host and port: a query may hold a secret.
+/// Scheme, host and port: the rest may hold a secret.
 pub(super) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// The auth object of the account at that server, with a token that lives.
-async fn signed_in(url: &Url, context: &Context) -> anyhow::Result<String> {
-    let mut server = url.clone();
-    server.set_query(None);
-    let account = Account::signed_in(&Global { server: Some(server), ..context.global.clone() })?;
+async fn signed_in(url: &Url, context: &Context) -> Result<String, String> {
+    let global = Global { server: Some(url.clone()), ..context.global.clone() };
+    let account = Account::signed_in(&global).map_err(|error| format!("{error:#}"))?;
+    let token = || {
+        let tokens = account.rest.credentials().tokens();
+        tokens.map(|tokens| tokens.access_token.clone()).unwrap_or_default()
+    };
+    let before = token();
     let me = context.within(async { Ok(account.rest.me().await?) });
-    me.await.context("the account of --signed-in does not work")?;
-    let tokens = account.rest.credentials().tokens();
-    let token = tokens.map(|tokens| tokens.access_token.clone()).unwrap_or_default();
-    Ok(json!({ "token": token }).to_string())
+    if let Err(error) = me.await {
+        // A refusal is the server's own text, which may repeat what it was sent.
+        let secrets = Secrets::new(&json!([before, token()]).to_string());
+        let why = secrets.hide(&format!("{error:#}"));
+        return Err(format!("the account of --signed-in does not work: {why}"));
+    }
+    Ok(json!({ "token": token() }).to_string())
 }
 
 #[cfg(test)]
@@ -190,8 +231,16 @@ mod tests {
         assert!(fault("http://localhost/chat/").contains("--path /chat/"));
         let secret = fault("http://ann:hunter2@localhost");
         assert!(secret.contains("has a password") && !secret.contains("hunter2"), "{secret}");
-        assert!(fault("localhost:3000").contains("it begins with http://"));
-        assert_eq!(shown(&"http://localhost:3/?token=x".parse().unwrap()), "http://localhost:3");
+        assert!(fault("localhost:3000").contains("begins with http://"));
+        let both = ["ftp://ann:hunter2@localhost/?token=hunter2", "ann:hunter2@localhost"];
+        let query = ["http://localhost/?token=hunter2", "http://localhost/chat#hunter2"];
+        for text in [both, query].concat() {
+            let said = fault(text);
+            assert!(!said.is_empty() && !said.contains("hunter2"), "{said}");
+        }
+        assert!(fault(query[0]).contains("has a query"));
+        let place: Place = "http://ann:hunter2@:x".parse().unwrap();
+        assert!(!place.check(true).unwrap_err().to_string().contains("hunter2"));
     }
 
     #[test]

@@ -151,3 +151,13 @@ fn long_texts_are_cut_and_a_summary_stays_below_its_limit() {
     assert!(markdown.len() < 1_000_000 && markdown.ends_with("There is more than fits here.\n"));
     assert!(Format::Tap.write(&results).unwrap().contains("… (983616 bytes more)"));
 }
+
+#[test]
+fn what_has_no_width_can_be_seen() {
+    let hidden = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
+    for c in hidden.into_iter().chain('\u{2061}'..='\u{2064}') {
+        let seen = format!("a\\u{{{:x}}}b", u32::from(c));
+        assert_eq!(harmless::line(&format!("a{c}b")), seen);
+    }
+    assert_eq!(harmless::line("a\u{2010}\u{e9}\u{1f600}"), "a\u{2010}\u{e9}\u{1f600}");
+}

@@ -14,6 +14,11 @@ use crate::client::stream::Stream;
 use crate::client::websocket::read_some;
 use crate::ws::{self, Decoder, Message, Opcode};
 
+/// Most texts that may come before a pong that is waited for, and their bytes together: a few
+/// packets are on their way, not a flood.
+const PASSED_MAX: usize = 256;
+const PASSED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// What came over a websocket.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
@@ -119,6 +124,18 @@ impl Ws {
         }
     }
 
+    /// Keeps a text for later.
+    fn pass(&mut self, text: Bytes) -> Outcome {
+        let bytes = self.passed.iter().map(Bytes::len).sum::<usize>() + text.len();
+        if self.passed.len() >= PASSED_MAX || bytes > PASSED_BYTES_MAX {
+            return failed(format!(
+                "more than {PASSED_MAX} texts or {PASSED_BYTES_MAX} bytes came instead of a pong"
+            ));
+        }
+        self.passed.push_back(text);
+        Ok(())
+    }
+
     /// A pong with exactly these bytes comes next, besides text.
     pub(super) async fn pong(&mut self, payload: &[u8]) -> Outcome {
         let within = self.patience;
@@ -131,7 +148,7 @@ impl Ws {
                         return failed(format!("a pong with {data:?} for {payload:?}"));
                     }
                     Some(Message::Close(_)) => return failed("closed instead of a pong"),
-                    Some(Message::Text(text)) => self.passed.push_back(text),
+                    Some(Message::Text(text)) => self.pass(text)?,
                     Some(Message::Binary(_) | Message::Ping(_)) => {}
                     None => {
                         match poll_fn(|cx| read_some(&mut self.io, &mut self.input, cx)).await {
@@ -187,5 +204,49 @@ impl Ws {
             Some(code) => super::non_strict(format!("closed with {code} instead of {codes:?}")),
             None => super::non_strict(format!("closed without a code instead of {codes:?}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::ws::{Limits, Role};
+
+    /// What a wait for a pong comes to when these texts come before it.
+    async fn after(texts: usize, bytes: usize) -> Outcome<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut theirs, _) = listener.accept().await.unwrap();
+        let sent = tokio::spawn(async move {
+            let mut frames = BytesMut::new();
+            let text = vec![b'x'; bytes];
+            for _ in 0..texts {
+                ws::put_frame(&mut frames, Opcode::Text, &[&text], None);
+            }
+            ws::put_frame(&mut frames, Opcode::Pong, &[b"here"], None);
+            let _gone = theirs.write_all(&frames).await;
+        });
+        let frames = Decoder::new(Role::Client, Limits::default());
+        let mut ws = Ws::new(Stream::Plain(ours), frames, b"", Duration::from_secs(30));
+        let came = ws.pong(b"here").await;
+        let passed = ws.passed.len();
+        drop(ws);
+        sent.await.unwrap();
+        came.map(|()| passed)
+    }
+
+    #[tokio::test]
+    async fn a_flood_before_a_pong_is_cut_off() {
+        assert_eq!(after(PASSED_MAX, 1).await, Ok(PASSED_MAX));
+        let flood = |came: Outcome<usize>| match came {
+            Err(super::super::Stop::Failed(why)) => {
+                assert!(why.contains("instead of a pong"), "{why}")
+            }
+            other => panic!("{other:?}"),
+        };
+        flood(after(PASSED_MAX + 1, 1).await);
+        flood(after(128, PASSED_BYTES_MAX / 128 + 1).await);
     }
 }

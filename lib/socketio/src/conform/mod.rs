@@ -45,6 +45,7 @@ mod ext;
 mod frames;
 mod life;
 mod message;
+mod secrets;
 mod socket;
 mod subject;
 mod wire;
@@ -55,6 +56,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 
+pub use secrets::Secrets;
 pub use subject::{Offer, Offered, Offers, Subject, Target};
 
 use wire::Endpoint;
@@ -131,7 +133,8 @@ impl Verdict {
         }
     }
 
-    /// Why; empty when all is well. Holds what the server sent, at most 1,000 characters.
+    /// Why; empty when all is well. Holds what the server sent, at most 1,000 characters, without
+    /// the [`Secrets`] of the target's auth object.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
@@ -172,9 +175,16 @@ enum Stop {
 }
 
 impl Stop {
-    /// The reason, cut to what a reader can take in.
-    fn reason(self) -> String {
+    /// All of the reason, secrets too.
+    fn why(self) -> String {
         let (Self::Failed(why) | Self::NonStrict(why) | Self::Unimplemented(why)) = self;
+        why
+    }
+
+    /// The reason for others to read: without secrets, cut to what a reader can take in. In this
+    /// order, or the cut would leave the beginning of a secret.
+    fn reason(self, secrets: &Secrets) -> String {
+        let why = secrets.hide(&self.why());
         match why.char_indices().nth(REASON_CHARS_MAX) {
             Some((at, _)) => format!("{}… ({} bytes in all)", &why[..at], why.len()),
             None => why,
@@ -182,13 +192,13 @@ impl Stop {
     }
 }
 
-impl From<Outcome> for Verdict {
-    fn from(outcome: Outcome) -> Self {
+impl Verdict {
+    fn new(outcome: Outcome, secrets: &Secrets) -> Self {
         match outcome {
             Ok(()) => Self::Ok,
-            Err(stop @ Stop::Failed(_)) => Self::Failed(stop.reason()),
-            Err(stop @ Stop::NonStrict(_)) => Self::NonStrict(stop.reason()),
-            Err(stop @ Stop::Unimplemented(_)) => Self::Unimplemented(stop.reason()),
+            Err(stop @ Stop::Failed(_)) => Self::Failed(stop.reason(secrets)),
+            Err(stop @ Stop::NonStrict(_)) => Self::NonStrict(stop.reason(secrets)),
+            Err(stop @ Stop::Unimplemented(_)) => Self::Unimplemented(stop.reason(secrets)),
         }
     }
 }
@@ -221,6 +231,8 @@ impl Cx {
 
 /// The longest a case may take in all, besides the waits for the target's own heartbeat.
 const CASE_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The longest that saying goodbye to its sessions may take.
+const TIDY_WAIT_MAX: Duration = Duration::from_secs(3);
 
 impl Case {
     /// Tries the server. Never fails and never takes longer than a minute and the heartbeats that
@@ -232,14 +244,14 @@ impl Case {
             Suite::Sio5 | Suite::Ext => Endpoint::Socket,
         };
         let cx = Cx::new(subject, endpoint);
-        let within = CASE_WAIT_MAX + 4 * subject.target().patience;
+        let within = CASE_WAIT_MAX.saturating_add(subject.target().patience.saturating_mul(4));
         let outcome = match tokio::time::timeout(within, (self.run)(&cx)).await {
             Ok(outcome) => outcome,
             Err(_) => failed(format!("no end within {within:?}")),
         };
         let took = started.elapsed();
         cx.tidy_up().await;
-        (outcome.into(), took)
+        (Verdict::new(outcome, &subject.target().secrets()), took)
     }
 }
 

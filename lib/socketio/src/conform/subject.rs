@@ -8,7 +8,7 @@ use url::Url;
 
 use super::frames::Ws;
 use super::wire::{Endpoint, parse_handshake};
-use super::{Cx, Outcome, failed, unimplemented};
+use super::{Cx, Outcome, Secrets, failed, unimplemented};
 use crate::client::stream::Target as Address;
 use crate::client::{ClientConfig, RootCertificates};
 use crate::engine::Handshake;
@@ -50,6 +50,11 @@ impl Target {
             patience: Duration::from_secs(5),
         }
     }
+
+    /// What no reason repeats: the strings of the auth object.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.auth.as_deref().map(Secrets::new).unwrap_or_default()
+    }
 }
 
 /// A transport of one path, found out by trying.
@@ -82,11 +87,11 @@ impl Offer {
         }
     }
 
-    fn new(text: Outcome<String>) -> Self {
+    fn new(text: Outcome<String>, secrets: &Secrets) -> Self {
         match text.map(|text| parse_handshake(&text)) {
             Ok(Ok(handshake)) => Self::Handshake(handshake),
-            Ok(Err(stop)) => Self::Broken(stop.reason()),
-            Err(stop) => Self::Absent(stop.reason()),
+            Ok(Err(stop)) => Self::Broken(stop.reason(secrets)),
+            Err(stop) => Self::Absent(stop.reason(secrets)),
         }
     }
 }
@@ -216,7 +221,9 @@ impl Subject {
             let (polling, websocket) =
                 tokio::join!(cx.polling_text(), async { Ok(cx.opened().await?.1) });
             cx.tidy_up().await;
-            Offered { polling: Offer::new(polling), websocket: Offer::new(websocket) }
+            let secrets = subject.target().secrets();
+            let offer = |text| Offer::new(text, &secrets);
+            Offered { polling: offer(polling), websocket: offer(websocket) }
         };
         let (socket, engine) = tokio::join!(offered(Endpoint::Socket), offered(Endpoint::Engine));
         if socket.handshake().is_none() && engine.handshake().is_none() {
@@ -259,7 +266,7 @@ impl Subject {
         if let Ok((mut ws, _)) = socket.open().await {
             match socket.enter(&mut ws).await {
                 Ok(()) => offers.profile = socket.is_greeted(&mut ws).await,
-                Err(stop) => offers.refused = Some(stop.reason()),
+                Err(stop) => offers.refused = Some(stop.reason(&self.target().secrets())),
             }
         }
         offers

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::frames::{Frame, Ws};
 use super::subject::{Offer, Offered};
-use super::{Cx, Outcome, Stop, failed, unimplemented};
+use super::{Cx, Outcome, Stop, TIDY_WAIT_MAX, failed, unimplemented};
 use crate::client::ConnectError;
 use crate::client::http::{HttpConnection, open_websocket, request};
 use crate::engine::{Handshake, SEPARATOR};
@@ -119,7 +119,7 @@ impl Cx {
         };
         let what = format!("the answer to {method} {query}");
         // A poll may be answered by nothing but the next ping.
-        let within = self.patience() + self.silence_max();
+        let within = self.patience().saturating_add(self.silence_max());
         match timeout(within, exchange).await {
             Ok(answer) => answer.map_err(|error: ConnectError| lost(&what, error)),
             Err(_) => failed(format!("{what} did not come within {within:?}")),
@@ -170,7 +170,9 @@ impl Cx {
             return unimplemented(format!("the server takes no more sessions: {}", answer.status));
         }
         if answer.status != StatusCode::OK {
-            return failed(format!("{} {:.80}", answer.status, answer.body));
+            // Half a secret would not be found any more.
+            let body = self.subject.target().secrets().hide(&answer.body);
+            return failed(format!("{} {:.80}", answer.status, body));
         }
         if let (Ok(handshake), Ok(mut sessions)) =
             (parse_handshake(&answer.body), self.sessions.lock())
@@ -184,9 +186,14 @@ impl Cx {
     /// them does not run out of patience with us. Most have ended, and then nothing happens.
     pub(super) async fn tidy_up(&self) {
         let sessions = self.sessions.lock().map(|mut sessions| std::mem::take(&mut *sessions));
-        for sid in sessions.unwrap_or_default() {
-            let _ended = self.post(&sid, "1").await;
-        }
+        let sessions = sessions.unwrap_or_default();
+        let goodbyes = async {
+            for sid in sessions {
+                let _ended = self.post(&sid, "1").await;
+            }
+        };
+        // A server that does not answer keeps its sessions.
+        let _late = timeout(TIDY_WAIT_MAX, goodbyes).await;
     }
 
     /// The sid of a new session over polling.
@@ -297,7 +304,7 @@ impl Cx {
         let limits = Limits { message_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() };
         let frames = Decoder::new(Role::Client, limits);
         // Until the target's heartbeat is known, only our own patience counts.
-        let patience = self.patience() + self.silence_max();
+        let patience = self.patience().saturating_add(self.silence_max());
         Ok(Ws::new(io, frames, &read, patience))
     }
 

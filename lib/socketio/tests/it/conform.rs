@@ -21,13 +21,21 @@ use profile::{PINGS, Profile};
 const AT_ONCE: usize = 8;
 
 async fn discover(serve: impl FnOnce(TcpListener), auth: Option<&str>) -> Subject {
+    try_discover(serve, auth, Duration::from_secs(1)).await.unwrap()
+}
+
+async fn try_discover(
+    serve: impl FnOnce(TcpListener),
+    auth: Option<&str>,
+    patience: Duration,
+) -> Result<Subject, String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     serve(listener);
     let mut target = Target::new(url.parse().unwrap());
     target.auth = auth.map(str::to_owned);
-    target.patience = Duration::from_secs(1);
-    Subject::discover(target).await.unwrap()
+    target.patience = patience;
+    Subject::discover(target).await
 }
 
 /// What came of each case.
@@ -62,6 +70,8 @@ enum Lie {
     WrongAck,
     /// Everybody hears everything.
     Leaky,
+    /// Sends our own auth back wherever it can.
+    Parrot,
     Chat,
 }
 
@@ -103,6 +113,7 @@ impl Handler for Liar {
                         emit("message-back", &first);
                     }
                 },
+                ("message", Lie::Parrot) => emit("message-back", &format!("[{auth}]")),
                 ("message", Lie::WrongArguments) => emit("message-back", "[null]"),
                 ("message", _) => emit("message-back", &json),
                 ("message-with-ack", Lie::WrongAck) => drop(event.ack(&"something else")),
@@ -209,12 +220,14 @@ async fn a_transport_that_is_not_offered_is_nobodys_fault() {
     }
 }
 
-/// Answers every request with that handshake and nothing else.
-async fn stub(listener: TcpListener, body: &str) {
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
+fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+}
+
+/// Answers every request with that and nothing else.
+async fn stub(listener: TcpListener, status: &str, body: &str) {
+    let answer = answer(status, body);
     while let Ok((mut stream, _)) = listener.accept().await {
         read_head(&mut stream).await;
         let _gone = stream.write_all(answer.as_bytes()).await;
@@ -226,7 +239,7 @@ async fn a_broken_handshake_fails_what_needs_it_and_long_answers_are_cut() {
     let long = "x".repeat(100_000);
     let times = r#""upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000"#;
     let body = format!("0{{\"sid\":\"abc\",{times},\"{long}\":1}}");
-    let serve = |listener| drop(tokio::spawn(async move { stub(listener, &body).await }));
+    let serve = |listener| drop(tokio::spawn(async move { stub(listener, "200 OK", &body).await }));
     let subject = discover(serve, None).await;
     let mut polling = cases();
     polling.retain(|case| case.id == "sio5.handshake.polling");
@@ -237,7 +250,7 @@ async fn a_broken_handshake_fails_what_needs_it_and_long_answers_are_cut() {
     // What is no handshake at all is no server.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(stub(listener, "<html>"));
+    tokio::spawn(stub(listener, "200 OK", "<html>"));
     let error = Subject::discover(Target::new(url.parse().unwrap())).await.unwrap_err();
     assert!(error.contains("no Engine.IO there") && error.contains("<html>"), "{error}");
 }
@@ -249,4 +262,47 @@ async fn what_is_no_server_is_told_apart() {
     drop(listener);
     let error = Subject::discover(Target::new(url.parse().unwrap())).await.unwrap_err();
     assert!(error.contains("no Engine.IO"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_sends_our_auth_back_puts_it_into_no_reason() {
+    let auth = r#"{"token":"hunter2-hunter2","more":["correct horse \"battery\""]}"#;
+    let verdicts = judge(Lie::Parrot, |_| (), Some(auth), &["sio5.message.plain"]).await;
+    let [(_, Verdict::Failed(why))] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert!(why.contains("***") && why.contains("token"), "{why}");
+    assert!(!why.contains("hunter2") && !why.contains("horse"), "{why}");
+    // Nor does what is found out before the cases, also where it is cut.
+    let body = format!("{}hunter2-hunter2", "x".repeat(70));
+    let serve = |listener| {
+        drop(tokio::spawn(async move { stub(listener, "404 Not Found", &body).await }));
+    };
+    let error = try_discover(serve, Some(auth), Duration::from_secs(1)).await.unwrap_err();
+    assert!(error.contains("xxx***") && !error.contains("hunter"), "{error}");
+}
+
+#[tokio::test]
+async fn endless_patience_ends_all_the_same() {
+    let times = r#""upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000"#;
+    let body = format!("0{{\"sid\":\"abc\",{times}}}");
+    // A goodbye is a POST, and never answered.
+    let serve = |listener: TcpListener| {
+        drop(tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                if read_head(&mut stream).await.starts_with("POST") {
+                    held.push(stream);
+                } else {
+                    let _gone = stream.write_all(answer("200 OK", &body).as_bytes()).await;
+                }
+            }
+        }));
+    };
+    let judged = async {
+        let subject = try_discover(serve, None, Duration::MAX).await.unwrap();
+        let mut polling = cases();
+        polling.retain(|case| case.id == "sio5.handshake.polling");
+        verdicts(&subject, polling).await
+    };
+    let judged = tokio::time::timeout(Duration::from_secs(60), judged).await.unwrap();
+    assert_eq!(judged.len(), 1);
 }

@@ -85,7 +85,7 @@ async fn nested(cx: &Cx) -> Outcome {
     let _either = ws.next().await;
     match cx.open().await {
         Ok(_) => Ok(()),
-        Err(stop) => failed(format!("nobody is there any more: {}", stop.reason())),
+        Err(stop) => failed(format!("nobody is there any more: {}", stop.why())),
     }
 }
 
