@@ -145,7 +145,7 @@ async fn nothing_is_stored_in_a_chat_after_it_was_closed() {
     let (customer, provider) =
         (server.register("customer").await, server.register("provider").await);
     let theirs = provider.connect().await;
-    let (mut all, mut refused) = (0, 0);
+    let mut all = 0;
     for round in 0..ROUNDS {
         let body = json!({ "providerId": provider.id });
         let (_, booked) = customer.post("/jobs/create", body).await;
@@ -162,10 +162,11 @@ async fn nothing_is_stored_in_a_chat_after_it_was_closed() {
         let (then, stored) = tokio::join!(cancel, outcome(&theirs, chat, BURST, "chat_closed"));
         let (_, now) = customer.get(&format!("/chat/{chat}/messages")).await;
         assert_eq!(then["messages"], now["messages"], "stored after the end");
+        // However the race went: it is over now.
+        assert!(outcome(&theirs, chat, 1, "chat_closed").await.is_empty());
         let seqs = now["messages"].as_array().unwrap().iter().map(|m| m["seq"].as_i64().unwrap());
         assert_eq!(seqs.collect::<Vec<_>>(), stored);
         all += stored.len();
-        refused += BURST - stored.len();
     }
-    assert!(all > 0 && refused > 0, "no race: {all} stored, {refused} refused");
+    assert!(all > 0, "nothing was stored in {ROUNDS} rounds");
 }

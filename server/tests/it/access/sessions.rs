@@ -106,7 +106,7 @@ async fn events_in_the_segment_of_connect_are_done_after_it_and_never_lost() {
 
 #[tokio::test]
 async fn at_its_end_a_session_is_over_idle_speaking_or_listening() {
-    const TTL: Duration = Duration::from_secs(3);
+    const TTL: Duration = Duration::from_secs(4);
     let server = Fixture::with(|config| config.access_ttl = TTL).await;
     let (customer, provider, chat) = server.booking().await;
     let mut idle = customer.connect().await;
@@ -115,7 +115,7 @@ async fn at_its_end_a_session_is_over_idle_speaking_or_listening() {
         Wire::connect(&server, &customer.token).await;
     let begin = Instant::now();
     // The other one goes on, with a token that ends later.
-    tokio::time::sleep(TTL / 3).await;
+    tokio::time::sleep(TTL / 2).await;
     let mut theirs = provider.log_in("correct horse").await.connect().await;
 
     let flood = async {
@@ -239,6 +239,6 @@ async fn a_token_in_a_query_is_not_read_and_not_logged() {
     wire.send(&["40/chat,"]).await;
     assert!(wire.until("\"connected\"").await.len() > 1);
     let log = log.text();
-    assert!(log.contains("a socket was refused"), "the log is the server's: {log}");
+    assert!(log.contains("token_refused"), "the log is the server's: {log}");
     assert!(!log.contains(token.as_str()) && !log.contains("access_token"), "{log}");
 }
