@@ -93,10 +93,12 @@ async fn whoever_joins_in_the_middle_of_it_has_neither_a_hole_nor_a_double() {
     let fixture = Fixture::start().await;
     let (customer, provider, chat) = fixture.booking().await;
     let ours = customer.connect().await;
+    // Who says to have seen two messages must not come before there are any.
+    say(&ours, &chat, 4).await;
     let talk = tokio::spawn({
         let chat = chat.clone();
         async move {
-            for _ in 0..(ALL / 4) {
+            for _ in 1..(ALL / 4) {
                 say(&ours, &chat, 4).await;
             }
             ours
