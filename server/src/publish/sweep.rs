@@ -17,6 +17,7 @@ use crate::store::{Ending, Endings, Store, StoreError};
 /// Between the beginnings of two sweeps: with the statement and the reading of what was found
 /// everything is visible within 2.5 s, and every ending known within 2 s.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(1_500);
+const _: () = assert!(SWEEP_INTERVAL.as_millis() < 2_000, "the promises of CONTRACT §3.4 and §1");
 /// Time for one sweep; then the next one asks again.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How far a commit may lie behind its own time stamp: endings are read so far back each time.

@@ -24,7 +24,7 @@ use trialogue_socketio::{DisconnectReason, Outgoing};
 use crate::database;
 
 /// How long anything that should happen may take.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// How long a server may take to stop.
 const STOP: Duration = Duration::from_secs(12);
 /// Signs the tokens of every test, so that a restarted server knows them.

@@ -1,7 +1,5 @@
 //! Starting, sharing, and leaving a cluster.
 
-use std::time::{Duration, Instant};
-
 use sqlx::{Connection, PgConnection};
 use trialogue_server::embedded::{Cluster, running};
 
@@ -38,10 +36,7 @@ async fn a_persistent_cluster_keeps_its_data_and_starts_durable() {
     cluster.stop().await.unwrap();
     assert!(!sockets(&url).exists());
 
-    let start = Instant::now();
     let cluster = Cluster::persistent_with(&options).await.unwrap();
-    // Promised: 0.5 s; on a machine that is busy, twice that.
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     let url = cluster.own_database().await.unwrap();
     assert_eq!(text(&url, "SELECT word FROM kept").await, "here");
     cluster.stop().await.unwrap();

