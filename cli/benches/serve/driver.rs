@@ -55,6 +55,33 @@ pub(crate) async fn join(
     token: &str,
     chat: &str,
 ) -> Result<(Listener, Speaker), Failure> {
+    let (mut listener, mut speaker) = connect(address, token).await?;
+    speaker.send(&format!("42/chat,[\"join_chat\",{{\"chatId\":\"{chat}\"}}]")).await?;
+    listener.wait_for(b"42/chat,[\"joined_chat\"").await?;
+    Ok((listener, speaker))
+}
+
+/// The same for a client that was there before: the numbers of what it has missed.
+pub(crate) async fn resume(
+    address: &str,
+    token: &str,
+    chat: &str,
+    since: usize,
+) -> Result<(Listener, Speaker, Vec<usize>), Failure> {
+    let (mut listener, mut speaker) = connect(address, token).await?;
+    let body = format!("{{\"chatId\":\"{chat}\",\"sinceSeq\":{since}}}");
+    speaker.send(&format!("42/chat,1[\"join_chat\",{body}]")).await?;
+    let ack = listener.wait_for(b"43/chat,1[").await?;
+    let mut missed = Vec::new();
+    for at in memchr::memmem::find_iter(&ack, MARK) {
+        let digits = ack.get(at + MARK.len()..at + MARK.len() + DIGITS).unwrap_or_default();
+        missed.push(std::str::from_utf8(digits)?.parse()?);
+    }
+    Ok((listener, speaker, missed))
+}
+
+/// Opens a websocket and connects to `/chat` with the token.
+async fn connect(address: &str, token: &str) -> Result<(Listener, Speaker), Failure> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (half, write) = stream.into_split();
@@ -76,8 +103,6 @@ pub(crate) async fn join(
     listener.wait_for(b"0{").await?;
     speaker.send(&format!("40/chat,{{\"token\":\"{token}\"}}")).await?;
     listener.wait_for(b"42/chat,[\"connected\"").await?;
-    speaker.send(&format!("42/chat,[\"join_chat\",{{\"chatId\":\"{chat}\"}}]")).await?;
-    listener.wait_for(b"42/chat,[\"joined_chat\"").await?;
     Ok((listener, speaker))
 }
 
@@ -111,7 +136,8 @@ impl Listener {
         }
     }
 
-    async fn wait_for(&mut self, start: &[u8]) -> Result<(), Failure> {
+    /// Reads up to the frame that begins so, and answers that one.
+    async fn wait_for(&mut self, start: &[u8]) -> Result<Vec<u8>, Failure> {
         loop {
             while let Some((header, length)) = frame(&self.partial) {
                 let found = self.partial[header..].starts_with(start);
@@ -119,13 +145,18 @@ impl Listener {
                     let text = &self.partial[header..header + length];
                     return Err(String::from_utf8_lossy(text).into_owned().into());
                 }
-                self.partial.drain(..header + length);
+                let payload = self.partial.drain(..header + length).skip(header).collect();
                 if found {
-                    return Ok(());
+                    return Ok(payload);
                 }
             }
             self.fill().await?;
         }
+    }
+
+    /// Waits for one message.
+    pub(crate) async fn message(&mut self) -> Result<(), Failure> {
+        self.wait_for(MESSAGE).await.map(drop)
     }
 
     /// Reads for ever; tells `got` the number of each message as it comes, and when that was.

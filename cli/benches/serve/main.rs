@@ -1,14 +1,17 @@
 //! The whole server under load: `trialogue serve` and its PostgreSQL together on one core, the
 //! driver on another, every message durable:
-//! `cargo bench -p trialogue --bench serve -- [rooms|open|hall|hot|history|connect|all]`
+//! `cargo bench -p trialogue --bench serve -- [rooms|half|open|hall|hot|history|million|connect|idle|back|all]`
 //!
-//! `rooms`: 200 rooms of three people, one message in flight in each. `open`: 50 rooms of 20
-//! sockets at rising rates, with the latency from the intended start. `hall`: one room of 500,
-//! 8 in flight. `hot`: one chat, 64 in flight. `history`: 1,000 messages per request.
-//! `connect`: token, connect, join. Every delivery is counted and its order checked.
+//! `rooms`: 200 rooms of three people, one message in flight in each. `half`: the same rooms at half
+//! that rate. `open`: 50 rooms of 20 sockets at rising rates. Both with the latency from the
+//! intended start. `hall`: one room of 500, 8 in flight. `hot`: one chat, 64 in flight. `history`:
+//! 1,000 messages per request. `million`: pages of a chat with a million messages. `connect`: token,
+//! connect, join. `idle`: memory of joined sockets. `back`: 10,000 clients that come back after a
+//! SIGKILL and catch up. Every delivery is counted and its order checked.
 
 #![expect(clippy::print_stdout, reason = "a benchmark says what it measured")]
 
+mod crowd;
 mod driver;
 mod measure;
 mod stage;
@@ -32,9 +35,12 @@ fn main() -> Result<(), Failure> {
     pin(0);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let server = stage::Server::start().await?;
+        let mut server = stage::Server::start().await?;
         if wants("rooms") {
             measure::rooms(&server, 200).await?;
+        }
+        if wants("half") {
+            measure::at_rate(&server, "half", 200, 3, 15_000).await?;
         }
         if wants("open") {
             measure::open(&server, 50, 20).await?;
@@ -48,8 +54,17 @@ fn main() -> Result<(), Failure> {
         if wants("history") {
             measure::history(&server).await?;
         }
+        if wants("million") {
+            crowd::million(&server).await?;
+        }
         if wants("connect") {
             measure::connect(&server).await?;
+        }
+        if wants("idle") {
+            crowd::idle(&server).await?;
+        }
+        if wants("back") {
+            crowd::back(&mut server).await?;
         }
         Ok(())
     })

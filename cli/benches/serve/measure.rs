@@ -186,37 +186,46 @@ async fn closed_loop(
     Ok(())
 }
 
-/// Messages at a fixed rate, whatever the server does; latency from the intended start.
+/// Messages at rising rates, whatever the server does.
 pub(crate) async fn open(server: &Server, count: usize, members: usize) -> Result<(), Failure> {
     for rate in RATES {
-        let rooms = server.rooms(count).await?;
-        let local = LocalSet::new();
-        let mut talks = Vec::new();
-        for room in &rooms {
-            talks.push(Talk::new(server, &local, room, members).await?);
-        }
-        let per_second = rate / members;
-        let messages = per_second * RUN.as_secs() as usize;
-        let run = local.run_until(async {
-            let begun = tokio::time::Instant::now();
-            for number in 0..messages {
-                let due = begun + Duration::from_secs_f64(number as f64 / per_second as f64);
-                if due > tokio::time::Instant::now() {
-                    sleep_until(due).await;
-                } else {
-                    tokio::task::yield_now().await;
-                }
-                talks[number % count].say(due.into_std())?;
-            }
-            Ok::<_, Failure>(())
-        });
-        run.await?;
-        local.run_until(sleep(QUIET)).await;
-        println!(
-            "open, {count} x {members} sockets, {rate} deliveries/s wanted: {}",
-            judged(&talks)
-        );
+        at_rate(server, "open", count, members, rate).await?;
     }
+    Ok(())
+}
+
+/// Rooms that speak in turn at a fixed rate of deliveries; latency from the intended start.
+pub(crate) async fn at_rate(
+    server: &Server,
+    name: &str,
+    count: usize,
+    members: usize,
+    rate: usize,
+) -> Result<(), Failure> {
+    let rooms = server.rooms(count).await?;
+    let local = LocalSet::new();
+    let mut talks = Vec::new();
+    for room in &rooms {
+        talks.push(Talk::new(server, &local, room, members).await?);
+    }
+    let per_second = rate / members;
+    let messages = per_second * RUN.as_secs() as usize;
+    let run = local.run_until(async {
+        let begun = tokio::time::Instant::now();
+        for number in 0..messages {
+            let due = begun + Duration::from_secs_f64(number as f64 / per_second as f64);
+            if due > tokio::time::Instant::now() {
+                sleep_until(due).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+            talks[number % count].say(due.into_std())?;
+        }
+        Ok::<_, Failure>(())
+    });
+    run.await?;
+    local.run_until(sleep(QUIET)).await;
+    println!("{name}, {count} x {members} sockets, {rate} deliveries/s wanted: {}", judged(&talks));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use reqwest::Client;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::Failure;
@@ -14,7 +15,25 @@ pub(crate) struct Server {
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
     pub(crate) http: Client,
-    _data: TempDir,
+    data: TempDir,
+}
+
+/// A server process that is ready, and its address.
+fn launch(data: &TempDir, listen: &str) -> Result<(Child, String), Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["serve", "--json", "serve", "--listen", listen])
+        .args(["--open-registration", "--limits", "bench", "--exit-with-stdin"])
+        .env("TRIALOGUE_DATA_DIR", data.path())
+        .env_remove("DATABASE_URL");
+    let mut process =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let output = process.stdout.take().ok_or("no output")?;
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line)?;
+    let ready: Value = serde_json::from_str(&line)?;
+    let url = ready["url"].as_str().ok_or("no url")?;
+    Ok((process, url.trim_start_matches("http://").to_owned()))
 }
 
 /// Somebody with a token.
@@ -35,21 +54,32 @@ impl Server {
         let data = TempDir::new()?;
         // PostgreSQL runs as another user when we are root.
         std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(["serve", "--json", "serve", "--listen", "127.0.0.1:0"])
-            .args(["--open-registration", "--limits", "bench", "--exit-with-stdin"])
-            .env("TRIALOGUE_DATA_DIR", data.path())
-            .env_remove("DATABASE_URL");
-        let mut process =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let output = process.stdout.take().ok_or("no output")?;
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line)?;
-        let ready: Value = serde_json::from_str(&line)?;
-        let url = ready["url"].as_str().ok_or("no url")?;
-        let address = url.trim_start_matches("http://").to_owned();
-        Ok(Self { process, address, http: Client::builder().build()?, _data: data })
+        let (process, address) = launch(&data, "127.0.0.1:0")?;
+        Ok(Self { process, address, http: Client::builder().build()?, data })
+    }
+
+    /// SIGKILL, and another server at the same address; its PostgreSQL lives on.
+    pub(crate) fn kill_and_restart(&mut self) -> Result<(), Failure> {
+        self.process.kill()?;
+        self.process.wait()?;
+        (self.process, self.address) = launch(&self.data, &self.address)?;
+        Ok(())
+    }
+
+    /// A connection to its database.
+    pub(crate) async fn database(&self) -> Result<PgConnection, Failure> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trialogue"));
+        let output =
+            command.args(["db", "url"]).env("TRIALOGUE_DATA_DIR", self.data.path()).output()?;
+        Ok(PgConnection::connect(String::from_utf8(output.stdout)?.trim()).await?)
+    }
+
+    /// Bytes that the server has in memory; PostgreSQL is not counted.
+    pub(crate) fn memory(&self) -> Result<usize, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+        let kib = line.split_whitespace().nth(1).ok_or("no size")?;
+        Ok(kib.parse::<usize>()? << 10)
     }
 
     /// The processes whose time counts: the server and its PostgreSQL, by the core they share.
