@@ -1,5 +1,6 @@
 //! The store against a real PostgreSQL: what is promised of what is written.
 
+mod access;
 mod booking;
 mod disputes;
 mod faults;
@@ -8,6 +9,7 @@ mod messages;
 mod notices;
 mod opening;
 mod sessions;
+mod uniqueness;
 
 use std::sync::Arc;
 use std::time::Duration;
