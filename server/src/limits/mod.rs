@@ -256,6 +256,38 @@ mod tests {
         assert!((2_900..=3_100).contains(&wait.as_millis()), "{wait:?}");
     }
 
+    /// CONTRACT §3.9 and RELIABILITY §2.13: a number that changes is a change of what was promised.
+    #[test]
+    fn the_table_for_people_is_what_was_promised() {
+        let table = Limits::standard().table();
+        let table = table.iter().map(|(name, value)| (*name, value.as_str()));
+        let expect = [
+            ("connections", "16384"),
+            ("connections-per-address", "4096"),
+            ("sessions", "16384"),
+            ("unclaimed", "2000"),
+            ("unclaimed-per-address", "50"),
+            ("sockets-per-user", "20"),
+            ("rooms-per-socket", "128"),
+            ("queue-frames", "256"),
+            ("queue-bytes", "1048576"),
+            ("events", "20/s:40"),
+            ("messages", "5/s:20"),
+            ("joins", "10/s:30"),
+            ("typing", "2/s:6"),
+            ("fetches", "10/s:30"),
+            ("requests-per-address", "100/s:400"),
+            ("requests-per-user", "20/s:100"),
+            ("logins-per-address", "20/m:20"),
+            ("login-failures", "5"),
+            ("login-delay", "300s"),
+        ];
+        assert_eq!(table.collect::<Vec<_>>(), expect);
+        assert_eq!((BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX), (65_536, 16_384, 64));
+        let times = [HEAD_TIMEOUT, CONNECT_TIMEOUT, UPGRADE_TIMEOUT, STALL_TIMEOUT, DRAIN_TIMEOUT];
+        assert_eq!(times, [Duration::from_secs(10); 5]);
+    }
+
     #[test]
     fn the_bench_profile_lifts_no_bound_on_memory() {
         let (people, bench) = (Limits::standard(), Limits::bench());
