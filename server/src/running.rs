@@ -124,7 +124,8 @@ impl Running {
             access_ttl: config.access_ttl,
             open_registration: config.open_registration,
         })?;
-        let (publisher, publishing) = Publisher::new();
+        let (publisher, publishing) = Publisher::new(!config.no_notify);
+        let presence = Presence::new(publisher.nodes().clone());
         let limits = Arc::new(config.limits());
         let metrics = Arc::new(Metrics::new());
         let state = AppState {
@@ -137,7 +138,7 @@ impl Running {
             encoded: Encoded::default(),
             auth,
             publisher,
-            presence: Presence::default(),
+            presence,
             busy: TaskTracker::new(),
             draining: CancellationToken::new(),
         };
@@ -211,6 +212,7 @@ impl Running {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         tracing::info!("draining");
         self.state.draining.cancel();
+        self.state.publisher.fade();
         accepting.abort();
         farewell(&self.state);
         self.state.busy.close();
@@ -231,6 +233,7 @@ impl Running {
         let tidied = timeout_at(deadline, async {
             self.publishing.0.wait().await;
             write_last_seen(&self.state).await;
+            self.state.publisher.leave_nodes(&self.state.store).await;
             self.state.store.close().await;
         });
         if ended.is_err() | tidied.await.is_err() {

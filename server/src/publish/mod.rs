@@ -7,7 +7,10 @@
 pub(crate) mod answer;
 mod attendance;
 mod broadcast;
+mod elsewhere;
 pub(crate) mod frames;
+mod gaps;
+mod nodes;
 mod notices;
 mod order;
 pub(crate) mod room;
@@ -25,6 +28,7 @@ use trialogue_protocol::{ChatId, NotificationId, Seq, Typing, UserId};
 use trialogue_socketio::server::{Event, Namespace, Socket, SocketId};
 
 pub use broadcast::{Broadcast, StoredMessage};
+pub(crate) use nodes::Nodes;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -51,6 +55,8 @@ const BEHIND: &str = "the server is behind, nothing was done";
 pub(crate) enum Op {
     /// A flow has committed; the socket that caused it need not hear of it where "the others" do.
     Told(Broadcast, Option<SocketId>),
+    /// The sweep has found it committed: other nodes find it too.
+    Swept(Broadcast),
     /// The access check of a join begins.
     Open(ChatId),
     /// It has ended without an admission.
@@ -63,20 +69,43 @@ pub(crate) enum Op {
     Gone(SocketId, Vec<ChatId>),
     /// Somebody types, says this socket.
     Typing(Typing, UserId, Socket, Event),
-    /// Somebody came online or went: look it up.
-    Seen(UserId),
+    /// These came online or went: look it up.
+    Seen(Arc<[UserId]>),
     /// How far is every room that somebody is in?
-    Survey(oneshot::Sender<Vec<(ChatId, Seq)>>),
+    Survey(oneshot::Sender<Vec<Surveyed>>),
     /// What the sweep found there: chat, where the room was, where the database is.
     Found(Vec<(ChatId, Seq, Seq)>),
+    /// Another node has stored messages up to here.
+    Heard(ChatId, Seq),
+    /// Who is in these rooms at other nodes has changed: look it up.
+    Elsewhere(Vec<ChatId>),
+    /// These have left, and by now it is known whether another node has them.
+    Settled(Vec<(ChatId, UserId)>),
+    /// How far these have read; true when that is everybody in the chat.
+    Marks(ChatId, Vec<(UserId, Seq)>, bool),
+    /// Somebody types at another node.
+    Typed(Typing, UserId),
+    /// Say of everybody in a room that they are in it, for nodes that did not listen before.
+    Roll(oneshot::Sender<()>),
     /// Answer when everything before this was done.
     Flush(oneshot::Sender<()>),
+}
+
+/// A room as the sweep sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surveyed {
+    pub(crate) chat_id: ChatId,
+    /// How far it was put out.
+    pub(crate) seq: Seq,
+    /// What the read marks that it knows add up to.
+    pub(crate) marks: i64,
 }
 
 /// Where flows and sockets hand over what others must hear of. Cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
     shards: Arc<[mpsc::Sender<Op>]>,
+    nodes: Nodes,
 }
 
 /// The other end of a [`Publisher`]: what its tasks read once they run.
@@ -93,6 +122,7 @@ pub(crate) struct Context {
     pub(crate) notices: mpsc::Sender<Notice>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) security: Security,
+    pub(crate) nodes: Nodes,
 }
 
 impl Context {
@@ -121,9 +151,16 @@ impl Context {
 
 impl Publisher {
     /// A publisher and what its tasks read. Until they run, broadcasts wait in the queues.
-    pub fn new() -> (Self, Publishing) {
+    /// `whispers`: hints are told to other nodes and heard from them, which then see things within
+    /// milliseconds and not with their next sweep.
+    pub fn new(whispers: bool) -> (Self, Publishing) {
         let (shards, queues): (Vec<_>, _) = (0..SHARDS).map(|_| mpsc::channel(QUEUE_MAX)).unzip();
-        (Self { shards: shards.into() }, Publishing { queues })
+        (Self { shards: shards.into(), nodes: Nodes::new(whispers) }, Publishing { queues })
+    }
+
+    /// The other servers on this database.
+    pub(crate) fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     /// Tells others of what was committed, in this order. Called after the commit and, for a
@@ -136,14 +173,7 @@ impl Publisher {
 
     /// Like [`Publisher::publish`] for one thing, caused by a socket that knows it already.
     pub(crate) async fn tell(&self, broadcast: Broadcast, from: Option<SocketId>) {
-        let shard = match &broadcast {
-            Broadcast::Message(stored) => shard_of(stored.message.chat_id),
-            Broadcast::Read { chat_id, .. }
-            | Broadcast::ChatUpdated { chat_id }
-            | Broadcast::MemberRemoved { chat_id, .. } => shard_of(*chat_id),
-            Broadcast::Notified(notification) => shard_of_user(notification.recipient_id),
-            Broadcast::SessionsEnded { user_id, .. } => shard_of_user(*user_id),
-        };
+        let shard = shard_for(&broadcast);
         // What is dropped here was committed: the sweep puts out messages, lists have the rest.
         let _ = self.hand(shard, Op::Told(broadcast, from)).await;
     }
@@ -178,17 +208,19 @@ impl Publisher {
 
     /// A socket is gone that may have been in these chats.
     pub(crate) async fn gone(&self, socket: SocketId, chats: impl Iterator<Item = ChatId>) {
-        let mut by_shard: [Vec<ChatId>; SHARDS] = Default::default();
-        chats.for_each(|chat_id| by_shard[shard_of(chat_id)].push(chat_id));
-        for (shard, chats) in by_shard.into_iter().enumerate().filter(|(_, c)| !c.is_empty()) {
+        for (shard, chats) in by_shard(chats, |chat_id| *chat_id) {
             self.hand_surely(shard, Op::Gone(socket, chats)).await;
         }
     }
 
-    /// Somebody came online or went.
-    pub(crate) async fn seen(&self, user_id: UserId) {
+    /// These came online or went.
+    pub(crate) async fn seen(&self, users: Vec<UserId>) {
+        if users.is_empty() {
+            return;
+        }
+        let users: Arc<[UserId]> = users.into();
         for shard in 0..SHARDS {
-            self.hand_surely(shard, Op::Seen(user_id)).await;
+            self.hand_surely(shard, Op::Seen(Arc::clone(&users))).await;
         }
     }
 
@@ -239,13 +271,15 @@ impl Publishing {
         (tracker, stop): (&TaskTracker, &CancellationToken),
     ) {
         let (notices, lane) = notices::lane();
-        let context = Context { store, namespace, presence, notices, metrics, security };
-        for queue in self.queues {
-            let shard = shard::keep(queue, context.clone());
+        let nodes = publisher.nodes.clone();
+        let context = Context { store, namespace, presence, notices, metrics, security, nodes };
+        for (index, queue) in self.queues.into_iter().enumerate() {
+            let shard = shard::keep(index, queue, context.clone());
             tracker.spawn(stop.clone().run_until_cancelled_owned(shard));
         }
         let sweep = sweep::run(publisher.clone(), context.clone());
         tracker.spawn(stop.clone().run_until_cancelled_owned(sweep));
+        publisher.nodes.start(publisher, &context, (tracker, stop));
         tracker.spawn(stop.clone().run_until_cancelled_owned(lane.run(context)));
     }
 }
@@ -282,6 +316,27 @@ impl Drop for Opening {
             let shard = self.publisher.shards[shard].clone();
             tokio::spawn(async move { shard.send(op).await });
         }
+    }
+}
+
+/// Things of chats, dealt out to the shards of these.
+fn by_shard<T>(
+    things: impl IntoIterator<Item = T>,
+    chat: impl Fn(&T) -> ChatId,
+) -> impl Iterator<Item = (usize, Vec<T>)> {
+    let mut dealt: [Vec<T>; SHARDS] = std::array::from_fn(|_| Vec::new());
+    things.into_iter().for_each(|thing| dealt[shard_of(chat(&thing))].push(thing));
+    dealt.into_iter().enumerate().filter(|(_, things)| !things.is_empty())
+}
+
+fn shard_for(broadcast: &Broadcast) -> usize {
+    match broadcast {
+        Broadcast::Message(stored) => shard_of(stored.message.chat_id),
+        Broadcast::Read { chat_id, .. }
+        | Broadcast::ChatUpdated { chat_id }
+        | Broadcast::MemberRemoved { chat_id, .. } => shard_of(*chat_id),
+        Broadcast::Notified(notification) => shard_of_user(notification.recipient_id),
+        Broadcast::SessionsEnded { user_id, .. } => shard_of_user(*user_id),
     }
 }
 

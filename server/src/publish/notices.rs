@@ -3,7 +3,8 @@
 //! The notification is stored long before it comes here. Title, text and the unread count are read
 //! now, many at a time and only for people with a socket to push to.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use trialogue_protocol::{ChatId, NotificationCreated, NotificationId, UserId, event, room};
@@ -14,6 +15,11 @@ use super::{Context, frames};
 const WAITING_MAX: usize = 1_024;
 /// Notifications read with one statement.
 const BATCH_MAX: usize = 128;
+/// A notification that was here is remembered at least so long: the sweep looks as far back when
+/// other nodes store some too.
+const REMEMBERED: Duration = Duration::from_secs(30);
+/// And at most so many, twice.
+const REMEMBERED_MAX: usize = 65_536;
 /// Time for that statement; then these pushes are left out.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -39,13 +45,33 @@ impl Lane {
     /// Pushes until every sender is gone.
     pub(crate) async fn run(mut self, context: Context) {
         let mut notices = Vec::with_capacity(BATCH_MAX);
+        let mut had = Had { lately: HashSet::new(), before: HashSet::new(), since: Instant::now() };
         while self.0.recv_many(&mut notices, BATCH_MAX).await > 0 {
-            notices.retain(|notice| context.presence.sockets_of(notice.recipient) > 0);
+            notices.retain(|notice| {
+                had.is_first(notice.id) && context.presence.sockets_of(notice.recipient) > 0
+            });
             if !notices.is_empty() {
                 push(&notices, &context).await;
             }
             notices.clear();
         }
+    }
+}
+
+/// Which notifications were here, so that each is pushed once, whoever brings it.
+struct Had {
+    lately: HashSet<NotificationId>,
+    before: HashSet<NotificationId>,
+    since: Instant,
+}
+
+impl Had {
+    fn is_first(&mut self, id: NotificationId) -> bool {
+        if self.since.elapsed() > REMEMBERED || self.lately.len() >= REMEMBERED_MAX {
+            self.before = std::mem::take(&mut self.lately);
+            self.since = Instant::now();
+        }
+        !self.before.contains(&id) && self.lately.insert(id)
     }
 }
 

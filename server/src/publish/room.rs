@@ -17,12 +17,12 @@ use trialogue_protocol::{ChatId, PresenceStatus, Seq, UserId, room};
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::server::{Event, Socket, SocketId};
 
-use super::Context;
 use super::answer;
 use super::attendance::{Attendance, Entered, Left};
 use super::broadcast::StoredMessage;
 use super::frames::{self, MessageFrames};
 use super::order::Order;
+use super::{Context, Surveyed};
 
 /// Messages kept for sockets whose access check is under way. Enough for a busy chat during a slow
 /// statement; who comes too late is asked to check again.
@@ -54,8 +54,8 @@ pub(crate) struct Pass {
     pub(crate) user_joined: Outgoing,
     /// `lastSeq` of the first two: what lies up to here is history for this socket.
     pub(crate) last_seq: Seq,
-    /// Who is in the chat, by the statement that checked.
-    pub(crate) members: Vec<UserId>,
+    /// Who is in the chat and how far each has read, by the statement that checked.
+    pub(crate) members: Vec<(UserId, Seq)>,
 }
 
 /// Why a socket did not enter; the request comes back to be answered or tried again.
@@ -89,12 +89,16 @@ struct Known {
 
 /// See the module.
 pub(crate) struct ChatRoom {
-    chat_id: ChatId,
+    pub(super) chat_id: ChatId,
     name: Box<str>,
-    order: Order<StoredMessage>,
+    pub(super) order: Order<StoredMessage>,
     position: Position,
-    here: Attendance<Socket>,
+    pub(super) here: Attendance<Socket>,
     members: Vec<Known>,
+    /// How far people have read, as far as this room was told.
+    pub(super) marks: Vec<(UserId, Seq)>,
+    /// When this node has stored a message last, while another one is alive.
+    pub(super) spoken_at: Option<Instant>,
     /// Members that came to be known since [`ChatRoom::take_new_members`] was asked last.
     new_members: Vec<UserId>,
     /// Access checks under way.
@@ -118,6 +122,8 @@ impl ChatRoom {
             position: Position::default(),
             here: Attendance::default(),
             members: Vec::new(),
+            marks: Vec::new(),
+            spoken_at: None,
             new_members: Vec::new(),
             openings: 0,
             removed: Vec::new(),
@@ -144,8 +150,12 @@ impl ChatRoom {
     }
 
     /// How far the room has come, when somebody is in it to care.
-    pub(crate) fn survey(&self) -> Option<Seq> {
-        if self.here.is_empty() { None } else { self.order.published() }
+    pub(crate) fn survey(&self) -> Option<Surveyed> {
+        if self.here.is_empty() {
+            return None;
+        }
+        let marks = self.marks.iter().map(|(_, seq)| seq).sum();
+        Some(Surveyed { chat_id: self.chat_id, seq: self.order.published()?, marks })
     }
 
     /// Rows that must be read: after, through.
@@ -272,14 +282,22 @@ impl ChatRoom {
             let _ = socket.emit(frames.copy_for(*author == user_id));
         }
         socket.join(&self.name);
-        for member in members {
+        for (member, read) in members {
             if !self.members().any(|known| known == member) {
                 let shown = context.presence.of(member).0;
                 self.members.push(Known { user_id: member, shown });
                 self.new_members.push(member);
             }
+            self.know_mark(member, read);
         }
-        if self.here.enter(user_id, socket, |here| here.id() == id) == Entered::First {
+        if self.here.is_empty() {
+            self.meet_elsewhere(context);
+        }
+        let as_what = self.here.enter(user_id, socket, |here| here.id() == id);
+        if matches!(as_what, Entered::First | Entered::FirstOfNode) {
+            context.nodes.entered(user_id, self.chat_id);
+        }
+        if as_what == Entered::First {
             context.namespace.emit_except(&self.name, id, &user_joined);
         }
         let _ = entered.send(Ok(Arc::clone(&self.position)));
@@ -292,7 +310,9 @@ impl ChatRoom {
             Left::One(socket) => socket.leave(&self.name),
             Left::Last(user_id, socket) => {
                 socket.leave(&self.name);
-                self.emit(frames::user_left(user_id, self.chat_id), context);
+                if !context.nodes.left(user_id, self.chat_id) {
+                    self.settle(user_id, context);
+                }
             }
         }
         true
@@ -307,13 +327,18 @@ impl ChatRoom {
     /// Puts a person out of the room: no longer a member.
     pub(crate) fn remove(&mut self, user_id: UserId, context: &Context) {
         self.members.retain(|known| known.user_id != user_id);
+        self.marks.retain(|(known, _)| *known != user_id);
         if self.openings > 0 {
             self.removed.push(user_id);
         }
         for waiting in self.waiting.extract_if(.., |a| a.user_id == user_id) {
             waiting.turn_away(Why::CheckAgain);
         }
-        let sockets = self.here.evict(user_id);
+        let (sockets, is_gone) = self.here.evict(user_id);
+        if !sockets.is_empty() {
+            // What others see of it follows from what this node says.
+            context.nodes.left(user_id, self.chat_id);
+        }
         let left_chat = frames::left_chat(self.chat_id);
         for socket in &sockets {
             socket.leave(&self.name);
@@ -321,7 +346,7 @@ impl ChatRoom {
                 let _ = socket.emit(frame);
             }
         }
-        if !sockets.is_empty() {
+        if is_gone {
             self.emit(frames::user_left(user_id, self.chat_id), context);
         }
     }
@@ -354,7 +379,7 @@ impl ChatRoom {
         };
     }
 
-    fn emit(&self, frame: Option<Outgoing>, context: &Context) {
+    pub(super) fn emit(&self, frame: Option<Outgoing>, context: &Context) {
         self.emit_except(None, frame, context);
     }
 }

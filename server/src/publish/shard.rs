@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use trialogue_protocol::{
-    AckError, Chat, ChatId, ChatRef, ChatUpdated, ErrorCode, MessagesRead, Seq, Typing, UserId,
+    AckError, Chat, ChatId, ChatRef, ChatUpdated, ErrorCode, MessagesRead, Typing, UserId,
     UserTyping, event, room as room_name,
 };
 use trialogue_socketio::DisconnectReason;
@@ -21,56 +21,55 @@ use trialogue_socketio::server::{Event, Socket, SocketId};
 use uuid::Uuid;
 
 use super::broadcast::{Broadcast, StoredMessage};
+use super::elsewhere::Shown;
+use super::nodes::Hint;
 use super::notices::Notice;
 use super::room::ChatRoom;
-use super::{Context, Op, answer, frames};
+use super::{Context, Op, answer, frames, shard_of};
 use crate::security::{Happening, Whose};
 use crate::socket::refusal;
+use crate::store::Gap;
 
 /// How long a missing message may still be on its way before its row is read. Commits of one chat
 /// are told by several tasks, and their news cross within this time even on a busy machine.
 const GAP_PATIENCE: Duration = Duration::from_millis(20);
-/// Pause after a read that failed or found nothing: the database may be away.
-const FILL_PAUSE: Duration = Duration::from_millis(500);
-/// Rows read at once; a longer gap is read page by page.
-const FILL_ROWS_MAX: i64 = 500;
-/// Chats read at the same time by one shard; the others wait for their turn. Leaves most of the
-/// pool's connections to people.
-const FILLS_MAX: usize = 2;
 /// Time for one read.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Things done between two looks at timers and reads.
 const BATCH: usize = 128;
 
 /// See the module.
 pub(crate) struct Shard<'a> {
     queue: &'a mut mpsc::Receiver<Op>,
-    context: Context,
-    rooms: HashMap<ChatId, ChatRoom>,
+    pub(super) context: Context,
+    pub(super) rooms: HashMap<ChatId, ChatRoom>,
     /// In which rooms somebody's presence is shown.
-    watched: HashMap<UserId, Vec<ChatId>>,
-    timers: BinaryHeap<Reverse<(Instant, ChatId)>>,
-    reads: JoinSet<Read>,
-    fills: usize,
+    pub(super) watched: HashMap<UserId, Vec<ChatId>>,
+    pub(super) timers: BinaryHeap<Reverse<(Instant, ChatId)>>,
+    pub(super) reads: JoinSet<Read>,
+    pub(super) fills: usize,
     /// Chats whose views are being read; true when they changed again meanwhile.
     views: HashMap<ChatId, bool>,
+    /// What `chat_updated` has said last of a chat.
+    pub(super) shown: HashMap<ChatId, Shown>,
 }
 
 /// What a task has read.
-enum Read {
-    Rows(ChatId, Vec<StoredMessage>),
+pub(super) enum Read {
+    Rows(Vec<Gap>, Vec<StoredMessage>),
     Views(ChatId, Vec<(UserId, Chat)>),
 }
 
 /// Keeps a shard working until every [`super::Publisher`] is gone. One that panics has lost count
 /// of its rooms: it begins again with none, and every socket is sent away to come back.
-pub(crate) async fn keep(mut queue: mpsc::Receiver<Op>, context: Context) {
+pub(crate) async fn keep(index: usize, mut queue: mpsc::Receiver<Op>, context: Context) {
     loop {
         let shard = Shard::new(&mut queue, context.clone());
         if AssertUnwindSafe(shard.run()).catch_unwind().await.is_ok() {
             return;
         }
         tracing::error!("a publisher has failed and begins again");
+        context.nodes.lost_rooms(|chat_id| shard_of(chat_id) == index);
         for socket in context.presence.all_sockets() {
             socket.close(DisconnectReason::HandlerFailed);
         }
@@ -88,6 +87,7 @@ impl<'a> Shard<'a> {
             reads: JoinSet::new(),
             fills: 0,
             views: HashMap::new(),
+            shown: HashMap::new(),
         }
     }
 
@@ -112,7 +112,11 @@ impl<'a> Shard<'a> {
 
     fn handle(&mut self, op: Op) {
         match op {
-            Op::Told(broadcast, from) => self.told(broadcast, from),
+            Op::Told(broadcast, from) => {
+                self.context.nodes.tell(&broadcast);
+                self.told(broadcast, from);
+            }
+            Op::Swept(broadcast) => self.told(broadcast, None),
             Op::Open(chat_id) => self.open(chat_id),
             Op::Abandon(chat_id) => self.with(chat_id, |room, _| room.close_opening()),
             Op::Admit(admission) => {
@@ -130,16 +134,9 @@ impl<'a> Shard<'a> {
             Op::Typing(typing, user, socket, request) => {
                 self.typing(&typing, user, &socket, request);
             }
-            Op::Seen(user_id) => {
-                for chat_id in self.watched.get(&user_id).into_iter().flatten() {
-                    if let Some(room) = self.rooms.get_mut(chat_id) {
-                        room.show(user_id, &self.context);
-                    }
-                }
-            }
+            Op::Seen(users) => users.iter().for_each(|user_id| self.show(*user_id)),
             Op::Survey(answer) => {
-                let rooms = self.rooms.iter();
-                let seen = rooms.filter_map(|(id, room)| Some((*id, room.survey()?))).collect();
+                let seen = self.rooms.values().filter_map(ChatRoom::survey).collect();
                 // The sweep may have given up.
                 let _ = answer.send(seen);
             }
@@ -147,6 +144,22 @@ impl<'a> Shard<'a> {
                 for (chat_id, seen, last_seq) in found {
                     self.with(chat_id, |room, _| room.learn(seen, last_seq));
                 }
+            }
+            Op::Heard(chat_id, seq) => self.heard(chat_id, seq),
+            Op::Elsewhere(chats) => self.look_elsewhere(chats),
+            Op::Settled(places) => {
+                for (chat_id, user_id) in places {
+                    self.with(chat_id, |room, context| room.settle(user_id, context));
+                }
+            }
+            Op::Marks(chat_id, marks, is_all) => {
+                self.with(chat_id, |room, context| room.marks(&marks, is_all, context));
+            }
+            Op::Typed(typing, user_id) => self.typed(&typing, user_id),
+            Op::Roll(done) => {
+                self.rooms.values().for_each(|room| room.call_roll(&self.context));
+                // The keeper may have ended.
+                let _ = done.send(());
             }
             Op::Flush(done) => drop(done.send(())),
         }
@@ -160,6 +173,7 @@ impl<'a> Shard<'a> {
                 self.context.push(Notice { recipient, id, chat_id: None });
             }
             Broadcast::Read { chat_id, user_id, seq } => self.with(chat_id, |room, context| {
+                room.mark(user_id, seq);
                 let read = MessagesRead { user_id, chat_id, seq: Some(seq) };
                 room.emit_except(from, frames::encode(event::MESSAGES_READ, &read), context);
             }),
@@ -177,7 +191,10 @@ impl<'a> Shard<'a> {
     fn message(&mut self, stored: StoredMessage) {
         let chat_id = stored.message.chat_id;
         if self.rooms.contains_key(&chat_id) {
-            return self.with(chat_id, |room, context| room.arrive(stored, context));
+            return self.with(chat_id, |room, context| {
+                room.spoken(context);
+                room.arrive(stored, context);
+            });
         }
         for (recipient, id) in stored.notifications {
             self.context.notify(recipient, id, chat_id, 0);
@@ -208,6 +225,7 @@ impl<'a> Shard<'a> {
         };
         let frame = frames::user_typing(&UserTyping { user_id, chat_id, is_typing });
         room.emit_except(Some(socket.id()), frame, &self.context);
+        self.context.nodes.whisper_in(chat_id, Hint::Typing(chat_id, user_id, is_typing));
         answer::done(request, &ChatRef { chat_id });
     }
 
@@ -221,7 +239,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Works on a room that exists, and looks afterwards at what it needs: a timer, or its end.
-    fn with(&mut self, chat_id: ChatId, work: impl FnOnce(&mut ChatRoom, &Context)) {
+    pub(super) fn with(&mut self, chat_id: ChatId, work: impl FnOnce(&mut ChatRoom, &Context)) {
         let Entry::Occupied(mut entry) = self.rooms.entry(chat_id) else { return };
         let room = entry.get_mut();
         work(room, &self.context);
@@ -251,36 +269,15 @@ impl<'a> Shard<'a> {
         }
     }
 
-    /// Reads what is still missing in the rooms whose patience is over.
-    fn fire(&mut self, now: Instant) {
-        while let Some(Reverse((at, chat_id))) = self.timers.peek().copied() {
-            if at > now {
-                return;
-            }
-            self.timers.pop();
-            let Some(room) = self.rooms.get_mut(&chat_id) else { continue };
-            room.has_timer = false;
-            room.give_up(now);
-            match room.gap() {
-                Some(gap) if self.fills < FILLS_MAX && !room.is_filling => {
-                    room.is_filling = true;
-                    self.fills += 1;
-                    self.reads.spawn(fill(self.context.clone(), chat_id, gap));
-                }
-                Some(_) if !room.is_filling => {
-                    room.has_timer = true;
-                    self.timers.push(Reverse((now + GAP_PATIENCE, chat_id)));
-                }
-                _ => self.with(chat_id, |_, _| ()),
-            }
-        }
-    }
-
     fn read(&mut self, read: Result<Read, JoinError>) {
         match read {
-            Ok(Read::Rows(chat_id, rows)) => {
+            Ok(Read::Rows(gaps, rows)) => {
                 self.fills = self.fills.saturating_sub(1);
-                self.filled(chat_id, rows);
+                let mut rows = rows.into_iter().peekable();
+                for (chat_id, ..) in gaps {
+                    let its = std::iter::from_fn(|| rows.next_if(|r| r.message.chat_id == chat_id));
+                    self.filled(chat_id, its.collect());
+                }
             }
             Ok(Read::Views(chat_id, views)) => self.show_views(chat_id, views),
             Err(error) => {
@@ -291,20 +288,6 @@ impl<'a> Shard<'a> {
                 self.rooms.values_mut().for_each(|room| room.is_filling = false);
             }
         }
-    }
-
-    fn filled(&mut self, chat_id: ChatId, rows: Vec<StoredMessage>) {
-        let Some(room) = self.rooms.get_mut(&chat_id) else { return };
-        room.is_filling = false;
-        if rows.is_empty() {
-            room.has_timer = true;
-            return self.timers.push(Reverse((Instant::now() + FILL_PAUSE, chat_id)));
-        }
-        self.context.metrics.filled(rows.len());
-        tracing::debug!(chat = %chat_id, rows = rows.len(), "a gap was filled");
-        self.with(chat_id, |room, context| {
-            rows.into_iter().for_each(|row| room.arrive(row, context));
-        });
     }
 
     fn read_views(&mut self, chat_id: ChatId) {
@@ -318,7 +301,8 @@ impl<'a> Shard<'a> {
     }
 
     fn show_views(&mut self, chat_id: ChatId, views: Vec<(UserId, Chat)>) {
-        for (user_id, chat) in views {
+        let is_news = self.is_news(chat_id, &views);
+        for (user_id, chat) in views.into_iter().filter(|_| is_news) {
             if let Some(frame) = frames::encode(event::CHAT_UPDATED, &ChatUpdated { chat }) {
                 self.context.namespace.emit(&room_name::user(user_id), &frame);
             }
@@ -329,15 +313,8 @@ impl<'a> Shard<'a> {
     }
 }
 
-async fn fill(context: Context, chat_id: ChatId, (after, through): (Seq, Seq)) -> Read {
-    let rows = context.store.messages_between(chat_id, after, through, FILL_ROWS_MAX);
-    let rows = tokio::time::timeout(READ_TIMEOUT, rows).await;
-    // Failed and too slow are the same here: it is read again, or asked for again.
-    Read::Rows(chat_id, rows.ok().and_then(Result::ok).unwrap_or_default())
-}
-
 async fn views(context: Context, chat_id: ChatId) -> Read {
-    let views = tokio::time::timeout(READ_TIMEOUT, context.store.chat_views(chat_id)).await;
+    let views = timeout(READ_TIMEOUT, context.store.chat_views(chat_id)).await;
     Read::Views(chat_id, views.ok().and_then(Result::ok).unwrap_or_default())
 }
 

@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
-use trialogue_protocol::{ChatId, Seq};
 
-use super::{Broadcast, Context, Op, Publisher};
-use crate::metrics::Metrics;
-use crate::socket::Presence;
-use crate::store::{Ending, Endings, Store, StoreError};
+use super::nodes::{self, Due, Tail};
+use super::{Broadcast, Context, Op, Publisher, Surveyed};
+use crate::store::{Ending, Endings, StoreError};
 
 /// Between the beginnings of two sweeps: with the statement and the reading of what was found
 /// everything is visible within 2.5 s, and every ending known within 2 s.
@@ -23,18 +21,28 @@ const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How far a commit may lie behind its own time stamp: endings are read so far back each time.
 const COMMIT_LAG_MAX: Duration = Duration::from_secs(10);
 
-/// Sweeps for ever.
+/// Sweeps for ever; a part of it before its time when another node says where something is new.
 pub(crate) async fn run(publisher: Publisher, context: Context) {
-    let Context { store, presence, metrics, .. } = context;
     let mut endings = Heeded { by_id: HashMap::new(), read_at: Instant::now() };
+    let mut tail = Tail::default();
     let mut tick = tokio::time::interval(SWEEP_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
+        let due = tokio::select! {
+            _ = tick.tick() => Due { everything: true, ..Due::default() },
+            due = context.nodes.due() => due,
+        };
         let swept = tokio::time::timeout(SWEEP_TIMEOUT, async {
             // The database may be away: whoever asks for something is told so, and we come again.
-            let _ = endings.sweep(&publisher, &presence, &store).await;
-            let _ = sweep(&publisher, &store, &metrics).await;
+            if due.everything || due.endings {
+                let _ = endings.sweep(&publisher, &context).await;
+            }
+            if due.everything {
+                let _ = sweep(&publisher, &context).await;
+            }
+            if context.nodes.has_others() {
+                let _ = tail.sweep(&due, &publisher, &context).await;
+            }
         });
         if swept.await.is_err() {
             tracing::warn!("a sweep took too long");
@@ -43,29 +51,33 @@ pub(crate) async fn run(publisher: Publisher, context: Context) {
 }
 
 /// One statement for all rooms that somebody is in.
-async fn sweep(publisher: &Publisher, store: &Store, metrics: &Metrics) -> Result<(), StoreError> {
-    let mut seen: Vec<Vec<(ChatId, Seq)>> = Vec::with_capacity(publisher.shards.len());
+async fn sweep(publisher: &Publisher, context: &Context) -> Result<(), StoreError> {
+    let mut seen: Vec<Vec<Surveyed>> = Vec::with_capacity(publisher.shards.len());
     for shard in publisher.shards.iter() {
         let (answer, answered) = oneshot::channel();
         let asked = shard.send(Op::Survey(answer)).await.is_ok();
         seen.push(if asked { answered.await.unwrap_or_default() } else { Vec::new() });
     }
-    let chats: Vec<_> = seen.iter().flatten().map(|(chat_id, _)| *chat_id).collect();
-    metrics.rooms(chats.len());
+    let chats: Vec<_> = seen.iter().flatten().map(|room| room.chat_id).collect();
+    context.metrics.rooms(chats.len());
     if chats.is_empty() {
         return Ok(());
     }
-    let last: HashMap<_, _> = store.last_seqs(&chats).await?.into_iter().collect();
+    let last: HashMap<_, _> = context.store.last_seqs(&chats).await?.into_iter().collect();
+    let marks = seen.iter().flatten().map(|room| (room.chat_id, room.marks)).collect::<Vec<_>>();
     for (shard, seen) in publisher.shards.iter().zip(seen) {
         let found: Vec<_> = seen
             .into_iter()
-            .filter_map(|(chat_id, seq)| Some((chat_id, seq, *last.get(&chat_id)?)))
+            .filter_map(|room| Some((room.chat_id, room.seq, *last.get(&room.chat_id)?)))
             .filter(|(_, seq, last_seq)| seq != last_seq)
             .collect();
-        metrics.swept(found.iter().map(|(_, seq, last_seq)| (last_seq - seq).max(0)).sum());
+        context.metrics.swept(found.iter().map(|(_, seq, last_seq)| (last_seq - seq).max(0)).sum());
         if !found.is_empty() && shard.send(Op::Found(found)).await.is_err() {
             return Ok(());
         }
+    }
+    if context.nodes.has_others() {
+        nodes::sweep_marks(&marks, publisher, context).await?;
     }
     Ok(())
 }
@@ -80,21 +92,16 @@ struct Heeded {
 impl Heeded {
     /// Ends what somebody else has ended. What an ending says may be over by now (a person who is
     /// in the chat again, a session that began after it), so it is only a hint where to look.
-    async fn sweep(
-        &mut self,
-        publisher: &Publisher,
-        presence: &Presence,
-        store: &Store,
-    ) -> Result<(), StoreError> {
+    async fn sweep(&mut self, publisher: &Publisher, context: &Context) -> Result<(), StoreError> {
         let now = Instant::now();
         let back = (now - self.read_at) + COMMIT_LAG_MAX;
         let seconds = u32::try_from(back.as_secs() + 1).unwrap_or(u32::MAX);
-        for ending in store.endings(seconds).await? {
+        for ending in context.store.endings(seconds).await? {
             if self.by_id.contains_key(&ending.id) {
                 continue;
             }
-            if presence.sockets_of(ending.user_id) > 0 {
-                heed(&ending, publisher, presence, store).await?;
+            if context.presence.sockets_of(ending.user_id) > 0 {
+                heed(&ending, publisher, context).await?;
             }
             self.by_id.insert(ending.id, now);
         }
@@ -107,14 +114,14 @@ impl Heeded {
 async fn heed(
     ending: &Endings,
     publisher: &Publisher,
-    presence: &Presence,
-    store: &Store,
+    context: &Context,
 ) -> Result<(), StoreError> {
+    let Context { presence, store, .. } = context;
     let user_id = ending.user_id;
     match ending.what {
         Ending::Membership(chat_id) => {
             if store.entry(user_id, chat_id).await?.is_none() {
-                publisher.tell(Broadcast::MemberRemoved { chat_id, user_id }, None).await;
+                publisher.tell_here(Broadcast::MemberRemoved { chat_id, user_id }).await;
             }
         }
         Ending::Session(_) | Ending::Sessions { .. } => {
@@ -122,7 +129,7 @@ async fn heed(
                 if store.person_of_session(session, user_id).await?.is_none() {
                     let (family, except) = (Some(session), None);
                     let ended = Broadcast::SessionsEnded { user_id, family, except };
-                    publisher.tell(ended, None).await;
+                    publisher.tell_here(ended).await;
                 }
             }
         }

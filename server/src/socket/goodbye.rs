@@ -68,8 +68,9 @@ impl Drop for Stay {
         }
         tokio::spawn(async move {
             publisher.gone(socket, rooms.into_keys()).await;
-            if was_last {
-                publisher.seen(user_id).await;
+            // Where another node may have the person, that is asked first.
+            if was_last && !publisher.nodes().online(user_id) {
+                publisher.seen(vec![user_id]).await;
             }
         });
     }

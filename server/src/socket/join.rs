@@ -70,6 +70,9 @@ impl Session<'_> {
                 Ok(checked) => checked,
                 Err(error) => return Err(Some((request, error))),
             };
+            // Dropped when the room has answered: by then the room itself says who is in it.
+            let nodes = self.service.state.publisher.nodes();
+            let _coming = nodes.coming(self.person.id, asked.chat_id).await;
             let Some(pass) = self.pass(asked.chat_id, entry, missed) else {
                 let error = Error::new(ErrorCode::Internal, "internal error");
                 return Err(Some((request, error)));
@@ -121,7 +124,7 @@ impl Session<'_> {
         let last_seq = missed.as_ref().map_or(entry.last_seq, |missed| missed.last_seq);
         let epoch = self.service.state.store.epoch().as_ref().to_owned();
         let members = self.service.state.presence.shown(entry.members);
-        let ids = members.iter().map(|member| member.user_id).collect();
+        let marks = members.iter().map(|m| (m.user_id, m.last_read_seq)).collect();
         let joined = JoinedChat {
             chat_id,
             message: "Joined the chat".to_owned(),
@@ -143,7 +146,7 @@ impl Session<'_> {
             joined_chat: frames::encode(event::JOINED_CHAT, &joined)?,
             user_joined: frames::encode(event::USER_JOINED, &user_joined)?,
             last_seq,
-            members: ids,
+            members: marks,
         })
     }
 }

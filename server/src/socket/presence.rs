@@ -1,4 +1,4 @@
-//! Who is online on this node, with which sockets.
+//! Who is online: on this node, with which sockets, and on the others.
 //!
 //! Counts and handles only: what others are told of it is `publish`'s affair, and it looks here
 //! again when it tells, so that the last word is always the true one.
@@ -13,6 +13,7 @@ use trialogue_socketio::server::{Socket, SocketId};
 use uuid::Uuid;
 
 use crate::limits::{Bucket, Rate};
+use crate::publish::Nodes;
 
 /// Locks over the users, so that a storm of connections does not queue for one.
 const STRIPES: usize = 16;
@@ -20,9 +21,10 @@ const STRIPES: usize = 16;
 const WENT_MAX: usize = 100_000;
 
 /// Live sockets by user. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Presence {
     inside: Arc<Inside>,
+    nodes: Nodes,
 }
 
 #[derive(Default)]
@@ -30,10 +32,15 @@ struct Inside {
     users: [Mutex<HashMap<UserId, Person>>; STRIPES],
     /// Whose last socket went, and when; taken by the task that writes it down.
     went: Mutex<HashMap<UserId, DateTime<Utc>>>,
+    /// Who went a moment ago and need not be written down (any more): still shown as gone since
+    /// then, until the table that is read by now has it.
+    shown: Mutex<HashMap<UserId, DateTime<Utc>>>,
 }
 
 struct Person {
     sockets: Vec<Live>,
+    /// When the first of them came.
+    came_at: Instant,
     /// `send_message`, over all devices. Outlives the last socket until it is full again, so that
     /// a new connection does not bring a new burst.
     messages: Option<Bucket>,
@@ -50,13 +57,24 @@ struct Live {
 pub(crate) struct TooMany;
 
 impl Presence {
+    /// Nobody yet; who is online elsewhere is known by `nodes`.
+    pub(crate) fn new(nodes: Nodes) -> Self {
+        Self { inside: Arc::default(), nodes }
+    }
+
     /// Whether the user has a live socket, and, where this node knows it, when the last one went.
     pub fn of(&self, user_id: UserId) -> (PresenceStatus, Option<Timestamp>) {
-        if self.sockets_of(user_id) > 0 {
+        if self.is_online(user_id) {
             return (PresenceStatus::Online, None);
         }
         let went = lock(&self.inside.went).get(&user_id).copied();
+        let went = went.max(lock(&self.inside.shown).get(&user_id).copied());
         (PresenceStatus::Offline, went.map(Timestamp::from))
+    }
+
+    /// Whether the user has a live socket here or at another node.
+    pub(crate) fn is_online(&self, user_id: UserId) -> bool {
+        self.sockets_of(user_id) > 0 || self.nodes.has_online(user_id)
     }
 
     /// Members with what this node knows of their presence.
@@ -99,11 +117,16 @@ impl Presence {
         max: usize,
     ) -> Result<bool, TooMany> {
         let mut users = self.stripe(user_id);
-        let person = users
-            .entry(user_id)
-            .or_insert_with(|| Person { sockets: Vec::with_capacity(1), messages: None });
+        let person = users.entry(user_id).or_insert_with(|| Person {
+            sockets: Vec::with_capacity(1),
+            came_at: Instant::now(),
+            messages: None,
+        });
         if person.sockets.len() >= max {
             return Err(TooMany);
+        }
+        if person.sockets.is_empty() {
+            person.came_at = Instant::now();
         }
         person.sockets.push(Live { socket, session });
         Ok(person.sockets.len() == 1)
@@ -200,9 +223,45 @@ impl Presence {
             .collect()
     }
 
+    /// Everybody with a live socket on this node.
+    pub(crate) fn online(&self) -> Vec<UserId> {
+        let stripes = self.inside.users.iter();
+        stripes
+            .flat_map(|stripe| {
+                let users = lock(stripe);
+                let online = users.iter().filter(|(_, person)| !person.sockets.is_empty());
+                online.map(|(user_id, _)| *user_id).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Since when the user has had a live socket on this node.
+    pub(crate) fn came_at(&self, user_id: UserId) -> Option<Instant> {
+        let users = self.stripe(user_id);
+        users.get(&user_id).filter(|p| !p.sockets.is_empty()).map(|person| person.came_at)
+    }
+
+    /// These have gone from another node, which has written down when; one that died since
+    /// `dead_since` has not.
+    pub(crate) fn went_elsewhere(&self, users: &[UserId], dead_since: Option<DateTime<Utc>>) {
+        let (went, at) = match dead_since {
+            Some(at) => (&self.inside.went, at),
+            None => (&self.inside.shown, Utc::now()),
+        };
+        let mut went = lock(went);
+        for user_id in users {
+            if went.len() < WENT_MAX {
+                went.insert(*user_id, at);
+            }
+        }
+    }
+
     /// Takes what waits to be written down: who went, and when.
     pub(crate) fn take_went(&self) -> Vec<(UserId, DateTime<Utc>)> {
-        lock(&self.inside.went).drain().collect()
+        let went = std::mem::take(&mut *lock(&self.inside.went));
+        let list = went.iter().map(|(user_id, at)| (*user_id, *at)).collect();
+        *lock(&self.inside.shown) = went;
+        list
     }
 
     fn stripe(&self, user_id: UserId) -> MutexGuard<'_, HashMap<UserId, Person>> {

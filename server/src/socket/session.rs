@@ -109,12 +109,15 @@ impl<'a> Session<'a> {
             server_time: Some(Timestamp::from(Utc::now())),
             epoch: Some(state.store.epoch().as_ref().to_owned()),
         };
+        if is_first {
+            state.publisher.nodes().said_online(person.id).await;
+        }
         // First the room, then the word: whoever reads the notifications on `connected` must hear
         // of every one that comes after.
         socket.join(&room::user(person.id));
         answer::say(&socket, event::CONNECTED, &connected);
         if is_first {
-            state.publisher.seen(person.id).await;
+            state.publisher.seen(vec![person.id]).await;
         }
         let (now, limits) = (Instant::now(), &state.limits);
         let rates = Rates {

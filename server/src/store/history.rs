@@ -1,16 +1,15 @@
-//! Reading what was said: pages by key for people, missing rows for the publisher.
+//! Reading what was said: pages by key, for people.
 //!
 //! `seq` has no holes, so every page is a range that can be named before it is read, and a long one
 //! is read in chunks of bounded size, each with the access check inside.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use trialogue_protocol::{ChatId, Message, MessageId, NotificationId, Seq, UserId};
+use trialogue_protocol::{ChatId, Message, MessageId, Seq, UserId};
 use uuid::Uuid;
 
 use super::rows::{moment, word};
 use super::{Store, StoreError};
-use crate::publish::StoredMessage;
 
 /// Rows of one chunk: bounds memory and the time that a connection is held.
 const CHUNK_ROWS_MAX: i64 = 500;
@@ -90,30 +89,6 @@ const REACH: &str = "
     join chats c on c.id = m.chat_id
     where m.chat_id = $1 and m.user_id = $2 and m.removed_at is null";
 
-/// For the publisher, which has no reader to check: everything in a range, with the members of now
-/// and the notifications. Their ids were made right after the message's own, so the search begins
-/// there and ends at the first hit.
-const BETWEEN: &str = "
-    select s.seq, s.id, s.sender_id, s.body, s.message_type, s.client_message_id, s.created_at,
-           m.role, u.name, k.members, k.recipients, k.notices
-    from messages s
-    join chat_members m on m.chat_id = s.chat_id and m.user_id = s.sender_id
-    join users u on u.id = s.sender_id
-    cross join lateral (
-        select coalesce(array_agg(t.user_id), '{}') as members,
-               coalesce(array_agg(t.user_id) filter (where t.id is not null), '{}') as recipients,
-               coalesce(array_agg(t.id) filter (where t.id is not null), '{}') as notices
-        from (
-            select o.user_id, (
-                select n.id from notifications n
-                where n.recipient_id = o.user_id and n.id > s.id and n.chat_id = s.chat_id
-                    and n.seq = s.seq
-                order by n.id limit 1) as id
-            from chat_members o
-            where o.chat_id = s.chat_id and o.removed_at is null) t) k
-    where s.chat_id = $1 and s.seq > $2 and s.seq <= $3
-    order by s.seq limit $4";
-
 impl Store {
     /// How far a chat is that the reader may read; `None` for who is not in it, and for a chat that
     /// does not exist.
@@ -177,36 +152,6 @@ impl Store {
         Ok(Some(Page { messages, last_seq }))
     }
 
-    /// What was stored in a chat after one `seq` up to another one, ascending, at most `limit`.
-    /// No access check: for the publisher alone, which checks the members of each message.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; nothing is stored by this.
-    pub async fn messages_between(
-        &self,
-        chat: ChatId,
-        after: Seq,
-        through: Seq,
-        limit: i64,
-    ) -> Result<Vec<StoredMessage>, StoreError> {
-        self.read(move |connection| {
-            Box::pin(async move {
-                sqlx::query(BETWEEN)
-                    .bind(chat.0)
-                    .bind(after)
-                    .bind(through)
-                    .bind(limit.min(CHUNK_ROWS_MAX))
-                    .fetch_all(connection)
-                    .await?
-                    .iter()
-                    .map(|row| between_row(chat, row))
-                    .collect()
-            })
-        })
-        .await
-    }
-
     /// How far each of these chats is; chats that do not exist are left out.
     ///
     /// # Errors
@@ -238,21 +183,6 @@ fn page_row(chat: ChatId, row: &PgRow) -> sqlx::Result<PageRow> {
     Ok(PageRow {
         last_seq: row.try_get("last_seq")?,
         message: seq.map(|seq| message_row(chat, seq, row)).transpose()?,
-    })
-}
-
-fn between_row(chat: ChatId, row: &PgRow) -> sqlx::Result<StoredMessage> {
-    let members: Vec<i64> = row.try_get("members")?;
-    let recipients: Vec<i64> = row.try_get("recipients")?;
-    let notices: Vec<Uuid> = row.try_get("notices")?;
-    Ok(StoredMessage {
-        message: message_row(chat, row.try_get("seq")?, row)?,
-        members: members.into_iter().map(UserId).collect(),
-        notifications: recipients
-            .into_iter()
-            .zip(notices)
-            .map(|(user, id)| (UserId(user), NotificationId(id)))
-            .collect(),
     })
 }
 

@@ -9,13 +9,17 @@ mod busy;
 mod chats;
 mod disputes;
 mod durability;
+mod elsewhere;
 mod endings;
 mod error;
 mod history;
 mod jobs;
 mod lane;
+mod listen;
 mod messages;
 mod migrate;
+mod missing;
+mod nodes;
 mod notifications;
 mod online;
 mod operators;
@@ -36,12 +40,16 @@ use tokio::time::{Instant, sleep};
 
 pub use chats::{ChatCursor, Entry};
 pub use disputes::{DisputeOpening, DisputeStep, NewDispute};
+pub use elsewhere::FreshNotice;
 pub use endings::{Ending, Endings};
 pub use error::{Cause, StoreError};
 pub use history::{Page, Range};
 pub use jobs::{Booking, Ended, NewJob};
+pub use listen::Listening;
 pub use messages::{NewMessage, Verdict};
 pub use migrate::Migrated;
+pub use missing::Gap;
+pub use nodes::{Beat, OtherNode, Place, Said, SaidPlace};
 pub use operators::{Account, Filter};
 pub use people::{Credentials, Person, PersonDetails};
 pub use retention::Kept;
@@ -63,6 +71,8 @@ const SESSION_SETTINGS: [(&str, &str); 6] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("TimeZone", "UTC"),
 ];
+/// Connections for heartbeats and hints; a server that is alone uses one of them.
+const CONNECTIONS_ASIDE: usize = 2;
 /// First and longest pause between two attempts to reach the database at start.
 const START_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How long a server waits at start for a database that is starting too.
@@ -122,6 +132,8 @@ pub(crate) struct Load {
 pub struct Store {
     pool: Pool,
     lane: Lane,
+    /// For what must not wait behind people: a node whose heartbeat is late is taken for dead.
+    aside: Pool,
 }
 
 impl Store {
@@ -161,9 +173,10 @@ impl Store {
         if migrating {
             migrate::migrate(&options).await.map_err(|e| OpenError::Migration(e.to_string()))?;
         }
+        let aside = Pool::new(options.clone(), CONNECTIONS_ASIDE, config.unsafe_durability);
         let pool = Pool::new(options, config.connections.max(2), config.unsafe_durability);
         let lane = Lane::start(pool.clone());
-        let store = Self { pool, lane };
+        let store = Self { pool, lane, aside };
         match store.ready().await {
             Ok(()) => Ok(store),
             // An empty database has no list of migrations to read.
@@ -218,7 +231,7 @@ impl Store {
 
     /// Waits for running statements and closes the connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.aside.close());
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>

@@ -195,6 +195,11 @@ impl Pool {
         Ok(connection)
     }
 
+    /// How a connection is made, for one that is not the pool's.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0.options
+    }
+
     /// Of the database that the newest connection reached.
     pub(super) fn epoch(&self) -> Arc<str> {
         Arc::clone(&self.0.epoch.read().unwrap_or_else(PoisonError::into_inner))

@@ -188,7 +188,7 @@ async fn a_stored_message_brings_what_others_must_hear() {
     let mut members = stored.members.clone();
     members.sort();
     assert_eq!(members, [booked.customer, booked.provider]);
-    let read = world.store.messages_between(booked.chat, 0, 10, 10).await.unwrap();
+    let read = world.store.missing(&[(booked.chat, 0, 10)], 10).await.unwrap();
     assert_eq!(read.len(), 1);
     assert_eq!(read[0].message, *message);
     assert_eq!(read[0].notifications, stored.notifications);

@@ -1,0 +1,102 @@
+//! Reads what rooms miss because nobody brought it: many chats with one statement, because with
+//! another node that stores as much as this one there are many.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use trialogue_protocol::{ChatId, Seq};
+
+use super::Context;
+use super::broadcast::StoredMessage;
+use super::shard::{READ_TIMEOUT, Read, Shard};
+use crate::store::Gap;
+
+/// Before a message is read that another node says it has stored: time for other hints that came
+/// with the same notification.
+const HEARD_PATIENCE: Duration = Duration::from_millis(1);
+/// The same where this node stores messages of the chat too: their senders are answered before
+/// others hear, and what comes by itself need not be read.
+const TALKING_PATIENCE: Duration = Duration::from_millis(4);
+/// A chat is talked in on this node so long after a message.
+const TALKING: Duration = Duration::from_secs(1);
+/// Pause after a read that failed or found nothing: the database may be away.
+const FILL_PAUSE: Duration = Duration::from_millis(500);
+/// Rows read at once, shared by the chats of one read; a longer gap is read page by page.
+const FILL_ROWS_MAX: usize = 1_024;
+/// Chats of one read: with another node that stores as much as this one there are many.
+const FILL_CHATS_MAX: usize = 256;
+/// Before a read that had no place is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// Reads at the same time by one shard; what is due meanwhile waits for its turn. Leaves most of
+/// the pool's connections to people.
+const FILLS_MAX: usize = 2;
+
+impl Shard<'_> {
+    /// Reads what is still missing in the rooms whose patience is over.
+    pub(super) fn fire(&mut self, now: Instant) {
+        let mut gaps = Vec::new();
+        while let Some(Reverse((at, chat_id))) = self.timers.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.pop();
+            let Some(room) = self.rooms.get_mut(&chat_id) else { continue };
+            room.has_timer = false;
+            room.give_up(now);
+            let has_room = self.fills < FILLS_MAX && gaps.len() < FILL_CHATS_MAX;
+            match room.gap() {
+                Some((after, through)) if has_room && !room.is_filling => {
+                    room.is_filling = true;
+                    gaps.push((chat_id, after, through));
+                }
+                Some(_) if !room.is_filling => {
+                    room.has_timer = true;
+                    self.timers.push(Reverse((now + BUSY_PAUSE, chat_id)));
+                }
+                _ => self.with(chat_id, |_, _| ()),
+            }
+        }
+        if !gaps.is_empty() {
+            self.fills += 1;
+            self.reads.spawn(fill(self.context.clone(), gaps));
+        }
+    }
+
+    /// Another node has stored messages up to here.
+    pub(super) fn heard(&mut self, chat_id: ChatId, seq: Seq) {
+        let Some(room) = self.rooms.get_mut(&chat_id) else { return };
+        room.learn_of(seq);
+        if room.gap().is_some() && !room.has_timer && !room.is_filling {
+            room.has_timer = true;
+            let now = Instant::now();
+            let is_talking = room.spoken_at.is_some_and(|at| now - at < TALKING);
+            let patience = if is_talking { TALKING_PATIENCE } else { HEARD_PATIENCE };
+            self.timers.push(Reverse((now + patience, chat_id)));
+        }
+    }
+
+    /// Puts out what was read.
+    pub(super) fn filled(&mut self, chat_id: ChatId, rows: Vec<StoredMessage>) {
+        let Some(room) = self.rooms.get_mut(&chat_id) else { return };
+        room.is_filling = false;
+        if rows.is_empty() {
+            room.has_timer = true;
+            return self.timers.push(Reverse((Instant::now() + FILL_PAUSE, chat_id)));
+        }
+        self.context.metrics.filled(rows.len());
+        tracing::debug!(chat = %chat_id, rows = rows.len(), "a gap was filled");
+        self.with(chat_id, |room, context| {
+            rows.into_iter().for_each(|row| room.arrive(row, context));
+        });
+    }
+}
+
+/// Reads what these chats miss; the rows in the order of the gaps.
+async fn fill(context: Context, mut gaps: Vec<Gap>) -> Read {
+    gaps.sort_unstable_by_key(|(chat_id, ..)| *chat_id);
+    let rows_max = i64::try_from(FILL_ROWS_MAX.div_ceil(gaps.len())).unwrap_or(1);
+    let rows = timeout(READ_TIMEOUT, context.store.missing(&gaps, rows_max)).await;
+    // Failed and too slow are the same here: it is read again, or asked for again.
+    Read::Rows(gaps, rows.ok().and_then(Result::ok).unwrap_or_default())
+}

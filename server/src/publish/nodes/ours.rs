@@ -1,0 +1,343 @@
+//! What this node has to say of who is with it: pure.
+//!
+//! Nothing is kept while nobody listens. Otherwise every change marks its place, and what is said
+//! of a place is what is true when it is said: a person who came and went in between was not here
+//! for the others, and costs no row.
+
+use std::collections::{HashMap, HashSet};
+
+use trialogue_protocol::{ChatId, UserId};
+
+use crate::store::Place;
+
+/// Places said at once.
+pub(super) const SAY_MAX: usize = 1_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Ours {
+    is_sharing: bool,
+    /// This node stops: what it said last stays until its lease ends, so that whoever comes back
+    /// by then was never gone.
+    is_fading: bool,
+    /// Who is in which room, as the rooms say.
+    rooms: HashSet<(UserId, ChatId)>,
+    /// Who is about to be, with how many sockets.
+    coming: HashMap<(UserId, ChatId), u32>,
+    /// What the table has.
+    said: HashSet<Place>,
+    dirty: HashSet<Place>,
+    version: i64,
+    /// How often all that was marked had been said.
+    round: u64,
+    /// That is being said right now: what is marked from now on is not in it.
+    is_saying_last: bool,
+}
+
+/// Something to say, and what becomes clear once it is said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Saying {
+    /// Of this version.
+    pub(super) version: i64,
+    /// Rows that change.
+    pub(super) rows: Vec<(Place, bool)>,
+    /// Who is not here any more, said before or not: whether that was the last place of the
+    /// person is known when the others have been heard after this was said.
+    pub(super) gone: Vec<Place>,
+    /// Everything marked so far is said with this.
+    pub(super) is_last: bool,
+}
+
+impl Ours {
+    pub(super) fn is_sharing(&self) -> bool {
+        self.is_sharing && !self.is_fading
+    }
+
+    /// Somebody listens from now on. The caller lets every room and every online person be marked.
+    pub(super) fn share(&mut self) {
+        self.is_sharing = true;
+    }
+
+    /// Nobody listens any more. Those whose going was not settled yet.
+    pub(super) fn hush(&mut self, is_online: impl Fn(UserId) -> bool) -> Vec<Place> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let gone = dirty.into_iter().filter(|place| !self.is_here(place, &is_online)).collect();
+        let (version, round) = (self.version, self.round);
+        let is_fading = self.is_fading;
+        *self = Self { version, round, is_fading, ..Self::default() };
+        gone
+    }
+
+    /// This node stops.
+    pub(super) fn fade(&mut self) {
+        self.is_fading = true;
+    }
+
+    /// The table has forgotten what was said: all of it is said again. The version under which
+    /// that begins.
+    pub(super) fn begin_anew(&mut self) -> i64 {
+        self.dirty.extend(self.said.drain());
+        self.version += 1;
+        self.version
+    }
+
+    /// Somebody came into a room, or out of it with the last socket. Whether others will hear of
+    /// it, so that the end of it is not known here alone.
+    pub(super) fn in_room(&mut self, user_id: UserId, chat_id: ChatId, here: bool) -> bool {
+        if !self.is_sharing() {
+            return false;
+        }
+        if here {
+            self.rooms.insert((user_id, chat_id));
+        } else {
+            self.rooms.remove(&(user_id, chat_id));
+        }
+        self.dirty.insert(Place { user_id, chat_id: Some(chat_id) });
+        true
+    }
+
+    /// Every room that a shard has, when it lost count of them or is asked for all.
+    pub(super) fn forget_rooms(&mut self, is_of_shard: impl Fn(ChatId) -> bool) {
+        let lost: Vec<_> =
+            self.rooms.iter().copied().filter(|(_, chat)| is_of_shard(*chat)).collect();
+        for (user, chat) in lost {
+            self.in_room(user, chat, false);
+        }
+    }
+
+    /// Somebody came online, or went. Answers as [`Ours::in_room`] does.
+    pub(super) fn online(&mut self, user_id: UserId) -> bool {
+        if self.is_sharing() {
+            self.dirty.insert(Place { user_id, chat_id: None });
+        }
+        self.is_sharing()
+    }
+
+    /// Somebody is about to enter a room. The round with which that is said, unless it is so
+    /// already.
+    pub(super) fn coming(&mut self, user_id: UserId, chat_id: ChatId) -> Option<u64> {
+        *self.coming.entry((user_id, chat_id)).or_default() += 1;
+        let place = Place { user_id, chat_id: Some(chat_id) };
+        if self.said.contains(&place) && !self.dirty.contains(&place) {
+            return None;
+        }
+        self.dirty.insert(place);
+        Some(self.next_round())
+    }
+
+    /// That somebody is in, or has not come.
+    pub(super) fn came(&mut self, user_id: UserId, chat_id: ChatId) {
+        let key = (user_id, chat_id);
+        if let Some(sockets) = self.coming.get_mut(&key) {
+            *sockets -= 1;
+            if *sockets == 0 {
+                self.coming.remove(&key);
+                if self.is_sharing() {
+                    self.dirty.insert(Place { user_id, chat_id: Some(chat_id) });
+                }
+            }
+        }
+    }
+
+    /// The round with which everything marked so far will have been said.
+    pub(super) fn next_round(&self) -> u64 {
+        self.round + 1 + u64::from(self.is_saying_last)
+    }
+
+    /// How many rounds are over.
+    pub(super) fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Whether there is something to say.
+    pub(super) fn has_news(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// How far this node has said.
+    pub(super) fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Takes what is to be said.
+    pub(super) fn take(&mut self, is_online: impl Fn(UserId) -> bool) -> Saying {
+        let places: Vec<_> = self.dirty.iter().copied().take(SAY_MAX).collect();
+        let mut saying = Saying { version: self.version + 1, ..Saying::default() };
+        for place in places {
+            self.dirty.remove(&place);
+            let here = self.is_here(&place, &is_online);
+            if here != self.said.contains(&place) {
+                saying.rows.push((place, here));
+            }
+            if !here {
+                saying.gone.push(place);
+            }
+        }
+        saying.is_last = self.dirty.is_empty();
+        self.is_saying_last = saying.is_last;
+        saying
+    }
+
+    /// It was said: or it could not be, and is marked again.
+    pub(super) fn settle(&mut self, saying: &Saying, was_said: bool) {
+        self.round += u64::from(saying.is_last);
+        self.is_saying_last = false;
+        if !self.is_sharing {
+            return;
+        }
+        if !was_said {
+            self.dirty.extend(saying.rows.iter().map(|(place, _)| *place));
+            return;
+        }
+        if !saying.rows.is_empty() {
+            self.version = self.version.max(saying.version);
+        }
+        for (place, here) in &saying.rows {
+            if *here {
+                self.said.insert(*place);
+            } else {
+                self.said.remove(place);
+            }
+        }
+    }
+
+    fn is_here(&self, place: &Place, is_online: &impl Fn(UserId) -> bool) -> bool {
+        match place.chat_id {
+            None => is_online(place.user_id),
+            Some(chat) => {
+                let key = (place.user_id, chat);
+                self.rooms.contains(&key) || self.coming.contains_key(&key)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ANNA: UserId = UserId(1);
+    const CHAT: ChatId = ChatId(Uuid::from_u128(7));
+    const IN_CHAT: Place = Place { user_id: ANNA, chat_id: Some(CHAT) };
+    const ONLINE: Place = Place { user_id: ANNA, chat_id: None };
+
+    fn sharing() -> Ours {
+        let mut ours = Ours::default();
+        ours.share();
+        ours
+    }
+
+    /// Says what there is to say; the rows.
+    fn say(ours: &mut Ours, online: bool) -> Vec<(Place, bool)> {
+        let saying = ours.take(|_| online);
+        ours.settle(&saying, true);
+        saying.rows
+    }
+
+    #[test]
+    fn nothing_is_kept_for_nobody() {
+        let mut ours = Ours::default();
+        assert!(!ours.in_room(ANNA, CHAT, true));
+        assert!(!ours.online(ANNA));
+        assert!(!ours.has_news());
+    }
+
+    #[test]
+    fn what_is_said_is_what_is_true_when_it_is_said() {
+        let mut ours = sharing();
+        assert!(ours.in_room(ANNA, CHAT, true));
+        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
+        ours.in_room(ANNA, CHAT, false);
+        ours.in_room(ANNA, CHAT, true);
+        assert_eq!(say(&mut ours, false), []);
+        ours.online(ANNA);
+        assert_eq!(say(&mut ours, true), [(ONLINE, true)]);
+        ours.online(ANNA);
+        assert_eq!(say(&mut ours, false), [(ONLINE, false)]);
+    }
+
+    #[test]
+    fn who_came_and_went_between_is_settled_without_a_row() {
+        let mut ours = sharing();
+        ours.in_room(ANNA, CHAT, true);
+        ours.in_room(ANNA, CHAT, false);
+        let saying = ours.take(|_| false);
+        assert_eq!((&saying.rows, &saying.gone), (&vec![], &vec![IN_CHAT]));
+    }
+
+    #[test]
+    fn what_could_not_be_said_is_said_again() {
+        let mut ours = sharing();
+        ours.in_room(ANNA, CHAT, true);
+        let saying = ours.take(|_| false);
+        ours.settle(&saying, false);
+        assert!(ours.has_news());
+        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
+        let version = ours.version();
+        assert!(ours.begin_anew() > version);
+        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)], "the table has forgotten it");
+    }
+
+    #[test]
+    fn who_is_about_to_enter_counts_as_being_in() {
+        let mut ours = sharing();
+        assert_eq!(ours.coming(ANNA, CHAT), Some(ours.next_round()));
+        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
+        assert_eq!(ours.coming(ANNA, CHAT), None, "it is said already");
+        ours.came(ANNA, CHAT);
+        assert_eq!(say(&mut ours, false), []);
+        ours.came(ANNA, CHAT);
+        assert_eq!(say(&mut ours, false), [(IN_CHAT, false)], "refused, both of them");
+        ours.coming(ANNA, CHAT);
+        ours.in_room(ANNA, CHAT, true);
+        ours.came(ANNA, CHAT);
+        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
+    }
+
+    #[test]
+    fn a_round_is_over_when_all_that_was_marked_before_is_said() {
+        let mut ours = sharing();
+        for n in 0..2 * SAY_MAX as i64 {
+            ours.online(UserId(n));
+        }
+        let round = ours.next_round();
+        say(&mut ours, true);
+        assert!(ours.round < round);
+        say(&mut ours, true);
+        assert_eq!(ours.round, round);
+    }
+
+    #[test]
+    fn what_is_marked_while_something_is_being_said_waits_for_the_next_round() {
+        let mut ours = sharing();
+        ours.online(ANNA);
+        let saying = ours.take(|_| true);
+        let round = ours.coming(ANNA, CHAT).unwrap();
+        ours.settle(&saying, true);
+        assert!(ours.round < round);
+        say(&mut ours, true);
+        assert_eq!(ours.round, round);
+    }
+
+    #[test]
+    fn a_node_that_stops_says_nothing_more() {
+        let mut ours = sharing();
+        ours.in_room(ANNA, CHAT, true);
+        say(&mut ours, true);
+        ours.fade();
+        assert!(!ours.in_room(ANNA, CHAT, false));
+        assert!(!ours.has_news());
+    }
+
+    #[test]
+    fn whoever_is_not_settled_when_the_others_are_gone_is_named() {
+        let mut ours = sharing();
+        ours.in_room(ANNA, CHAT, true);
+        say(&mut ours, true);
+        ours.in_room(ANNA, CHAT, false);
+        assert_eq!(ours.hush(|_| true), [IN_CHAT]);
+        assert!(!ours.is_sharing() && !ours.has_news());
+    }
+}
