@@ -15,6 +15,7 @@ mod house;
 mod leftovers;
 mod listening;
 mod logs;
+mod nodes;
 mod operating;
 #[cfg(unix)]
 mod prompt;

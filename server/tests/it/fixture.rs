@@ -2,31 +2,27 @@
 //!
 //! Whatever a test waits for has a time limit, and says at its end what came instead.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use trialogue_server::config::{Config, LimitsProfile, Secret};
 use trialogue_server::embedded::Database;
 use trialogue_server::{Running, accept};
-use trialogue_socketio::client::{
-    Client, ClientConfig, ClientSocket, ConnectError, PendingAck, Received, Refused,
-};
-use trialogue_socketio::{DisconnectReason, Outgoing};
+use trialogue_socketio::client::Refused;
 
 use crate::database;
+use crate::socket::reach;
+pub(crate) use crate::socket::{Live, connect, connect_at};
 
 /// How long anything that should happen may take.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// How long a server may take to stop.
-const STOP: Duration = Duration::from_secs(12);
+pub(crate) const STOP: Duration = Duration::from_secs(12);
 /// Signs the tokens of every test, so that a restarted server knows them.
 pub(crate) const SECRET: &str = "a secret of tests, known to everybody who reads them";
 
@@ -50,16 +46,7 @@ impl Fixture {
     /// The same with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let database = database::migrated().await;
-        let mut config = Config {
-            listen: ([127, 0, 0, 1], 0).into(),
-            database_url: Some(Secret::new(database.url())),
-            database_connections: 4,
-            jwt_secret: Some(Secret::new(SECRET)),
-            limits: LimitsProfile::Bench,
-            open_registration: true,
-            unsafe_durability: true,
-            ..Config::default()
-        };
+        let mut config = config(&database);
         change(&mut config);
         let (address, shutdown, task) = serve(&config).await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -137,6 +124,20 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         self.shutdown.cancel();
+    }
+}
+
+/// What a server for tests is told.
+pub(crate) fn config(database: &Database) -> Config {
+    Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        database_url: Some(Secret::new(database.url())),
+        database_connections: 4,
+        jwt_secret: Some(Secret::new(SECRET)),
+        limits: LimitsProfile::Bench,
+        open_registration: true,
+        unsafe_durability: true,
+        ..Config::default()
     }
 }
 
@@ -235,162 +236,15 @@ impl Person {
         connect(&self.url, &self.token).await
     }
 
+    /// Connects, unless nobody is there.
+    pub(crate) async fn reach(&self) -> Option<Live> {
+        reach(&self.url, &self.token).await
+    }
+
     /// Connects and joins a chat.
     pub(crate) async fn enter(&self, chat: &str) -> Live {
         let mut live = self.connect().await;
         live.join(chat).await;
         live
-    }
-}
-
-/// Connects with any token.
-pub(crate) async fn connect(url: &str, token: &str) -> Result<Live, Refused> {
-    connect_at(url, "/chat", token).await
-}
-
-pub(crate) async fn connect_at(url: &str, namespace: &str, token: &str) -> Result<Live, Refused> {
-    let client = Client::connect(ClientConfig::new(url.parse().unwrap())).await.unwrap();
-    match client.namespace(namespace, Some(&json!({ "token": token }))).await {
-        Ok(socket) => Ok(Live { socket, came: VecDeque::new() }),
-        Err(ConnectError::Refused(refused)) => Err(refused),
-        Err(other) => panic!("neither connected nor refused: {other}"),
-    }
-}
-
-/// A live socket.
-#[derive(Debug)]
-pub(crate) struct Live {
-    socket: ClientSocket,
-    /// What came and was not asked for yet.
-    came: VecDeque<(String, Value)>,
-}
-
-impl Live {
-    /// The next event, whatever it is.
-    pub(crate) async fn next(&mut self) -> (String, Value) {
-        match self.came.pop_front() {
-            Some(event) => event,
-            None => self.receive(Instant::now() + SOON).await.expect("nothing came"),
-        }
-    }
-
-    /// The next event of that name; others stay for later.
-    pub(crate) async fn expect(&mut self, name: &str) -> Value {
-        let deadline = Instant::now() + SOON;
-        let mut at = 0;
-        loop {
-            if let Some(found) = self.came.iter().skip(at).position(|(came, _)| came == name) {
-                return self.came.remove(at + found).unwrap().1;
-            }
-            at = self.came.len();
-            match self.receive(deadline).await {
-                Some(event) => self.came.push_back(event),
-                None => panic!("no {name} came, but {:?}", self.came),
-            }
-        }
-    }
-
-    /// The next event of one of these names.
-    pub(crate) async fn next_of(&mut self, names: &[&str]) -> (String, Value) {
-        loop {
-            let event = self.next().await;
-            if names.contains(&event.0.as_str()) {
-                return event;
-            }
-        }
-    }
-
-    /// The body of an event of that name that has come.
-    pub(crate) fn expect_came(&mut self, name: &str) -> Value {
-        self.take_all(name).pop().unwrap_or_else(|| panic!("no {name} came, but {:?}", self.came))
-    }
-
-    /// Whether nothing at all has come by now. Only after something that would have come behind.
-    pub(crate) fn came_nothing(&mut self) -> bool {
-        self.poll();
-        self.came.is_empty()
-    }
-
-    /// Takes what is here, without waiting.
-    fn poll(&mut self) {
-        while let Some(Received::Event(event)) = self.socket.recv().now_or_never() {
-            let body = event.args().get(0).unwrap_or(Value::Null);
-            self.came.push_back((event.name().to_owned(), body));
-        }
-    }
-
-    /// Whether an event of that name has come by now. Only after something that would have come
-    /// behind it.
-    pub(crate) fn has(&mut self, name: &str) -> bool {
-        self.poll();
-        self.came.iter().any(|(came, _)| came == name)
-    }
-
-    /// The events of that name that have come by now, taken out.
-    pub(crate) fn take_all(&mut self, name: &str) -> Vec<Value> {
-        self.poll();
-        let (named, rest): (Vec<_>, Vec<_>) =
-            self.came.drain(..).partition(|(came, _)| came == name);
-        self.came = rest.into();
-        named.into_iter().map(|(_, body)| body).collect()
-    }
-
-    async fn receive(&mut self, deadline: Instant) -> Option<(String, Value)> {
-        match timeout_at(deadline, self.socket.recv()).await.ok()? {
-            Received::Event(event) => {
-                let body = event.args().get(0).unwrap_or(Value::Null);
-                Some((event.name().to_owned(), body))
-            }
-            Received::Closed(reason) => panic!("closed: {reason}; before that {:?}", self.came),
-        }
-    }
-
-    /// Sends a request and waits for its acknowledgement.
-    pub(crate) async fn request(&self, event: &str, body: impl Serialize) -> Value {
-        self.ask(event, body).within(SOON).await.unwrap().get(0).unwrap()
-    }
-
-    /// Sends a request whose acknowledgement is waited for later.
-    pub(crate) fn ask(&self, event: &str, body: impl Serialize) -> PendingAck {
-        self.socket.sender().emit_for_ack(&Outgoing::new(event, &body).unwrap()).unwrap()
-    }
-
-    /// Sends a request without an acknowledgement.
-    pub(crate) fn emit(&self, event: &str, body: impl Serialize) {
-        self.socket.emit(&Outgoing::new(event, &body).unwrap()).unwrap();
-    }
-
-    /// Joins a chat; the acknowledgement.
-    pub(crate) async fn join(&mut self, chat: &str) -> Value {
-        let ack = self.request("join_chat", json!({ "chatId": chat })).await;
-        assert_eq!(ack["ok"], true, "{ack}");
-        self.expect("joined_chat").await;
-        ack
-    }
-
-    /// Sends a message; the acknowledgement's message.
-    pub(crate) async fn send(&self, chat: &str, text: &str) -> Value {
-        let ack = self.request("send_message", json!({ "chatId": chat, "message": text })).await;
-        assert_eq!(ack["ok"], true, "{ack}");
-        ack["message"].clone()
-    }
-
-    /// Waits for the end of the connection, over whatever comes before it.
-    pub(crate) async fn closed(&mut self) -> DisconnectReason {
-        let deadline = Instant::now() + STOP;
-        loop {
-            match timeout_at(deadline, self.socket.recv()).await.expect("not closed") {
-                Received::Closed(reason) => return reason,
-                Received::Event(event) => {
-                    let body = event.args().get(0).unwrap_or(Value::Null);
-                    self.came.push_back((event.name().to_owned(), body));
-                }
-            }
-        }
-    }
-
-    /// Lets go without a word.
-    pub(crate) fn abort(&self) {
-        self.socket.abort();
     }
 }

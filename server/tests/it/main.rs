@@ -7,6 +7,8 @@ mod database;
 mod embedded;
 mod fixture;
 mod live;
+mod nodes;
 mod operate;
 mod rest;
+mod socket;
 mod store;
