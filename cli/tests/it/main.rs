@@ -7,6 +7,8 @@
 
 mod binary;
 #[cfg(unix)]
+mod chaos;
+#[cfg(unix)]
 mod conform;
 mod db;
 #[cfg(unix)]
