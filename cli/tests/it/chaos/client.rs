@@ -1,7 +1,7 @@
 //! One device: connects, resumes its rooms by `sinceSeq`, writes down what comes, and comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,9 +10,7 @@ use tokio::time::{sleep, timeout};
 use trialogue_checker::Line;
 use trialogue_checker::history::OpName;
 use trialogue_socketio::Outgoing;
-use trialogue_socketio::client::{
-    Client, ClientConfig, ClientSender, ClientSocket, Received, Transports,
-};
+use trialogue_socketio::client::{Client, ClientConfig, ClientSender, ClientSocket, Received};
 
 use super::cast::Person;
 use super::history::{Pen, copy, entry};
@@ -21,8 +19,6 @@ use super::witness::Witness;
 
 /// The wait for anything that the server answers by itself.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// Longest pause before a device tries again.
-const PAUSE_MS_MAX: u64 = 200;
 /// Messages of a page that a device asks for when it catches up: few, so that there are many.
 const PAGE: u64 = 40;
 /// A device reads everything at once; the wire is the server's to bound.
@@ -41,7 +37,6 @@ pub(super) struct Device {
     pub(super) chats: Vec<String>,
     /// Where it connects to: the server, or a proxy before it.
     pub(super) url: String,
-    pub(super) transports: Transports,
     /// Looks into the database at each message that comes (I8).
     pub(super) witness: Option<Witness>,
     /// How far it holds each chat.
@@ -49,8 +44,11 @@ pub(super) struct Device {
     /// The living connection, for those who speak on it.
     pub(super) link: watch::Sender<Option<ClientSender>>,
     /// How far it holds each chat without a gap, for those who wait for the end.
-    pub(super) reached: Arc<Mutex<BTreeMap<String, u64>>>,
+    pub(super) reached: watch::Sender<Reached>,
 }
+
+/// The last message of each chat before which none is missing.
+pub(super) type Reached = BTreeMap<String, u64>;
 
 /// What a device has of a chat.
 #[derive(Debug, Default)]
@@ -84,14 +82,12 @@ impl Device {
                 self.pen.client(Line { op: OpName::Down, ..Line::default() });
                 socket.close();
             }
-            let pause = Duration::from_millis(rand::random_range(5..PAUSE_MS_MAX));
-            self.run.over.run_until_cancelled(sleep(pause)).await;
+            self.run.over.run_until_cancelled(sleep(self.run.pause())).await;
         }
     }
 
     async fn connect(&self) -> Result<ClientSocket, Lost> {
         let mut config = ClientConfig::new(self.url.parse().unwrap());
-        config.transports = self.transports;
         config.connect_timeout = ANSWER_WITHIN;
         config.inbound_events_max = INBOX_EVENTS;
         config.inbound_bytes_max = INBOX_BYTES;
@@ -168,6 +164,7 @@ impl Device {
                     self.hold(body["chatId"].as_str().unwrap(), body["seq"].as_u64().unwrap());
                 }
                 "error" => drop(self.run.refused("error", &json!({ "error": body }))),
+                "server_draining" => self.run.hear_of_drain(),
                 _ => self.look_for_canaries(&body),
             }
         }
@@ -184,6 +181,9 @@ impl Device {
     fn hold(&mut self, chat: &str, seq: u64) {
         let held = self.held.entry(chat.to_owned()).or_default();
         held.take(seq);
-        self.reached.lock().unwrap().insert(chat.to_owned(), held.upto);
+        let upto = held.upto;
+        self.reached.send_modify(|reached| {
+            reached.insert(chat.to_owned(), upto);
+        });
     }
 }

@@ -9,15 +9,17 @@ use trialogue_faults::Signal;
 
 use super::form::Form;
 use super::place::Place;
+use super::run::Told;
 use super::storm::Storm;
 
 /// The figures of a run, for those who read the output of a long one.
 #[expect(clippy::print_stdout, reason = "the figures of a long run are for its reader")]
-fn tell(what: &str, storm_told: &super::run::Told, report: &Report) {
-    println!("{what}\n{report}\n{storm_told:?}\n");
+pub(super) fn tell(what: &str, told: &Told, report: &Report) {
+    println!("{what}\n{report}\n{told:?}\n");
 }
 
-async fn judge(what: &str, storm: Storm) -> Report {
+/// Judges a run and tells its figures.
+pub(super) async fn judge(what: &str, storm: Storm) -> Report {
     let run = storm.run.clone();
     let report = storm.judge().await;
     tell(what, &run.told(), &report);
@@ -28,7 +30,7 @@ async fn judge(what: &str, storm: Storm) -> Report {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_server_and_database_are_killed_under_load() {
     let form = Form::of_environment();
-    let mut storm = Storm::begin(Place::open().await, form.rooms()).await;
+    let mut storm = Storm::begin(Place::apart().await, form.rooms()).await;
     let (servers, databases) = form.kills();
     let every = servers / databases;
     for n in 1..=servers {
@@ -77,18 +79,17 @@ async fn graceful_stops_under_load_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_or_frozen_costs_time_and_nothing_else() {
     let form = Form::of_environment();
-    let mut storm = Storm::begin(Place::open().await, form.rooms()).await;
+    let mut storm = Storm::begin(Place::apart().await, form.rooms()).await;
     let server = storm.place.server.pid();
     for signal in [Signal::Interrupt, Signal::Quit] {
-        let before = storm.run.refusals("send_message", "unavailable");
+        let before = storm.run.told().messages("unavailable");
         let fault = storm.fault("stop-database").await;
         storm.place.end_database(signal).await;
+        storm.run.hears(|told| told.messages("unavailable") > before).await;
         sleep(form.outage()).await;
         storm.place.revive_database().await;
         storm.over(&fault);
         storm.run.more(form.between()).await;
-        let after = storm.run.refusals("send_message", "unavailable");
-        assert!(after > before, "nobody was told: {:?}", storm.run.told());
     }
     let fault = storm.fault("freeze-database").await;
     storm.place.freeze_database(form.outage()).await;
@@ -142,8 +143,8 @@ async fn a_chat_that_somebody_locks_is_unavailable_and_the_others_are_not() {
     let mut holding = outside.begin().await.unwrap();
     let hold = "select 1 from chats where id = $1 for update";
     sqlx::query(hold).bind(chat).execute(&mut *holding).await.unwrap();
-    let refused = storm.run.refusals("send_message", "unavailable");
-    while storm.run.refusals("send_message", "unavailable") < refused + 2 {
+    let refused = storm.run.told().messages("unavailable");
+    while storm.run.told().messages("unavailable") < refused + 2 {
         // So many times one after the other, while the locked chat waits in vain.
         storm.run.more_of(form.between(), |chat| chat != locked).await;
     }
@@ -153,10 +154,8 @@ async fn a_chat_that_somebody_locks_is_unavailable_and_the_others_are_not() {
     let fault = storm.fault("lock-table").await;
     let mut holding = outside.begin().await.unwrap();
     sqlx::query("lock table messages in exclusive mode").execute(&mut *holding).await.unwrap();
-    let refused = storm.run.refusals("send_message", "unavailable");
-    while storm.run.refusals("send_message", "unavailable") < refused + 2 {
-        sleep(Duration::from_millis(20)).await;
-    }
+    let refused = storm.run.told().messages("unavailable");
+    storm.run.hears(|told| told.messages("unavailable") >= refused + 2).await;
     holding.rollback().await.unwrap();
     storm.over(&fault);
     storm.run.more(form.between()).await;

@@ -7,6 +7,8 @@
 
 mod cast;
 mod client;
+mod cuts;
+mod disk;
 mod ending;
 mod form;
 mod history;
@@ -15,4 +17,5 @@ mod place;
 mod run;
 mod storm;
 mod voice;
+mod windows;
 mod witness;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 use trialogue_faults::{
     LISTEN, ServerCommand, ServerProcess, Signal, pid_in, send_signal, wait_until_gone,
@@ -25,39 +26,68 @@ const SECRET: &str = "a secret of tests, known to everybody who reads them";
 
 /// See the module.
 pub(super) struct Place {
+    database: Database,
+    pub(super) server: ServerProcess,
+    /// Of a database that nobody else uses.
+    own: Option<Own>,
+}
+
+/// A cluster that may be killed.
+struct Own {
     options: Options,
     /// Every entry keeps the cluster alive; a restart of the database adds one.
     clusters: Vec<Cluster>,
-    database: Database,
-    /// Of the cluster.
+    /// Of the database.
     data: PathBuf,
-    pub(super) server: ServerProcess,
-    /// Last, so that everything in it is gone before.
+    /// Removed last, when nothing is in it any more.
     _home: tempfile::TempDir,
 }
 
+/// The cluster of those who do it no harm; it ends with this process.
+async fn shared() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(async || Cluster::throwaway(true).await.unwrap()).await
+}
+
 impl Place {
-    /// A cluster whose commits stay, and a server that was asked for nothing less.
+    /// On a cluster whose commits stay, and which others use too.
     pub(super) async fn open() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let data = home.path().join("data");
-        Self::open_at(home, &data).await
+        Self::on(shared().await).await
     }
 
-    /// The same, with the database in that folder.
-    pub(super) async fn open_at(home: tempfile::TempDir, data: &Path) -> Self {
+    /// On a cluster of its own, which can be killed.
+    pub(super) async fn apart() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        Self::apart_in(home, &data).await
+    }
+
+    /// The same, with the cluster in that folder.
+    pub(super) async fn apart_in(home: tempfile::TempDir, data: &Path) -> Self {
         // As root the database runs as somebody else, who has to pass through.
         std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let mut options = Options::from_env();
         options.data = Some(data.to_owned());
         let cluster = Cluster::persistent_with(&options).await.unwrap();
-        let database = cluster.fresh_database("chaos").await.unwrap();
-        let server = ServerProcess::start(&command(&database.url()), START_WITHIN).await.unwrap();
-        let mut outside = PgConnection::connect(&database.url()).await.unwrap();
+        let mut place = Self::on(&cluster).await;
+        let mut outside = place.outside().await;
         let data: String =
             sqlx::query_scalar("show data_directory").fetch_one(&mut outside).await.unwrap();
         outside.close().await.unwrap();
-        Self { options, clusters: vec![cluster], database, data: data.into(), server, _home: home }
+        let clusters = vec![cluster];
+        place.own = Some(Own { options, clusters, data: data.into(), _home: home });
+        place
+    }
+
+    async fn on(cluster: &Cluster) -> Self {
+        let database = cluster.fresh_database("chaos").await.unwrap();
+        // Refused unless every commit stays.
+        let server = ServerProcess::start(&command(&database.url()), START_WITHIN).await.unwrap();
+        Self { database, server, own: None }
+    }
+
+    fn own(&mut self) -> &mut Own {
+        self.own.as_mut().expect("others use this database")
     }
 
     pub(super) fn database_url(&self) -> String {
@@ -72,6 +102,11 @@ impl Place {
     /// Kills the server without a warning and starts it again.
     pub(super) async fn kill_server(&mut self) {
         self.server.kill().await.unwrap();
+        self.restart_server().await;
+    }
+
+    /// Starts a server again that has ended.
+    pub(super) async fn restart_server(&mut self) {
         self.server.restart(START_WITHIN).await.unwrap();
     }
 
@@ -79,19 +114,24 @@ impl Place {
     pub(super) async fn drain_server(&mut self) {
         let status = self.server.stop(STOP_WITHIN).await.unwrap();
         assert!(status.success(), "a graceful stop is no failure: {status}");
-        self.server.restart(START_WITHIN).await.unwrap();
+        self.restart_server().await;
     }
 
-    /// The process id of the database.
-    fn postmaster(&self) -> u32 {
-        pid_in(&self.data.join("postmaster.pid")).unwrap()
+    /// The process id of the database, when it has one.
+    fn postmaster(&mut self) -> Option<u32> {
+        pid_in(&self.own().data.join("postmaster.pid")).ok()
     }
 
     /// Ends the database with a signal and waits until it is gone.
-    pub(super) async fn end_database(&self, signal: Signal) {
-        let postmaster = self.postmaster();
+    pub(super) async fn end_database(&mut self, signal: Signal) {
+        let postmaster = self.postmaster().unwrap();
         send_signal(postmaster, signal).unwrap();
         assert!(wait_until_gone(postmaster, GONE_WITHIN).await, "the database does not end");
+    }
+
+    /// Whether there is a database to connect to.
+    pub(super) async fn database_runs(&self) -> bool {
+        PgConnection::connect(&self.database.url()).await.is_ok()
     }
 
     /// Starts the database again, as the next owner of it does.
@@ -99,8 +139,9 @@ impl Place {
         let by = Instant::now() + START_WITHIN;
         loop {
             // The first attempts may find the last of the old processes in the way.
-            match Cluster::persistent_with(&self.options).await {
-                Ok(cluster) => break self.clusters.push(cluster),
+            let own = self.own();
+            match Cluster::persistent_with(&own.options).await {
+                Ok(cluster) => break own.clusters.push(cluster),
                 Err(error) if Instant::now() >= by => panic!("{error}"),
                 Err(_) => sleep(LOOK_EVERY).await,
             }
@@ -113,9 +154,9 @@ impl Place {
     }
 
     /// Freezes every process of the database: connections stay, and nothing is answered.
-    pub(super) async fn freeze_database(&self, how_long: Duration) {
+    pub(super) async fn freeze_database(&mut self, how_long: Duration) {
         let mut outside = self.outside().await;
-        let postmaster = self.postmaster();
+        let postmaster = self.postmaster().unwrap();
         // First the one that starts others.
         send_signal(postmaster, Signal::Pause).unwrap();
         let sql = "select pid from pg_stat_activity where pid <> pg_backend_pid()";
@@ -131,25 +172,12 @@ impl Place {
         }
     }
 
-    /// Waits until the server says that it is ready to serve.
-    pub(super) async fn ready(&self) {
-        let by = Instant::now() + START_WITHIN;
-        let http = reqwest::Client::builder().no_proxy().timeout(START_WITHIN).build().unwrap();
-        loop {
-            let answer = http.get(format!("{}/health/ready", self.server.url())).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return;
-            }
-            assert!(Instant::now() < by, "the server does not get ready again");
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
     /// Stops everything.
     pub(super) async fn close(mut self) {
         let status = self.server.stop(STOP_WITHIN).await.unwrap();
         assert!(status.success(), "{status}");
-        for cluster in self.clusters {
+        self.database.drop_database().await.unwrap();
+        for cluster in self.own.into_iter().flat_map(|own| own.clusters) {
             cluster.stop().await.unwrap();
         }
     }

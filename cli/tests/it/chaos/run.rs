@@ -2,7 +2,7 @@
 //! were told.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +13,10 @@ use uuid::Uuid;
 
 /// How long a server that is well may take for some more messages, on a machine that is not.
 const MORE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Longest pauses before a device or a voice tries again.
+const PAUSE_MS_MAX: u64 = 150;
+const PAUSE_MS_QUICK: u64 = 10;
 
 /// Begins every body, and then the chat: found in anything else, it is a leak or a copy of it.
 const CANARY: &str = "canary-of-";
@@ -33,7 +37,8 @@ pub(super) struct Run {
     pub(super) over: CancellationToken,
     /// Acknowledgements by chat.
     oks: watch::Sender<BTreeMap<String, u64>>,
-    told: Mutex<Told>,
+    told: watch::Sender<Told>,
+    is_quick: AtomicBool,
 }
 
 /// What the server said besides.
@@ -43,6 +48,8 @@ pub(super) struct Told {
     pub(super) refused: BTreeMap<String, u64>,
     /// Acknowledgements that said `duplicate`.
     pub(super) duplicates: u64,
+    /// Farewells of a server that stops.
+    pub(super) drains: u64,
 }
 
 /// `unavailable` and `draining` are promised to mean that nothing was stored; the third one that
@@ -50,31 +57,57 @@ pub(super) struct Told {
 const MEANS_NOTHING_STORED: [&str; 2] = ["unavailable", "draining"];
 const MEANS_NOBODY_KNOWS: &str = "outcome_unknown";
 
+impl Told {
+    /// Messages that were refused with this code.
+    pub(super) fn messages(&self, code: &str) -> u64 {
+        self.refused.get(&format!("send_message {code}")).copied().unwrap_or(0)
+    }
+}
+
 impl Run {
     /// Counts a refusal; whether it says that nothing was stored.
     pub(super) fn refused(&self, event: &str, ack: &Value) -> bool {
         let code = ack["error"]["code"].as_str().unwrap_or("none");
         let is_certain = MEANS_NOTHING_STORED.contains(&code);
         assert!(is_certain || code == MEANS_NOBODY_KNOWS, "{event} was answered with {ack}");
-        let mut told = self.told.lock().unwrap();
-        *told.refused.entry(format!("{event} {code}")).or_default() += 1;
+        let what = format!("{event} {code}");
+        self.told.send_modify(|told| *told.refused.entry(what).or_default() += 1);
         is_certain
     }
 
     /// Counts an acknowledgement.
     pub(super) fn acknowledged(&self, chat: &str, duplicate: bool) {
-        self.told.lock().unwrap().duplicates += u64::from(duplicate);
+        self.told.send_modify(|told| told.duplicates += u64::from(duplicate));
         self.oks.send_modify(|oks| *oks.entry(chat.to_owned()).or_default() += 1);
     }
 
     /// What the server said so far.
     pub(super) fn told(&self) -> Told {
-        self.told.lock().unwrap().clone()
+        self.told.borrow().clone()
     }
 
-    /// So many refusals of an event with a code.
-    pub(super) fn refusals(&self, event: &str, code: &str) -> u64 {
-        self.told().refused.get(&format!("{event} {code}")).copied().unwrap_or(0)
+    /// Waits until the server has said something.
+    pub(super) async fn hears(&self, what: impl Fn(&Told) -> bool) {
+        let mut told = self.told.subscribe();
+        let has_heard = timeout(MORE_WITHIN, told.wait_for(what)).await.is_ok();
+        assert!(has_heard, "not said within {MORE_WITHIN:?}: {:?}", self.told());
+    }
+
+    /// A server says that it will stop.
+    pub(super) fn hear_of_drain(&self) {
+        self.told.send_modify(|told| told.drains += 1);
+    }
+
+    /// Nobody pauses for long.
+    pub(super) fn be_quick(&self) {
+        self.is_quick.store(true, Ordering::Relaxed);
+    }
+
+    /// The pause before anybody tries again: a chance one, so that nobody keeps step.
+    pub(super) fn pause(&self) -> Duration {
+        let most =
+            if self.is_quick.load(Ordering::Relaxed) { PAUSE_MS_QUICK } else { PAUSE_MS_MAX };
+        Duration::from_millis(rand::random_range(1..most))
     }
 
     /// Waits for so many acknowledgements more.

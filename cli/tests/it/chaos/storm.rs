@@ -2,18 +2,18 @@
 //! meanwhile. At its end everything is read once more, and the whole history is judged.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use trialogue_checker::Report;
 use trialogue_checker::history::Plan;
-use trialogue_socketio::client::Transports;
+use trialogue_socketio::client::ClientSender;
 
 use super::cast::{Person, Room};
-use super::client::Device;
+use super::client::{Device, Reached};
 use super::ending;
 use super::form::Form;
 use super::history::{History, Pen};
@@ -24,8 +24,6 @@ use super::witness::Witness;
 
 /// The last messages of a storm, and the way of all of them to everybody.
 const REST_WITHIN: Duration = Duration::from_secs(180);
-/// Between two looks at how far everybody is.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Longest chance moment between two faults.
 const CHANCE_MS_MAX: u64 = 250;
 
@@ -37,37 +35,57 @@ pub(super) struct Storm {
     history: Arc<History>,
     faults: Pen,
     fired: u32,
-    devices: Vec<Seat>,
+    seats: Vec<Seat>,
     living: JoinSet<()>,
     speaking: JoinSet<()>,
 }
 
-/// A device, for the end of the run.
-struct Seat {
+/// What is done on a device besides writing down what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Somebody speaks in every chat.
+    Speak,
+    /// At each message that comes the database is asked for its row.
+    Look,
+    /// Nothing.
+    Sit,
+}
+
+/// A device as the others see it.
+#[derive(Clone)]
+pub(super) struct Seat {
+    run: Arc<Run>,
     pen: Arc<Pen>,
     person: Person,
     chats: Vec<String>,
-    reached: Arc<Mutex<BTreeMap<String, u64>>>,
+    database: String,
+    link: watch::Receiver<Option<ClientSender>>,
+    reached: watch::Receiver<Reached>,
 }
 
 impl Storm {
-    /// Rooms of a customer with two devices and a provider, and in every second one an LSM who is
-    /// in all of those.
-    pub(super) async fn begin(place: Place, rooms: usize) -> Self {
-        let url = place.server.url().to_owned();
-        let lsm = Person::register(&url, "lsm").await;
+    /// Nobody is there yet.
+    pub(super) fn prepare(place: Place) -> Self {
         let history = History::begin();
-        let mut storm = Self {
+        Self {
             place,
             run: Arc::default(),
             rooms: Vec::new(),
             faults: history.pen("faults"),
             history,
             fired: 0,
-            devices: Vec::new(),
+            seats: Vec::new(),
             living: JoinSet::new(),
             speaking: JoinSet::new(),
-        };
+        }
+    }
+
+    /// Rooms of a customer with two devices and a provider, and in every second one an LSM who is
+    /// in all of those. Everybody has begun to speak.
+    pub(super) async fn begin(place: Place, rooms: usize) -> Self {
+        let mut storm = Self::prepare(place);
+        let url = storm.place.server.url().to_owned();
+        let lsm = Person::register(&url, "lsm").await;
         let mut disputed = Vec::new();
         for n in 0..rooms {
             let mut room = Room::book(&url).await;
@@ -76,48 +94,65 @@ impl Storm {
                 disputed.push(room.chat.clone());
             }
             let chats = vec![room.chat.clone()];
-            storm.seat(&format!("customer-{n}"), &room.customer, &chats, true);
-            storm.seat(&format!("customer-{n}-too"), &room.customer, &chats, false);
-            storm.seat(&format!("provider-{n}"), &room.provider, &chats, true);
+            storm.seat(&format!("customer-{n}"), &room.customer, &chats, &url, Part::Speak);
+            storm.seat(&format!("customer-{n}-too"), &room.customer, &chats, &url, Part::Look);
+            storm.seat(&format!("provider-{n}"), &room.provider, &chats, &url, Part::Speak);
             storm.rooms.push(room);
         }
-        storm.seat("lsm", &lsm, &disputed, false);
+        storm.seat("lsm", &lsm, &disputed, &url, Part::Look);
         storm.run.more(u64::try_from(rooms).unwrap() * 4).await;
         storm
     }
 
-    /// A device of a person, who speaks on it in every chat or looks at the database at each
-    /// message.
-    fn seat(&mut self, name: &str, person: &Person, chats: &[String], speaks: bool) {
+    /// A device of a person, which connects to `url`.
+    pub(super) fn seat(
+        &mut self,
+        name: &str,
+        person: &Person,
+        chats: &[String],
+        url: &str,
+        part: Part,
+    ) -> Seat {
         let pen = Arc::new(self.history.pen(name));
         let (link, links) = watch::channel(None);
-        let reached = Arc::default();
+        let (reached, reaches) = watch::channel(Reached::default());
         let database = self.place.database_url();
         let device = Device {
             run: Arc::clone(&self.run),
             pen: Arc::clone(&pen),
             person: person.clone(),
             chats: chats.to_vec(),
-            url: self.place.server.url().to_owned(),
-            transports: Transports::Websocket,
-            witness: (!speaks).then(|| Witness::new(&database)),
+            url: url.to_owned(),
+            witness: (part == Part::Look).then(|| Witness::new(&database)),
             held: BTreeMap::new(),
             link,
-            reached: Arc::clone(&reached),
+            reached,
         };
         self.living.spawn(device.live());
-        for chat in chats.iter().filter(|_| speaks) {
-            let voice = Voice {
-                run: Arc::clone(&self.run),
-                pen: Arc::clone(&pen),
-                chat: chat.clone(),
-                link: links.clone(),
-                witness: Witness::new(&database),
-            };
-            self.speaking.spawn(voice.speak());
+        let seat = Seat {
+            run: Arc::clone(&self.run),
+            pen,
+            person: person.clone(),
+            chats: chats.to_vec(),
+            database,
+            link: links,
+            reached: reaches,
+        };
+        for chat in chats.iter().filter(|_| part == Part::Speak) {
+            self.speaking.spawn(seat.voice(chat).speak());
         }
-        let (person, chats) = (person.clone(), chats.to_vec());
-        self.devices.push(Seat { pen, person, chats, reached });
+        self.seats.push(seat.clone());
+        seat
+    }
+
+    /// A file for faults that are told elsewhere.
+    pub(super) fn faults(&self, name: &str) -> Pen {
+        self.history.pen(name)
+    }
+
+    /// So many were.
+    pub(super) fn fired(&mut self, count: u32) {
+        self.fired += count;
     }
 
     /// A fault begins, at a chance moment; answers its name for [`Storm::over`].
@@ -139,7 +174,7 @@ impl Storm {
         self.run.silence.cancel();
         let rest = async {
             while let Some(spoken) = self.speaking.join_next().await {
-                spoken.unwrap()
+                spoken.unwrap();
             }
         };
         let is_silent = timeout(REST_WITHIN, rest).await.is_ok();
@@ -149,15 +184,20 @@ impl Storm {
         while let Some(lived) = self.living.join_next().await {
             lived.unwrap();
         }
-        for seat in &self.devices {
+        for seat in &self.seats {
             for chat in &seat.chats {
                 ending::read_all(&seat.pen, &seat.person, chat).await;
             }
         }
         ending::dump(&self.history.pen("tables"), self.place.outside().await).await;
+        // Logs are read by people who are in no chat.
+        let log = self.place.server.stderr_tail();
+        assert_eq!(self.run.canaries(&log), [""; 0], "a message is in the log");
         self.place.close().await;
         let late = Form::of_environment().late_us();
         let plan = Plan { faults: self.fired, notes: true, late, ..Plan::default() };
+        drop(self.seats);
+        drop(self.faults);
         self.history.judge(&plan)
     }
 
@@ -165,15 +205,38 @@ impl Storm {
     /// who lacks what.
     async fn wait_for_all(&self) {
         let mut outside = self.place.outside().await;
-        let last: BTreeMap<String, u64> =
-            ending::last_seqs(&mut outside).await.into_iter().collect();
-        let by = Instant::now() + REST_WITHIN;
-        let has_all = |seat: &Seat| {
-            let reached = seat.reached.lock().unwrap();
-            seat.chats.iter().all(|chat| reached.get(chat) == last.get(chat))
+        let last = ending::last_seqs(&mut outside).await;
+        let all = async {
+            for seat in &self.seats {
+                for (chat, seq) in last.iter().filter(|(chat, _)| seat.chats.contains(chat)) {
+                    seat.holds(chat, *seq).await;
+                }
+            }
         };
-        while !self.devices.iter().all(has_all) && Instant::now() < by {
-            sleep(LOOK_EVERY).await;
+        _ = timeout(REST_WITHIN, all).await;
+    }
+}
+
+impl Seat {
+    /// Somebody who speaks in one of its chats.
+    pub(super) fn voice(&self, chat: &str) -> Voice {
+        Voice {
+            run: Arc::clone(&self.run),
+            pen: Arc::clone(&self.pen),
+            chat: chat.to_owned(),
+            link: self.link.clone(),
+            witness: Witness::new(&self.database),
         }
+    }
+
+    /// Waits until it is not connected.
+    pub(super) async fn is_down(&self) {
+        self.link.clone().wait_for(Option::is_none).await.unwrap();
+    }
+
+    /// Waits until it holds a chat up to there.
+    pub(super) async fn holds(&self, chat: &str, seq: u64) {
+        let held = |reached: &Reached| reached.get(chat).copied().unwrap_or(0) >= seq;
+        self.reached.clone().wait_for(held).await.unwrap();
     }
 }

@@ -19,8 +19,6 @@ use super::witness::Witness;
 
 /// As an outbox waits (RELIABILITY §2.8).
 const ACK_WITHIN: Duration = Duration::from_secs(10);
-/// Longest pause before the same message is sent again.
-const RETRY_MS_MAX: u64 = 150;
 /// Longest pause between two messages.
 const THINK_MS_MAX: u64 = 40;
 
@@ -38,14 +36,14 @@ impl Voice {
     /// Speaks until nobody shall speak any more, and then until the last word is stored.
     pub(super) async fn speak(mut self) {
         while !self.run.silence.is_cancelled() {
-            self.say().await;
+            _ = self.say().await;
             let pause = Duration::from_millis(rand::random_range(0..THINK_MS_MAX));
             self.run.silence.run_until_cancelled(sleep(pause)).await;
         }
     }
 
-    /// Says one thing, once.
-    pub(super) async fn say(&mut self) {
+    /// Says one thing, once; answers its place when it is stored.
+    pub(super) async fn say(&mut self) -> Option<u64> {
         let (key, body) = (Uuid::new_v4().to_string(), body_of(&self.chat));
         let h = digest(&body);
         let line = |op| Line {
@@ -61,7 +59,7 @@ impl Voice {
             let sender = match self.link.wait_for(Option::is_some).await {
                 Ok(link) => link.clone().unwrap(),
                 // The device is gone: the run is over, and this message was never on its way.
-                Err(_) => return,
+                Err(_) => return None,
             };
             self.pen.client(line(OpName::Invoke));
             let answer = sender.emit_with_ack(&send, ACK_WITHIN).await;
@@ -70,7 +68,8 @@ impl Voice {
                 Ok(ack) if ack["ok"] == true => {
                     let stored = self.witness.sees(&ack["message"]).await;
                     self.pen.client(Line { t, stored, ..copy(OpName::Ok, &ack["message"]) });
-                    return self.run.acknowledged(&self.chat, ack["status"] == "duplicate");
+                    self.run.acknowledged(&self.chat, ack["status"] == "duplicate");
+                    return ack["message"]["seq"].as_u64();
                 }
                 // Only these say that nothing was stored (CONTRACT §1).
                 Ok(ack) if self.run.refused("send_message", &ack) => {
@@ -81,7 +80,7 @@ impl Voice {
                     self.pen.client(Line { t, ..line(OpName::Info) });
                 }
             }
-            sleep(Duration::from_millis(rand::random_range(5..RETRY_MS_MAX))).await;
+            sleep(self.run.pause()).await;
         }
     }
 }
