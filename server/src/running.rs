@@ -49,6 +49,8 @@ const RECONNECT_SPREAD_MS: u64 = 3_000;
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two writings of when people were last seen, and two prunings of what is kept of them.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks at whether a private PostgreSQL still runs.
+const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a server did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +209,7 @@ impl Running {
         if let Some(listener) = self.metrics {
             tracker.spawn(metrics_acceptor(&self.state, &tracker, &stop).run(listener));
         }
-        shutdown.cancelled().await;
+        shutdown.run_until_cancelled(keep_database(&self.database)).await;
 
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         tracing::info!("draining");
@@ -273,6 +275,26 @@ async fn private_database(config: &Config) -> Result<(String, PrivateDatabase), 
     options.data = config.data_dir.clone().or(options.data);
     let cluster = crate::embedded::Cluster::persistent_with(&options).await?;
     Ok((cluster.own_database().await?, Some(cluster)))
+}
+
+/// Starts a private PostgreSQL again whenever it is gone: nobody else would. For ever.
+#[cfg(unix)]
+async fn keep_database(database: &PrivateDatabase) {
+    let Some(cluster) = database else { return std::future::pending().await };
+    let mut tick = tokio::time::interval(KEEP_INTERVAL);
+    loop {
+        tick.tick().await;
+        match cluster.revive().await {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("the private database had ended and was started again"),
+            Err(error) => tracing::warn!(%error, "the private database does not start"),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn keep_database(_: &PrivateDatabase) {
+    std::future::pending().await
 }
 
 /// Lets go of a private PostgreSQL, so that nothing runs any more once the server has ended.

@@ -37,13 +37,13 @@ const CONNECTIONS_MAX: u16 = 200;
 pub struct Cluster {
     /// A URL of the cluster's own database `postgres`.
     admin: Url,
-    hold: Option<Hold>,
+    pub(super) hold: Option<Hold>,
 }
 
 /// What keeps our own cluster running while this process lives.
 #[derive(Debug)]
-struct Hold {
-    folder: Folder,
+pub(super) struct Hold {
+    pub(super) folder: Folder,
     gate: Gate,
     owners: File,
     /// The guard, when we started it: our child, to be waited for.
@@ -263,15 +263,16 @@ impl Hold {
         };
         let hold = Self { folder, gate, owners, guard };
         if running.is_none() {
-            hold.start(options).await?;
+            hold.start(&|notice| options.tell(notice)).await?;
         }
         Ok(hold)
     }
 
-    async fn start(&self, options: &Options) -> Result<(), EmbeddedError> {
+    /// The caller holds the cluster's lock and knows that no database runs.
+    pub(super) async fn start(&self, tell: &(dyn Fn(&Notice) + Sync)) -> Result<(), EmbeddedError> {
         let failed = |program| Err(EmbeddedError::Failed { program, log: self.folder.log_tail() });
         if !self.folder.data().join("PG_VERSION").exists() {
-            options.tell(&Notice::Initialising(self.folder.path().to_owned()));
+            tell(&Notice::Initialising(self.folder.path().to_owned()));
             if self.gate.ask("initialise", INITIALISE_WITHIN).await? != 0 {
                 return failed("initdb");
             }
@@ -280,7 +281,7 @@ impl Hold {
             return failed("postgres");
         }
         postmaster::ready(&self.folder, &self.gate).await?;
-        Ok(())
+        self.folder.set_halted(false)
     }
 
     fn into_cluster(self) -> Result<Cluster, EmbeddedError> {

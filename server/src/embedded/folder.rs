@@ -9,6 +9,7 @@
 //! | `log` | what `initdb` or `postgres` said last | |
 //! | `lock` | exclusive: to start, adopt, reset, make or drop | for a moment |
 //! | `owners` | shared: every owner for life, so that one can ask whether it is the last | owners |
+//! | `halted` | there when a person stopped the database under its owners | |
 //! | `databases/` | a file per temporary database, locked while its owner lives | owners |
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -89,6 +90,24 @@ impl Folder {
 
     pub(super) fn databases(&self) -> PathBuf {
         self.0.join("databases")
+    }
+
+    pub(super) fn halted(&self) -> PathBuf {
+        self.0.join("halted")
+    }
+
+    /// Whether the database was stopped on purpose.
+    pub(super) fn set_halted(&self, halted: bool) -> Result<(), EmbeddedError> {
+        let path = self.halted();
+        if halted {
+            return lock_file(&path).map(|_| ());
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(EmbeddedError::path("remove", &path)(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// The last lines of what `initdb` or `postgres` said, at most 2 KiB.

@@ -23,7 +23,10 @@
 //!    our data folder. Otherwise the file is a crash's or a reboot's leftover and is removed.
 //! 6. Owners also hold `owners` shared. Whoever gets it exclusively knows that nobody is left:
 //!    that is how leftovers of killed guards are told from living throw-away clusters.
-//! 7. A temporary database is claimed by a locked file of its name; the next start drops those
+//! 7. A database that dies while it has owners is started again by an owner that looks
+//!    ([`Cluster::revive`]; `serve` looks every second), but not one that was stopped from outside
+//!    (`db stop --force` leaves `halted` behind; every other start takes it away).
+//! 8. A temporary database is claimed by a locked file of its name; the next start drops those
 //!    whose claim is free.
 
 mod account;
@@ -39,6 +42,7 @@ mod install;
 mod options;
 mod postmaster;
 mod programs;
+mod revive;
 mod visit;
 
 pub use cluster::Cluster;

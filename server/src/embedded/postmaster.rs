@@ -64,7 +64,7 @@ impl Postmaster {
     }
 
     /// Whether the process is really a database on this folder: it works in its data folder.
-    fn is_of(&self, folder: &Folder) -> bool {
+    pub(super) fn is_of(&self, folder: &Folder) -> bool {
         if Path::new("/proc/self").exists() {
             let works_in = std::fs::read_link(format!("/proc/{}/cwd", self.pid));
             return works_in.is_ok_and(|path| path == folder.data());

@@ -95,6 +95,8 @@ async fn stop(folder: &Folder) -> Result<bool, EmbeddedError> {
         }
         return Ok(true);
     }
+    // Before it stops: its owners look.
+    folder.set_halted(true)?;
     postmaster::stop(&running, folder, account).await?;
     postmaster::remove_sockets(&running.sockets, account);
     Ok(true)

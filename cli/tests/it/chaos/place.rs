@@ -34,9 +34,7 @@ pub(super) struct Place {
 
 /// A cluster that may be killed.
 struct Own {
-    options: Options,
-    /// Every entry keeps the cluster alive; a restart of the database adds one.
-    clusters: Vec<Cluster>,
+    cluster: Cluster,
     /// Of the database.
     data: PathBuf,
     /// Removed last, when nothing is in it any more.
@@ -74,8 +72,7 @@ impl Place {
         let data: String =
             sqlx::query_scalar("show data_directory").fetch_one(&mut outside).await.unwrap();
         outside.close().await.unwrap();
-        let clusters = vec![cluster];
-        place.own = Some(Own { options, clusters, data: data.into(), _home: home });
+        place.own = Some(Own { cluster, data: data.into(), _home: home });
         place
     }
 
@@ -134,17 +131,13 @@ impl Place {
         PgConnection::connect(&self.database.url()).await.is_ok()
     }
 
-    /// Starts the database again, as the next owner of it does.
+    /// Starts the database again, as its owner does.
     pub(super) async fn revive_database(&mut self) {
         let by = Instant::now() + START_WITHIN;
-        loop {
-            // The first attempts may find the last of the old processes in the way.
-            let own = self.own();
-            match Cluster::persistent_with(&own.options).await {
-                Ok(cluster) => break own.clusters.push(cluster),
-                Err(error) if Instant::now() >= by => panic!("{error}"),
-                Err(_) => sleep(LOOK_EVERY).await,
-            }
+        // The first attempts may find the last of the old processes in the way.
+        while let Err(error) = self.own().cluster.revive().await {
+            assert!(Instant::now() < by, "{error}");
+            sleep(LOOK_EVERY).await;
         }
         // It may still be recovering.
         while let Err(error) = PgConnection::connect(&self.database.url()).await {
@@ -177,8 +170,8 @@ impl Place {
         let status = self.server.stop(STOP_WITHIN).await.unwrap();
         assert!(status.success(), "{status}");
         self.database.drop_database().await.unwrap();
-        for cluster in self.own.into_iter().flat_map(|own| own.clusters) {
-            cluster.stop().await.unwrap();
+        if let Some(own) = self.own {
+            own.cluster.stop().await.unwrap();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sqlx::{Connection, PgConnection};
-use trialogue_server::embedded::Cluster;
+use trialogue_server::embedded::{Cluster, halt};
 
 use super::process::{Owner, Role, kill, lives, parent};
 use super::{cluster_folder, options, postmaster, sockets, text, until};
@@ -108,6 +108,38 @@ async fn a_killed_database_is_started_again_for_the_next_owner() {
     first.stop().await.unwrap();
     second.stop().await.unwrap();
     assert!(!sockets(&url).exists());
+}
+
+#[tokio::test]
+async fn a_killed_database_is_started_again_by_an_owner_that_looks() {
+    let home = tempfile::tempdir().unwrap();
+    let cluster = Cluster::persistent_with(&options(home.path())).await.unwrap();
+    let url = cluster.own_database().await.unwrap();
+    assert!(!cluster.revive().await.unwrap(), "it lives");
+    let database = postmaster(&cluster_folder(home.path()));
+    kill(database);
+    until("its end", || !lives(database)).await;
+    assert!(cluster.revive().await.unwrap());
+    assert_eq!(text(&url, "SELECT 'again'").await, "again");
+    assert!(!cluster.revive().await.unwrap(), "once");
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_was_stopped_from_outside_stays_stopped_until_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path());
+    let cluster = Cluster::persistent_with(&options).await.unwrap();
+    let database = postmaster(&cluster_folder(home.path()));
+    halt(&options, true).await.unwrap();
+    assert!(!lives(database) && !cluster.revive().await.unwrap(), "somebody wanted it so");
+    let next = Cluster::persistent_with(&options).await.unwrap();
+    let database = postmaster(&cluster_folder(home.path()));
+    kill(database);
+    until("its end", || !lives(database)).await;
+    assert!(cluster.revive().await.unwrap(), "nobody wanted that");
+    next.stop().await.unwrap();
+    cluster.stop().await.unwrap();
 }
 
 #[tokio::test]
