@@ -23,28 +23,32 @@ struct Lane {
     how: Cut,
 }
 
-/// Every byte has its cut; of two neighbours that are cut one ends with a FIN and one with an RST,
-/// and in the long form each ends in both ways.
-fn lanes(step: u64) -> Vec<Lane> {
+/// How many customers share the bytes of a way.
+const LANES: u64 = 4;
+
+/// Of two neighbouring bytes one is cut with a FIN and one with an RST; in the long form each is cut
+/// in both ways.
+fn lanes(form: Form) -> Vec<Lane> {
+    let apart = form.cut_step();
     // Another one each time, so that many runs see all of them.
-    let phase = 1 + rand::random_range(0..step);
-    let ways = [Way::ToServer, Way::ToClient];
-    let kinds = [Cut::Rst, Cut::Fin];
-    let each = |way| {
-        kinds.into_iter().zip(0..).flat_map(move |(how, n)| match Form::of_environment() {
-            Form::Short => vec![Lane { way, first: phase + n * step, step: 2 * step, how }],
-            Form::Long => vec![
-                Lane { way, first: phase, step: 2 * step, how },
-                Lane { way, first: phase + step, step: 2 * step, how },
-            ],
-        })
-    };
-    ways.into_iter().flat_map(each).collect()
+    let phase = 1 + rand::random_range(0..apart);
+    let mut lanes = Vec::new();
+    for way in [Way::ToServer, Way::ToClient] {
+        for n in 0..LANES {
+            let (first, step) = (phase + n * apart, LANES * apart);
+            let (one, other) = if n % 2 == 0 { (Cut::Rst, Cut::Fin) } else { (Cut::Fin, Cut::Rst) };
+            lanes.push(Lane { way, first, step, how: one });
+            if form == Form::Long {
+                lanes.push(Lane { way, first, step, how: other });
+            }
+        }
+    }
+    lanes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dialogue_that_is_cut_at_any_byte_stores_once_and_tells_once() {
-    let lanes = lanes(Form::of_environment().cut_step());
+    let lanes = lanes(Form::of_environment());
     let mut storm = Storm::prepare(Place::open().await);
     storm.run.be_quick();
     let upstream = storm.place.server.url().strip_prefix("http://").unwrap().parse().unwrap();

@@ -35,7 +35,7 @@ impl Form {
 
     /// Rooms of a storm.
     pub(super) fn rooms(self) -> usize {
-        self.of(3, 10)
+        self.of(3, 16)
     }
 
     /// Kills of the server and of the database (the figures of issue and RELIABILITY §4).
@@ -45,6 +45,11 @@ impl Form {
 
     /// Acknowledgements between two faults.
     pub(super) fn between(self) -> u64 {
+        self.of(40, 150)
+    }
+
+    /// The same between two kills: more than 10,000 in the long form (RELIABILITY §4, row 1).
+    pub(super) fn between_kills(self) -> u64 {
         self.of(40, 600)
     }
 
@@ -55,7 +60,7 @@ impl Form {
 
     /// How long the database is away (F6).
     pub(super) fn outage(self) -> Duration {
-        self.of(Duration::from_secs(2), Duration::from_secs(60))
+        self.of(Duration::from_secs(1), Duration::from_secs(60))
     }
 
     /// Backends that are terminated (F7).

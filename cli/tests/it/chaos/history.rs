@@ -37,12 +37,17 @@ impl History {
         Pen { history: Arc::clone(self), client: name.to_owned(), file }
     }
 
-    /// Reads everything and judges it by `plan`. The files stay when it is not valid.
-    pub(super) fn judge(self: Arc<Self>, plan: &Plan) -> Report {
+    /// Reads everything and judges it by `plan`.
+    pub(super) fn report(&self, plan: &Plan) -> Report {
         let files = self.files.lock().unwrap().clone();
         let mut checker = Checker::new(plan.config());
         Read::open(&files).unwrap().read(&mut checker).unwrap();
-        let report = checker.judge();
+        checker.judge()
+    }
+
+    /// The same of a run that must be valid; when it is not, the files stay.
+    pub(super) fn judge(self: Arc<Self>, plan: &Plan) -> Report {
+        let report = self.report(plan);
         if report.verdict != Verdict::Valid {
             let folder = Arc::into_inner(self).map(|history| history.folder.keep());
             panic!("{report}\nthe history is in {folder:?}");

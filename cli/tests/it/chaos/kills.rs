@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 use tokio::time::sleep;
-use trialogue_checker::Report;
+use trialogue_checker::{Report, Wrong};
 use trialogue_faults::Signal;
 
 use super::form::Form;
@@ -37,19 +37,36 @@ async fn nothing_is_lost_when_server_and_database_are_killed_under_load() {
         let fault = storm.fault("kill-server").await;
         storm.place.kill_server().await;
         storm.over(&fault);
-        storm.run.more(form.between()).await;
+        storm.run.more(form.between_kills()).await;
         if n % every == 0 {
             let server = storm.place.server.pid();
             let fault = storm.fault("kill-database").await;
             storm.place.end_database(Signal::Kill).await;
             storm.place.revive_database().await;
             storm.over(&fault);
-            storm.run.more(form.between()).await;
+            storm.run.more(form.between_kills()).await;
             assert_eq!(storm.place.server.ended(), None, "the server outlives its database");
             assert_eq!(storm.place.server.pid(), server);
         }
     }
     judge("kills of server and database", storm).await;
+}
+
+/// Whether the tests of this folder can fail: a database that forgets (M11) is found out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_on_a_database_that_forgets_is_found_out() {
+    let form = Form::of_environment();
+    let mut place = Place::apart().await;
+    place.forget().await;
+    let mut storm = Storm::begin(place, form.rooms()).await;
+    let fault = storm.fault("kill-database").await;
+    storm.place.end_database(Signal::Kill).await;
+    storm.place.revive_database().await;
+    storm.over(&fault);
+    storm.run.more(form.between()).await;
+    let report = storm.report().await;
+    let lost = report.findings.iter().find(|finding| finding.wrong == Wrong::Lost);
+    assert!(lost.is_some(), "{report}");
 }
 
 /// F3: also while a transaction keeps a message waiting.

@@ -5,6 +5,7 @@
 //! Nothing here measures time: a test waits for so many acknowledgements more, or for an event. How
 //! much is done is in [`form`].
 
+mod alone;
 mod cast;
 mod client;
 mod cuts;

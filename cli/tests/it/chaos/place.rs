@@ -16,7 +16,7 @@ use trialogue_server::embedded::{Cluster, Database, Options};
 /// A start on a machine that is busy with other things.
 pub(super) const START_WITHIN: Duration = Duration::from_secs(90);
 /// Twice what is promised of a graceful stop (RELIABILITY §2.11).
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// A killed database is gone at once, an asked one when its children are.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks at something that tells nobody.
@@ -81,6 +81,24 @@ impl Place {
         // Refused unless every commit stays.
         let server = ServerProcess::start(&command(&database.url()), START_WITHIN).await.unwrap();
         Self { database, server, own: None }
+    }
+
+    /// Makes the database forget what it has committed in the last seconds before it is killed, and
+    /// starts a server that was told to put up with it.
+    pub(super) async fn forget(&mut self) {
+        let mut outside = self.outside().await;
+        let forget = "do $$ begin execute format(
+            'alter database %I set synchronous_commit = off', current_database()); end $$";
+        sqlx::raw_sql(forget).execute(&mut outside).await.unwrap();
+        sqlx::raw_sql("alter system set wal_writer_delay = '10s'")
+            .execute(&mut outside)
+            .await
+            .unwrap();
+        sqlx::raw_sql("select pg_reload_conf()").execute(&mut outside).await.unwrap();
+        outside.close().await.unwrap();
+        let mut command = command(&self.database.url());
+        command.args.push("--unsafe-durability".to_owned());
+        self.server = ServerProcess::start(&command, START_WITHIN).await.unwrap();
     }
 
     fn own(&mut self) -> &mut Own {
@@ -180,12 +198,17 @@ impl Place {
 fn command(database_url: &str) -> ServerCommand {
     let args = ["--json", "serve", "--exit-with-stdin", "--listen", LISTEN];
     let more = ["--open-registration", "--limits", "bench", "--access-ttl", "6h"];
-    let mut command =
-        ServerCommand::new(env!("CARGO_BIN_EXE_trialogue"), args.into_iter().chain(more));
+    let command = ServerCommand::new(env!("CARGO_BIN_EXE_trialogue"), args.into_iter().chain(more));
+    clean(command).env("DATABASE_URL", database_url).env("TRIALOGUE_JWT_SECRET", SECRET)
+}
+
+/// Nothing of the tester's own environment shines through.
+pub(super) fn clean(mut command: ServerCommand) -> ServerCommand {
     for (name, _) in std::env::vars() {
-        if name.starts_with("TRIALOGUE_") {
+        // What finds the database's programs is needed.
+        if name.starts_with("TRIALOGUE_") && !name.starts_with("TRIALOGUE_PG_") {
             command = command.without_env(&name);
         }
     }
-    command.env("DATABASE_URL", database_url).env("TRIALOGUE_JWT_SECRET", SECRET)
+    command
 }

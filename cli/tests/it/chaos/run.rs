@@ -38,6 +38,8 @@ pub(super) struct Run {
     /// Acknowledgements by chat.
     oks: watch::Sender<BTreeMap<String, u64>>,
     told: watch::Sender<Told>,
+    /// Messages on their way to the server or back.
+    under_way: watch::Sender<usize>,
     is_quick: AtomicBool,
 }
 
@@ -91,6 +93,24 @@ impl Run {
         let mut told = self.told.subscribe();
         let has_heard = timeout(MORE_WITHIN, told.wait_for(what)).await.is_ok();
         assert!(has_heard, "not said within {MORE_WITHIN:?}: {:?}", self.told());
+    }
+
+    /// A message leaves.
+    pub(super) fn sends(&self) {
+        self.under_way.send_modify(|count| *count += 1);
+    }
+
+    /// It has come to some end.
+    pub(super) fn has_sent(&self) {
+        self.under_way.send_modify(|count| *count -= 1);
+    }
+
+    /// Waits until so many messages are on their way at once: a fault that nobody meets proves
+    /// nothing.
+    pub(super) async fn is_busy(&self, count: usize) {
+        let mut under_way = self.under_way.subscribe();
+        let is_busy = timeout(MORE_WITHIN, under_way.wait_for(|now| *now >= count)).await.is_ok();
+        assert!(is_busy, "no {count} messages at once: {:?}", self.told());
     }
 
     /// A server says that it will stop.

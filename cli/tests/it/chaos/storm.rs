@@ -38,6 +38,7 @@ pub(super) struct Storm {
     seats: Vec<Seat>,
     living: JoinSet<()>,
     speaking: JoinSet<()>,
+    voices: usize,
 }
 
 /// What is done on a device besides writing down what comes.
@@ -77,6 +78,7 @@ impl Storm {
             seats: Vec::new(),
             living: JoinSet::new(),
             speaking: JoinSet::new(),
+            voices: 0,
         }
     }
 
@@ -140,6 +142,7 @@ impl Storm {
         };
         for chat in chats.iter().filter(|_| part == Part::Speak) {
             self.speaking.spawn(seat.voice(chat).speak());
+            self.voices += 1;
         }
         self.seats.push(seat.clone());
         seat
@@ -155,9 +158,10 @@ impl Storm {
         self.fired += count;
     }
 
-    /// A fault begins, at a chance moment; answers its name for [`Storm::over`].
+    /// A fault begins, at a chance moment at which many are speaking; answers its name for [`Storm::over`].
     pub(super) async fn fault(&mut self, what: &str) -> String {
         sleep(Duration::from_millis(rand::random_range(0..CHANCE_MS_MAX))).await;
+        self.run.is_busy(self.voices.div_ceil(3)).await;
         self.fired += 1;
         let name = format!("{what}-{}", self.fired);
         self.faults.fault(&name, false);
@@ -169,8 +173,19 @@ impl Storm {
         self.faults.fault(name, true);
     }
 
-    /// Nobody speaks any more; when everybody has everything the run is judged.
-    pub(super) async fn judge(mut self) -> Report {
+    /// Nobody speaks any more; when everybody has everything the run is judged, and must be valid.
+    pub(super) async fn judge(self) -> Report {
+        let (plan, history) = self.end().await;
+        history.judge(&plan)
+    }
+
+    /// The same, whatever the verdict.
+    pub(super) async fn report(self) -> Report {
+        let (plan, history) = self.end().await;
+        history.report(&plan)
+    }
+
+    async fn end(mut self) -> (Plan, Arc<History>) {
         self.run.silence.cancel();
         let rest = async {
             while let Some(spoken) = self.speaking.join_next().await {
@@ -198,7 +213,7 @@ impl Storm {
         let plan = Plan { faults: self.fired, notes: true, late, ..Plan::default() };
         drop(self.seats);
         drop(self.faults);
-        self.history.judge(&plan)
+        (plan, self.history)
     }
 
     /// Waits until every device holds all of its chats. When that does not happen, the judge says
@@ -209,7 +224,8 @@ impl Storm {
         let all = async {
             for seat in &self.seats {
                 for (chat, seq) in last.iter().filter(|(chat, _)| seat.chats.contains(chat)) {
-                    seat.holds(chat, *seq).await;
+                    let held = |reached: &Reached| reached.get(chat).copied().unwrap_or(0) >= *seq;
+                    drop(seat.reached.clone().wait_for(held).await);
                 }
             }
         };
@@ -231,12 +247,25 @@ impl Seat {
 
     /// Waits until it is not connected.
     pub(super) async fn is_down(&self) {
-        self.link.clone().wait_for(Option::is_none).await.unwrap();
+        let mut link = self.link.clone();
+        let is_down = timeout(REST_WITHIN, link.wait_for(Option::is_none)).await;
+        assert!(is_down.is_ok(), "it stays connected");
+    }
+
+    /// Waits until it is connected to a server that lives, and in all of its rooms.
+    pub(super) async fn is_up(&self) {
+        let lives = |link: &Option<ClientSender>| {
+            link.as_ref().is_some_and(|sender| sender.ended().is_none())
+        };
+        let mut link = self.link.clone();
+        assert!(timeout(REST_WITHIN, link.wait_for(lives)).await.is_ok(), "it does not connect");
     }
 
     /// Waits until it holds a chat up to there.
     pub(super) async fn holds(&self, chat: &str, seq: u64) {
         let held = |reached: &Reached| reached.get(chat).copied().unwrap_or(0) >= seq;
-        self.reached.clone().wait_for(held).await.unwrap();
+        let mut reached = self.reached.clone();
+        let holds = timeout(REST_WITHIN, reached.wait_for(held)).await.is_ok();
+        assert!(holds, "{chat} is not held up to {seq}: {:?}", self.reached.borrow());
     }
 }

@@ -20,7 +20,7 @@ use super::witness::Witness;
 /// As an outbox waits (RELIABILITY §2.8).
 const ACK_WITHIN: Duration = Duration::from_secs(10);
 /// Longest pause between two messages.
-const THINK_MS_MAX: u64 = 40;
+const THINK_MS_MAX: u64 = 15;
 
 /// See the module.
 pub(super) struct Voice {
@@ -62,8 +62,10 @@ impl Voice {
                 Err(_) => return None,
             };
             self.pen.client(line(OpName::Invoke));
+            self.run.sends();
             let answer = sender.emit_with_ack(&send, ACK_WITHIN).await;
             let t = Some(self.pen.now());
+            self.run.has_sent();
             match answer.map(|ack| ack.get::<Value>(0).unwrap()) {
                 Ok(ack) if ack["ok"] == true => {
                     let stored = self.witness.sees(&ack["message"]).await;

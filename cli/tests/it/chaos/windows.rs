@@ -7,23 +7,24 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep};
 use trialogue_faults::Signal;
 
+use super::cast::Room;
 use super::form::Form;
 use super::kills::judge;
 use super::place::Place;
-use super::storm::Storm;
+use super::storm::{Part, Storm};
 
 /// How long a message that is on its way may take to come to the step that is held.
 const STEP_WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// The database gives up a held step after 2 s (`lock_timeout`): on a machine that needs longer
-/// than that to kill a process, it is tried again.
+/// The database gives up waiting for a chat after 2 s (`lock_timeout`): on a machine that needs
+/// longer than that to kill a process, it is tried again.
 const ATTEMPTS_MAX: u32 = 20;
 
 /// Holds every message after its row is inserted and before it is committed, for as long as
-/// somebody else has the advisory lock.
+/// somebody else has the advisory lock: at a commit no time-out of the statement runs any more.
 const HOLD_AT_COMMIT: &str = "
-    create function hold() returns trigger language plpgsql as $$
+    create function hold() returns trigger language plpgsql set lock_timeout = 0 as $$
     begin
         perform pg_advisory_xact_lock_shared(4711);
         return null;
@@ -142,4 +143,37 @@ async fn a_kill_between_any_two_steps_of_a_message_loses_and_doubles_nothing() {
     holder.close().await.unwrap();
     watcher.close().await.unwrap();
     judge("kills between two steps", storm).await;
+}
+
+/// Nobody else puts it out: the process that had it stored is dead, and its author's retry is a
+/// duplicate. Only the sweep can find it (CONTRACT §3.4).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_word_of_a_dead_server_is_seen_by_everybody() {
+    let mut storm = Storm::prepare(Place::open().await);
+    let url = storm.place.server.url().to_owned();
+    let room = Room::book(&url).await;
+    let chats = [room.chat.clone()];
+    let customer = storm.seat("customer", &room.customer, &chats, &url, Part::Sit);
+    let provider = storm.seat("provider", &room.provider, &chats, &url, Part::Look);
+    let mut voice = customer.voice(&room.chat);
+    let first = voice.say().await.unwrap();
+    let (mut holder, mut watcher) = (storm.place.outside().await, storm.place.outside().await);
+    run(&mut holder, HOLD_AT_COMMIT).await;
+    run(&mut holder, TAKE).await;
+    let last = tokio::spawn(async move { voice.say().await.unwrap() });
+    until(&mut watcher, WAITING, false).await;
+    let fault = storm.fault("kill-server").await;
+    storm.place.kill_server().await;
+    customer.is_up().await;
+    provider.is_up().await;
+    // Everybody is there and has seen all that there is. Now it is committed.
+    run(&mut holder, LET_GO).await;
+    storm.over(&fault);
+    assert_eq!(last.await.unwrap(), first + 1);
+    provider.holds(&room.chat, first + 1).await;
+    customer.holds(&room.chat, first + 1).await;
+    assert_eq!(storm.run.told().duplicates, 1);
+    holder.close().await.unwrap();
+    watcher.close().await.unwrap();
+    judge("the last word of a dead server", storm).await;
 }
