@@ -83,8 +83,8 @@ impl Place {
         Self { database, server, own: None }
     }
 
-    /// Makes the database forget what it has committed in the last seconds before it is killed, and
-    /// starts a server that was told to put up with it.
+    /// Makes the database forget what it has committed in the last seconds before it is killed. A
+    /// server refuses that (F19); starts one that was told to put up with it.
     pub(super) async fn forget(&mut self) {
         let mut outside = self.outside().await;
         let forget = "do $$ begin execute format(
@@ -97,6 +97,8 @@ impl Place {
         sqlx::raw_sql("select pg_reload_conf()").execute(&mut outside).await.unwrap();
         outside.close().await.unwrap();
         let mut command = command(&self.database.url());
+        let refused = ServerProcess::start(&command, START_WITHIN).await.unwrap_err();
+        assert!(refused.to_string().contains("synchronous_commit is off"), "{refused}");
         command.args.push("--unsafe-durability".to_owned());
         self.server = ServerProcess::start(&command, START_WITHIN).await.unwrap();
     }
