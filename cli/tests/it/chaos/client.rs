@@ -1,16 +1,20 @@
 //! One device: connects, resumes its rooms by `sinceSeq`, writes down what comes, and comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use trialogue_checker::Line;
 use trialogue_checker::history::OpName;
 use trialogue_socketio::Outgoing;
-use trialogue_socketio::client::{Client, ClientConfig, ClientSender, ClientSocket, Received};
+use trialogue_socketio::client::{
+    Client, ClientConfig, ClientSender, ClientSocket, Event, Received,
+};
 
 use super::cast::Person;
 use super::history::{Pen, copy, entry};
@@ -39,6 +43,8 @@ pub(super) struct Device {
     pub(super) url: String,
     /// Looks into the database at each message that comes (I8).
     pub(super) witness: Option<Witness>,
+    /// What came together with an answer, and is behind it.
+    pub(super) early: Option<Event>,
     /// How far it holds each chat.
     pub(super) held: BTreeMap<String, Held>,
     /// The living connection, for those who speak on it.
@@ -74,11 +80,12 @@ impl Device {
         while !self.run.over.is_cancelled() {
             if let Ok(mut socket) = self.connect().await {
                 // Nobody speaks before the rooms are entered: then all own messages come back.
-                if self.enter(&socket).await.is_ok() {
+                if self.enter(&mut socket).await.is_ok() {
                     self.link.send_replace(Some(socket.sender()));
                     self.listen(&mut socket).await;
                     self.link.send_replace(None);
                 }
+                self.early = None;
                 self.pen.client(Line { op: OpName::Down, ..Line::default() });
                 socket.close();
             }
@@ -106,7 +113,7 @@ impl Device {
     }
 
     /// Enters every room where it left off.
-    async fn enter(&mut self, socket: &ClientSocket) -> Result<(), Lost> {
+    async fn enter(&mut self, socket: &mut ClientSocket) -> Result<(), Lost> {
         for chat in self.chats.clone() {
             let since = self.held.entry(chat.clone()).or_default().upto;
             let body = json!({ "chatId": chat, "sinceSeq": since, "limit": PAGE });
@@ -137,10 +144,33 @@ impl Device {
         more
     }
 
-    async fn ask(&self, socket: &ClientSocket, event: &str, body: &Value) -> Result<Value, Lost> {
+    /// Asks, and hears meanwhile what comes to the rooms that it is in.
+    async fn ask(
+        &mut self,
+        socket: &mut ClientSocket,
+        event: &str,
+        body: &Value,
+    ) -> Result<Value, Lost> {
         let request = Outgoing::new(event, body).unwrap();
-        let ack = socket.emit_with_ack(&request, ANSWER_WITHIN).await.map_err(|_| Lost)?;
-        let ack: Value = ack.get(0).unwrap();
+        let pending = socket.sender().emit_for_ack(&request).map_err(|_| Lost)?;
+        let mut answer = pin!(pending.within(ANSWER_WITHIN));
+        let ack = loop {
+            if let Some(event) = self.early.take() {
+                self.hear(&event).await;
+            }
+            let came = tokio::select! {
+                biased;
+                ack = &mut answer => break ack,
+                came = socket.recv() => came,
+            };
+            let Received::Event(event) = came else { return Err(Lost) };
+            self.early = Some(event);
+            // One that is here by now came before the event: who is let in hears of it first.
+            if let Some(ack) = answer.as_mut().now_or_never() {
+                break ack;
+            }
+        };
+        let ack: Value = ack.map_err(|_| Lost)?.get(0).unwrap();
         if ack["ok"] == true {
             return Ok(ack);
         }
@@ -149,24 +179,31 @@ impl Device {
     }
 
     async fn listen(&mut self, socket: &mut ClientSocket) {
+        if let Some(event) = self.early.take() {
+            self.hear(&event).await;
+        }
         let over = self.run.over.clone();
         while let Some(Received::Event(event)) = over.run_until_cancelled(socket.recv()).await {
-            let body: Value = event.args().get(0).unwrap_or_default();
-            match event.name() {
-                "new_message" => {
-                    let t = Some(self.pen.now());
-                    let line = copy(OpName::Recv, &body);
-                    let stored = match &mut self.witness {
-                        Some(witness) => witness.sees(&body).await,
-                        None => None,
-                    };
-                    self.pen.client(Line { t, stored, ..line });
-                    self.hold(body["chatId"].as_str().unwrap(), body["seq"].as_u64().unwrap());
-                }
-                "error" => drop(self.run.refused("error", &json!({ "error": body }))),
-                "server_draining" => self.run.hear_of_drain(),
-                _ => self.look_for_canaries(&body),
+            self.hear(&event).await;
+        }
+    }
+
+    async fn hear(&mut self, event: &Event) {
+        let body: Value = event.args().get(0).unwrap_or_default();
+        match event.name() {
+            "new_message" => {
+                let t = Some(self.pen.now());
+                let line = copy(OpName::Recv, &body);
+                let stored = match &mut self.witness {
+                    Some(witness) => witness.sees(&body).await,
+                    None => None,
+                };
+                self.pen.client(Line { t, stored, ..line });
+                self.hold(body["chatId"].as_str().unwrap(), body["seq"].as_u64().unwrap());
             }
+            "error" => drop(self.run.refused("error", &json!({ "error": body }))),
+            "server_draining" => self.run.hear_of_drain(),
+            _ => self.look_for_canaries(&body),
         }
     }
 

@@ -146,22 +146,17 @@ impl Place {
         assert!(wait_until_gone(postmaster, GONE_WITHIN).await, "the database does not end");
     }
 
-    /// Whether there is a database to connect to.
-    pub(super) async fn database_runs(&self) -> bool {
-        PgConnection::connect(&self.database.url()).await.is_ok()
-    }
-
-    /// Starts the database again, as its owner does.
+    /// Starts the database again, as its owner does, until it serves. The first attempts may find
+    /// the last of the old processes in the way, or a database that is on its way out.
     pub(super) async fn revive_database(&mut self) {
         let by = Instant::now() + START_WITHIN;
-        // The first attempts may find the last of the old processes in the way.
-        while let Err(error) = self.own().cluster.revive().await {
-            assert!(Instant::now() < by, "{error}");
-            sleep(LOOK_EVERY).await;
-        }
-        // It may still be recovering.
-        while let Err(error) = PgConnection::connect(&self.database.url()).await {
-            assert!(Instant::now() < by, "{error}");
+        loop {
+            let revived = self.own().cluster.revive().await;
+            let connected = PgConnection::connect(&self.database.url()).await;
+            if connected.is_ok() {
+                return;
+            }
+            assert!(Instant::now() < by, "{revived:?}, {connected:?}");
             sleep(LOOK_EVERY).await;
         }
     }

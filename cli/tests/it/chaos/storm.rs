@@ -126,6 +126,7 @@ impl Storm {
             chats: chats.to_vec(),
             url: url.to_owned(),
             witness: (part == Part::Look).then(|| Witness::new(&database)),
+            early: None,
             held: BTreeMap::new(),
             link,
             reached,
