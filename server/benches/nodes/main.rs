@@ -21,7 +21,7 @@ const RUN: Duration = Duration::from_secs(15);
 /// Rooms of the larger measurements.
 const ROOMS: usize = 500;
 /// Messages per second that are tried, over all rooms.
-const RATES: [u32; 4] = [10, 100, 500, 1_000];
+const RATES: [u32; 5] = [10, 100, 500, 1_000, 2_000];
 /// How long what was said may take to come, on a machine that has other things to do too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
