@@ -3,13 +3,16 @@
 //! The hard logic is pure ([`link`], [`outbox`], [`timeline`]: events in, effects out, time and
 //! chance as arguments) and the IO around it obeys. Nothing here prints or parses arguments.
 
+pub mod backup;
 pub mod credentials;
 pub mod dialect;
 pub mod error;
 pub mod http;
 pub mod journal;
+mod lines;
 pub mod link;
 pub mod outbox;
+pub mod people;
 pub mod profile;
 pub mod rest;
 pub mod sanitize;
@@ -17,6 +20,7 @@ pub mod session;
 mod socket;
 pub mod time;
 pub mod timeline;
+pub mod unread;
 
 pub use credentials::{Credentials, TokenKeeper};
 pub use dialect::{Capabilities, Dialect};

@@ -1,16 +1,17 @@
 //! A journal in a file: append, fsync, and now and then write anew without what is over.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-
-use super::{Journal, Opened, format, replay};
+use super::{Journal, Opened, replay};
 use crate::error::Error;
+use crate::lines;
 use crate::outbox::{Record, Restored};
 use crate::profile::file as private;
+
+/// What every journal begins with.
+pub(super) const KIND: &str = "trialogue-outbox 1";
 
 /// Longest journal in bytes (64 MiB): four times what an outbox may hold.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -75,7 +76,7 @@ impl<M: Medium> Lines<M> {
         }
         let mut bytes = Vec::new();
         for record in records {
-            format::encode(record, &mut bytes).map_err(io::Error::other)?;
+            lines::encode(record, &mut bytes).map_err(io::Error::other)?;
         }
         let added = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if self.len.saturating_add(added) > FILE_BYTES_MAX {
@@ -126,10 +127,8 @@ impl FileJournal {
     /// # Errors
     /// [`OpenError::Busy`] and [`OpenError::Disk`].
     pub fn open(folder: &Path, owner: &str) -> Result<Opened, OpenError> {
-        private::make_private(folder).map_err(private::io_error("make", folder)).map_err(disk)?;
-        let metadata = fs::metadata(folder).map_err(|e| failed("look at", folder, e))?;
-        private::check_is_private(folder, &metadata, "700").map_err(disk)?;
-        let name = file_name(owner);
+        private::private_folder(folder).map_err(disk)?;
+        let name = lines::file_name("outbox", owner);
         let lock = lock(&folder.join(format!("{name}.lock")))?;
         let path = folder.join(format!("{name}.journal"));
         let mut notices = Vec::new();
@@ -149,8 +148,8 @@ impl FileJournal {
 
     fn compact(&mut self) {
         let compact = || {
-            let bytes = load(&self.path)?.unwrap_or_default();
-            let content = format::decode(&bytes, &self.owner)
+            let bytes = private::load(&self.path, FILE_BYTES_MAX)?.unwrap_or_default();
+            let content = lines::decode(&bytes, &lines::header(KIND, &self.owner))
                 .ok_or_else(|| io::Error::other("another file is in its place"))?;
             write_anew(&self.folder, &self.path, &self.owner, &replay(content.records))
         };
@@ -183,45 +182,9 @@ fn failed(doing: &'static str, path: &Path, error: io::Error) -> OpenError {
     disk(private::io_error(doing, path)(error))
 }
 
-/// One outbox per owner: who signs in next on this machine neither sees nor sends it.
-fn file_name(owner: &str) -> String {
-    let digest = Sha256::digest(owner.as_bytes());
-    let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("outbox-{digits}")
-}
-
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let file = match private::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => private::create(path),
-        file => file,
-    };
-    let file = match file {
-        // Somebody made it between the two.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => private::open(path),
-        file => file,
-    };
-    let file = file.map_err(|e| failed("open", path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenError::Busy),
-        Err(fs::TryLockError::Error(error)) => Err(failed("lock", path, error)),
-    }
-}
-
-/// The file's bytes; `None`: there is none.
-fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match private::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let metadata = file.metadata()?;
-    private::check_is_private(path, &metadata, "600").map_err(io::Error::other)?;
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it is over {FILE_BYTES_MAX} bytes")));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    let file = private::lock(path).map_err(|e| failed("lock", path, e))?;
+    file.ok_or(OpenError::Busy)
 }
 
 fn read(
@@ -230,10 +193,11 @@ fn read(
     owner: &str,
     notices: &mut Vec<String>,
 ) -> Result<Vec<Restored>, OpenError> {
-    let Some(bytes) = load(path).map_err(|e| failed("read", path, e))? else {
+    let Some(bytes) = private::load(path, FILE_BYTES_MAX).map_err(|e| failed("read", path, e))?
+    else {
         return Ok(Vec::new());
     };
-    match format::decode(&bytes, owner) {
+    match lines::decode(&bytes, &lines::header(KIND, owner)) {
         Some(content) => {
             if content.torn {
                 notices.push("the end of the outbox was torn and is ignored".to_owned());
@@ -245,8 +209,7 @@ fn read(
             Ok(replay(content.records))
         }
         None => {
-            let aside = folder.join(format!("foreign-{}", Uuid::now_v7().simple()));
-            fs::rename(path, &aside).map_err(|e| failed("rename", path, e))?;
+            private::put_aside(folder, path).map_err(|e| failed("rename", path, e))?;
             notices.push(format!("{} was no outbox of ours and was put aside", path.display()));
             Ok(Vec::new())
         }
@@ -260,28 +223,15 @@ fn write_anew(
     owner: &str,
     restored: &[Restored],
 ) -> io::Result<Lines<File>> {
-    let mut bytes = format::header(owner).into_bytes();
+    let mut bytes = lines::header(KIND, owner).into_bytes();
     for Restored { draft, refused } in restored {
-        format::encode(&Record::Queued(draft.clone()), &mut bytes).map_err(io::Error::other)?;
+        lines::encode(&Record::Queued(draft.clone()), &mut bytes).map_err(io::Error::other)?;
         if let Some(refusal) = refused {
             let (id, code) = (draft.id.clone(), refusal.code);
             let refused = Record::Refused { id, code, message: refusal.message.clone() };
-            format::encode(&refused, &mut bytes).map_err(io::Error::other)?;
+            lines::encode(&refused, &mut bytes).map_err(io::Error::other)?;
         }
     }
-    let fresh = folder.join(format!(".{}.new", Uuid::now_v7().simple()));
-    let write = || {
-        let mut file = private::create(&fresh)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        private::sync_folder(folder)?;
-        Ok(file)
-    };
-    let written: io::Result<File> = write();
-    let file = written.inspect_err(|_| {
-        // Half a file is of no use; that it is gone already is no news.
-        let _ = fs::remove_file(&fresh);
-    })?;
+    let file = private::put(folder, path, &bytes)?;
     Ok(Lines::new(file, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
 }

@@ -4,7 +4,6 @@
 //! costs more than its own line, two writers of one journal.
 
 mod file;
-mod format;
 #[cfg(test)]
 mod tests;
 

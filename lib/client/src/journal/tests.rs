@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use trialogue_protocol::{ChatId, ErrorCode, MessageType};
 
-use super::file::{Lines, Medium};
+use super::file::{KIND, Lines, Medium};
 use super::*;
+use crate::lines;
 use crate::outbox::Draft;
 
 const OWNER: &str = "http://127.0.0.1:1 7";
@@ -189,15 +190,15 @@ impl Medium for Flaky {
 
 fn left_on(disk: &Flaky) -> Vec<String> {
     let bytes = disk.bytes.lock().unwrap().clone();
-    let bytes = [format::header(OWNER).into_bytes(), bytes].concat();
-    let content = format::decode(&bytes, OWNER).unwrap();
+    let bytes = [lines::header(KIND, OWNER).into_bytes(), bytes].concat();
+    let content = lines::decode::<Record>(&bytes, &lines::header(KIND, OWNER)).unwrap();
     names(&replay(content.records)).into_iter().map(ToOwned::to_owned).collect()
 }
 
 #[test]
 fn a_disk_that_is_full_at_any_byte_keeps_what_it_had_and_takes_more_later() {
     let mut line = Vec::new();
-    format::encode(&queued("b"), &mut line).unwrap();
+    lines::encode(&queued("b"), &mut line).unwrap();
     for room in 0..line.len() {
         let disk = Flaky { room: usize::MAX, ..Flaky::default() };
         let mut lines = Lines::new(disk.clone(), 0);
@@ -275,9 +276,9 @@ proptest! {
     #[test]
     fn any_bytes_are_an_answer(mut bytes in prop::collection::vec(any::<u8>(), 0..300), ours in any::<bool>()) {
         if ours {
-            bytes = [format::header(OWNER).into_bytes(), bytes].concat();
+            bytes = [lines::header(KIND, OWNER).into_bytes(), bytes].concat();
         }
-        prop_assert_eq!(format::decode(&bytes, OWNER).is_some(), ours);
+        prop_assert_eq!(lines::decode::<Record>(&bytes, &lines::header(KIND, OWNER)).is_some(), ours);
     }
 }
 

@@ -79,22 +79,75 @@ pub(super) fn replace<T: Serialize>(
     path: &Path,
     content: &T,
 ) -> Result<(), ProfileError> {
-    make_private(folder).map_err(io_error("make", folder))?;
-    check_is_private(folder, &fs::metadata(folder).map_err(io_error("look at", folder))?, "700")?;
+    private_folder(folder)?;
+    let written = serde_json::to_vec(content).map_err(io::Error::other).and_then(|mut bytes| {
+        bytes.push(b'\n');
+        put(folder, path, &bytes)
+    });
+    written.map(drop).map_err(io_error("write", path))
+}
+
+/// Writes a new file beside the old one and puts it in its place; answers it, open for more.
+pub(crate) fn put(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
     let fresh = folder.join(format!(".{}.new", Uuid::now_v7().simple()));
     let write = || {
         let mut file = create(&fresh)?;
-        serde_json::to_writer(&mut file, content)?;
-        file.write_all(b"\n")?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
-        sync_folder(folder)
+        sync_folder(folder)?;
+        Ok(file)
     };
-    write().map_err(|error| {
-        // Half a file of tokens must not stay; that it is gone already is no news.
+    let written: io::Result<File> = write();
+    written.inspect_err(|_| {
+        // Half a file of secrets must not stay; that it is gone already is no news.
         let _ = fs::remove_file(&fresh);
-        io_error("write", path)(error)
     })
+}
+
+/// The bytes of a file that is ours alone; `None`: there is none.
+pub(crate) fn load(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let metadata = file.metadata()?;
+    check_is_private(path, &metadata, "600").map_err(io::Error::other)?;
+    if metadata.len() > bytes_max {
+        return Err(io::Error::other(format!("it is over {bytes_max} bytes")));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Renames a file that is not ours, so that it is neither lost nor read again.
+pub(crate) fn put_aside(folder: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(path, folder.join(format!("foreign-{}", Uuid::now_v7().simple())))
+}
+
+/// Makes the folder if need be, and refuses one that others can look into.
+pub(crate) fn private_folder(folder: &Path) -> Result<(), ProfileError> {
+    make_private(folder).map_err(io_error("make", folder))?;
+    check_is_private(folder, &fs::metadata(folder).map_err(io_error("look at", folder))?, "700")
+}
+
+/// The file, locked as long as it is open; `None`: another process has the lock.
+pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        file => file,
+    };
+    let file = match file {
+        // Somebody made it between the two.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(path),
+        file => file,
+    }?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
 }
 
 #[cfg(unix)]
