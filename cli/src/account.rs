@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use trialogue_client::backup;
 use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
@@ -88,11 +89,21 @@ impl Account {
         Ok(Session::start(SessionConfig::new(self.rest.clone()))?)
     }
 
+    /// Whose outbox and whose backup; nothing for a token without a profile.
+    fn owner(&self) -> Option<String> {
+        self.user.as_ref().map(|user| format!("{} {}", self.server, user.id))
+    }
+
+    /// Forgets the recent chats of whoever signed in last, as a logout must.
+    pub(crate) fn wipe_backup(&self) -> anyhow::Result<()> {
+        let Some(owner) = self.owner() else { return Ok(()) };
+        Ok(backup::wipe(&self.profile.folder().join("backup"), &owner)?)
+    }
+
     /// Opens the outbox on disk; nothing for a token without a profile, whose owner is unknown.
     /// Waits for another process that has it open, at most this long.
     pub(crate) async fn outbox(&self, wait: Duration) -> anyhow::Result<Option<journal::Opened>> {
-        let Some(user) = &self.user else { return Ok(None) };
-        let owner = format!("{} {}", self.server, user.id);
+        let Some(owner) = self.owner() else { return Ok(None) };
         let folder = self.profile.folder().join("outbox");
         let end = Instant::now() + wait;
         loop {

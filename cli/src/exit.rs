@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use trialogue_client as client;
-use trialogue_protocol::ErrorCode;
+use trialogue_protocol::{ChatId, ErrorCode};
 use trialogue_server as server;
 
 /// How the process ends.
@@ -85,6 +85,12 @@ impl Failure {
         Self { exit: Exit::REFUSED, code: "not_found", message: message.into() }
     }
 
+    /// Entering this chat is for the user to decide.
+    pub(crate) fn invited(chat: ChatId) -> Self {
+        let message = format!("you are only invited into this chat: trialogue join {chat}");
+        Self { exit: Exit::REFUSED, code: ErrorCode::Denied.as_str(), message }
+    }
+
     /// Out of time, but not lost.
     pub(crate) fn left_in_outbox(message: impl Into<String>) -> Self {
         Self { exit: Exit::LEFT_IN_OUTBOX, code: "left_in_outbox", message: message.into() }
@@ -143,6 +149,7 @@ fn of_client(error: &client::Error) -> (Exit, &'static str) {
         Error::Unanswered(_) => (Exit::NO_CONNECTION, "no_answer"),
         Error::LoginNeeded(_) => (Exit::NOT_SIGNED_IN, "not_signed_in"),
         Error::Invalid(_) => (Exit::USAGE, "invalid"),
+        Error::Unsupported(_) => (Exit::REFUSED, "unsupported"),
         Error::Garbled(_) => (Exit::UNEXPECTED, "garbled"),
         Error::Full(_) => (Exit::UNEXPECTED, "full"),
         Error::Storage(_) => (Exit::UNEXPECTED, "storage"),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use trialogue_client::session::Update;
 use trialogue_client::timeline::ResetReason;
 use trialogue_client::{Error, LinkState, Via};
-use trialogue_protocol::{ChatId, Message, Seq, Timestamp, event};
+use trialogue_protocol::{ChatId, Dispute, Message, Seq, Timestamp, event};
 use trialogue_socketio::Args;
 
 /// Something to tell.
@@ -17,6 +17,7 @@ pub(crate) enum Happening<'a> {
     Message { message: &'a Message, via: Via },
     Event { name: &'a str, args: &'a Args },
     JoinFailed { chat: ChatId, error: &'a Error },
+    Invited { chat: ChatId, dispute: &'a Dispute },
     Missing { chat: ChatId, from: Seq, to: Seq },
     Reset { chat: ChatId, why: ResetReason },
 }
@@ -49,6 +50,7 @@ impl<'a> Happening<'a> {
             Update::Event { name, .. } if name == event::NEW_MESSAGE => return None,
             Update::Event { name, args } => Self::Event { name, args },
             Update::JoinFailed { chat, error } => Self::JoinFailed { chat: *chat, error },
+            Update::Invited { chat, dispute } => Self::Invited { chat: *chat, dispute },
             Update::Missing { chat, from, to } => {
                 Self::Missing { chat: *chat, from: *from, to: *to }
             }
@@ -58,7 +60,13 @@ impl<'a> Happening<'a> {
             | Update::CaughtUp { .. }
             | Update::Older { .. }
             | Update::Outcome { .. }
-            | Update::Journal { .. } => return None,
+            // The events that these follow from are told as they came.
+            | Update::Person { .. }
+            | Update::PersonGone { .. }
+            | Update::Unread { .. }
+            | Update::Notification { .. }
+            | Update::Journal { .. }
+            | Update::Backup { .. } => return None,
         })
     }
 
@@ -69,6 +77,7 @@ impl<'a> Happening<'a> {
             Self::Message { .. } => event::NEW_MESSAGE,
             Self::Event { name, .. } => name,
             Self::JoinFailed { .. } => "join_failed",
+            Self::Invited { .. } => "invited",
             Self::Missing { .. } => "missing",
             Self::Reset { .. } => "reset",
         }
@@ -82,6 +91,7 @@ impl<'a> Happening<'a> {
                     Via::Live => "live",
                     Via::CatchUp => "catch_up",
                     Via::Ack => "ack",
+                    Via::Backup => "backup",
                 };
                 Fields::Message { via, message }
             }
@@ -103,11 +113,13 @@ impl<'a> Happening<'a> {
                 let code = error.code().map_or("unexpected", |code| code.as_str());
                 json!({"chatId": chat, "code": code, "message": error.sentence()})
             }
+            Self::Invited { chat, dispute } => json!({"chatId": chat, "dispute": dispute}),
             Self::Missing { chat, from, to } => json!({"chatId": chat, "from": from, "to": to}),
             Self::Reset { chat, why } => {
                 let why = match why {
                     ResetReason::EpochChanged => "epoch_changed",
                     ResetReason::ServerBehind => "server_behind",
+                    ResetReason::FarBehind => "far_behind",
                 };
                 json!({"chatId": chat, "why": why})
             }

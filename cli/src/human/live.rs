@@ -67,6 +67,11 @@ impl Words {
             Happening::JoinFailed { chat, error } => {
                 (Some(*chat), Some(format!("* cannot be entered: {}", line(&error.sentence()))))
             }
+            Happening::Invited { chat, dispute } => {
+                let why = line(&dispute.description);
+                let text = format!("* you are invited, `trialogue join` enters it: {why}");
+                (Some(*chat), Some(text))
+            }
             Happening::Missing { chat, from, to } => {
                 (Some(*chat), Some(format!("* messages {from} to {to} are missing")))
             }

@@ -125,6 +125,11 @@ impl Listener {
             {
                 return Err(error.clone().into());
             }
+            if let Update::Invited { chat, .. } = &update
+                && self.named
+            {
+                return Err(Failure::invited(*chat).into());
+            }
             if let Some(chat) = self.newcomer(&update) {
                 self.handle.join(chat, Begin::After { seq: 0, epoch: None }).await?;
             }

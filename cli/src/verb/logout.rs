@@ -7,10 +7,12 @@ use crate::exit::Exit;
 use crate::out::Out;
 use crate::verb::Context;
 
-/// Forgets the tokens, whether or not the server can be told.
+/// Forgets the tokens and the recent chats, whether or not the server can be told.
 pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let account = Account::open(&context.global)?;
-    account.rest.logout().await?;
+    let told = account.rest.logout().await;
+    account.wipe_backup()?;
+    told?;
     if out.is_json() {
         out.json(&json!({"profile": account.profile_name()}))?;
     } else {

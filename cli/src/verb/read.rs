@@ -6,7 +6,7 @@ use trialogue_client::{Begin, Error, LinkState};
 use trialogue_protocol::{Ack, MarkRead, Seq, event};
 
 use crate::account::{Account, ChatArg};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::verb::Context;
 
@@ -30,6 +30,7 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
         match updates.recv().await.ok_or(Error::Closed)? {
             Update::Joined { ack, .. } => break ack.last_seq,
             Update::JoinFailed { error, .. } => return Err(error.into()),
+            Update::Invited { chat, .. } => return Err(Failure::invited(chat).into()),
             Update::Link(LinkState::LoginNeeded { why }) => {
                 return Err(Error::LoginNeeded(why.sentence).into());
             }

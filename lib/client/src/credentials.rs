@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
-use trialogue_protocol::TokenPair;
+use trialogue_protocol::{Role, TokenPair, UserId};
 
 use crate::error::Error;
 
@@ -77,6 +77,12 @@ impl Credentials {
         fresh_for(&tokens.access_token, now)
     }
 
+    /// Whose the access token is, as it says itself; nothing without one, or when it does not
+    /// say. Read, not verified: for what a face shows, never for what anybody may do.
+    pub fn whose(&self) -> Option<Whose> {
+        serde_json::from_slice(&claims(&self.tokens()?.access_token)?).ok()
+    }
+
     /// Takes and keeps new tokens.
     ///
     /// # Errors
@@ -135,6 +141,22 @@ impl Credentials {
     }
 }
 
+/// Who an access token speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Whose {
+    /// The user's id.
+    #[serde(rename = "sub")]
+    pub user: UserId,
+    /// As what they signed in.
+    pub role: Role,
+}
+
+/// The JSON in the middle of a JWT.
+fn claims(token: &str) -> Option<Vec<u8>> {
+    let claims = token.split('.').nth(1)?;
+    BASE64_URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()
+}
+
 /// Times of a JWT, in Unix seconds. Read, not verified: only the server can do that.
 #[derive(Deserialize)]
 struct Times {
@@ -149,9 +171,7 @@ const MARGIN_MAX_S: f64 = 60.0;
 const FRESH_MAX_S: f64 = 365.0 * 86_400.0;
 
 fn fresh_for(token: &str, now: Duration) -> Option<Duration> {
-    let claims = token.split('.').nth(1)?;
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
-    let Times { exp, iat } = serde_json::from_slice(&claims).ok()?;
+    let Times { exp, iat } = serde_json::from_slice(&claims(token)?).ok()?;
     // Short-lived tokens get a short margin, or they would never count as fresh.
     let lifetime = iat.map_or(f64::INFINITY, |iat| (exp - iat).max(0.0));
     let left = exp - now.as_secs_f64() - MARGIN_MAX_S.min(lifetime / 5.0);
@@ -185,6 +205,21 @@ mod tests {
         check("{}", None);
         assert_eq!(fresh_for("", Duration::ZERO), None);
         assert_eq!(fresh_for("a.%%%.c", Duration::ZERO), None);
+    }
+
+    #[test]
+    fn whose_a_token_is_it_says_itself() {
+        let check = |claims: &str, expect: Option<(i64, Role)>| {
+            let access_token = token(claims);
+            let pair = TokenPair { access_token, refresh_token: String::new() };
+            let whose = Credentials::in_memory(Some(pair)).whose();
+            assert_eq!(whose.map(|w| (w.user.0, w.role)), expect, "{claims}");
+        };
+        let lsm = r#"{"sub":7,"role":"local_service_manager","email":"a@b"}"#;
+        check(lsm, Some((7, Role::Lsm)));
+        check(r#"{"sub":"7","role":"customer"}"#, None);
+        check(r#"{"sub":7,"role":"admin"}"#, None);
+        assert_eq!(Credentials::default().whose(), None);
     }
 
     #[tokio::test]

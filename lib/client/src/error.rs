@@ -85,6 +85,9 @@ pub enum Error {
     /// The caller's input cannot be sent; the text says why.
     #[error("{0}")]
     Invalid(String),
+    /// This kind of server has no such thing; the text says what.
+    #[error("{0}")]
+    Unsupported(String),
     /// The disk did not take what had to be kept (outbox, token).
     #[error("cannot write to disk: {0}")]
     Storage(String),
@@ -104,6 +107,7 @@ impl Error {
             | Self::LoginNeeded(_)
             | Self::Full(_)
             | Self::Invalid(_)
+            | Self::Unsupported(_)
             | Self::Storage(_)
             | Self::Closed => false,
         }

@@ -22,7 +22,7 @@ pub mod time;
 pub mod timeline;
 pub mod unread;
 
-pub use credentials::{Credentials, TokenKeeper};
+pub use credentials::{Credentials, TokenKeeper, Whose};
 pub use dialect::{Capabilities, Dialect};
 pub use error::{Error, Refusal};
 pub use http::{Exchange, Http, HttpConfig, Witness};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use trialogue_protocol::{
     ChangePassword, Chat, ChatId, ChatList, CreateJob, Dispute, DisputeId, DisputeList,
-    DisputeOpened, DisputeQuery, ErrorCode, HISTORY_PAGE_MAX, Job, JobCreated, JobId, JobList,
-    Login, MessagePage, NotificationId, NotificationList, OpenDispute, PageQuery, ProviderList,
-    Register, ResolveDispute, Seq, Session, User,
+    DisputeOpened, DisputeQuery, DisputeStatus, ErrorCode, HISTORY_PAGE_MAX, Job, JobCreated,
+    JobId, JobList, Login, MessagePage, NotificationId, NotificationList, OpenDispute, PageQuery,
+    ProviderList, Register, ResolveDispute, Seq, Session, User,
 };
 
 use crate::credentials::Credentials;
-use crate::dialect::{Dialect, trialogue};
+use crate::dialect::{Dialect, stm, trialogue};
 use crate::error::Error;
 use crate::http::{Answer, Call, Http};
 
@@ -48,6 +48,12 @@ pub struct NotificationQuery {
     pub before: Option<NotificationId>,
 }
 
+/// Rows of a list that one request may ask for (CONTRACT §1).
+const LIST_PAGE_MAX: u32 = 1_000;
+/// Pages of pending disputes looked through for one chat (10): ten thousand of them wait for
+/// nobody.
+const INVITATION_PAGES_MAX: u32 = 10;
+
 /// One account's HTTP voice. Cheap to clone; clones share connections and tokens.
 #[derive(Debug, Clone)]
 pub struct Rest {
@@ -68,6 +74,7 @@ macro_rules! requests {
                 pub async fn $name(&self, $($arg: $type),*) -> Result<$answer, Error> {
                     match self.dialect {
                         Dialect::Trialogue => trialogue::$name(self, $($arg),*).await,
+                        Dialect::Stm => stm::$name(self, $($arg),*).await,
                     }
                 }
             )*
@@ -146,6 +153,7 @@ impl Rest {
     pub async fn register(&self, body: &Register) -> Result<Session, Error> {
         let session = match self.dialect {
             Dialect::Trialogue => trialogue::register(self, body).await?,
+            Dialect::Stm => stm::register(self, body).await?,
         };
         self.credentials.set(Some(&session.tokens))?;
         Ok(session)
@@ -159,6 +167,7 @@ impl Rest {
     pub async fn login(&self, body: &Login) -> Result<Session, Error> {
         let session = match self.dialect {
             Dialect::Trialogue => trialogue::login(self, body).await?,
+            Dialect::Stm => stm::login(self, body).await?,
         };
         self.credentials.set(Some(&session.tokens))?;
         Ok(session)
@@ -172,6 +181,7 @@ impl Rest {
         let Some(tokens) = self.credentials.tokens() else { return Ok(()) };
         let told = match self.dialect {
             Dialect::Trialogue => trialogue::logout(self, &tokens).await,
+            Dialect::Stm => stm::logout(self, &tokens).await,
         };
         self.credentials.set(None)?;
         match told {
@@ -192,6 +202,7 @@ impl Rest {
         let refresh = |tokens: Arc<trialogue_protocol::TokenPair>| async move {
             let fresh = match self.dialect {
                 Dialect::Trialogue => trialogue::refresh(self, &tokens).await,
+                Dialect::Stm => stm::refresh(self, &tokens).await,
             };
             fresh.map_err(|error| match error {
                 // Whatever word the server chose: this refresh token is over.
@@ -202,6 +213,27 @@ impl Rest {
             })
         };
         self.credentials.refreshed(than, refresh).await
+    }
+
+    /// The dispute into which this account is invited in that chat, if there is one and it was not
+    /// accepted yet: entering the chat would accept it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn invitation(&self, chat: ChatId) -> Result<Option<Dispute>, Error> {
+        let query = DisputeQuery { status: Some(DisputeStatus::Pending) };
+        let mut page = ListQuery { limit: Some(LIST_PAGE_MAX), cursor: None };
+        for _ in 0..INVITATION_PAGES_MAX {
+            let DisputeList { disputes, next } = self.disputes(&query, &page).await?;
+            if let Some(found) = disputes.into_iter().find(|dispute| dispute.chat_id == chat) {
+                return Ok(Some(found));
+            }
+            page.cursor = next;
+            if page.cursor.is_none() {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// Walks through all messages of a chat after `after` (0: all), page by page.

@@ -58,7 +58,7 @@ async fn open_patiently(
     loop {
         let event = match socket.recv().await {
             Received::Event(event) => event,
-            Received::Closed(reason) => return Err(closed_early(refused, reason)),
+            Received::Closed(reason) => return Err(closed_early(dialect, refused, reason)),
         };
         if early.len() == EARLY_EVENTS_MAX {
             return Err(other("the server talks but never says connected".to_owned()));
@@ -70,7 +70,11 @@ async fn open_patiently(
             }
             Heard::Refused(refusal) => refused = Some(refusal),
             Heard::Garbled(what) => tracing::debug!(what, "garbled event before connected"),
-            Heard::Message(_)
+            Heard::Entered(_)
+            | Heard::Message(_)
+            | Heard::People(..)
+            | Heard::Chat(_)
+            | Heard::Notification(_)
             | Heard::Positions(_)
             | Heard::TokenExpiring
             | Heard::Draining(_)
@@ -83,9 +87,18 @@ fn other(sentence: String) -> OpenFailure {
     OpenFailure::Other { why: Trouble::new(sentence), retry_after: None }
 }
 
-fn closed_early(refused: Option<Refusal>, reason: DisconnectReason) -> OpenFailure {
+fn closed_early(
+    dialect: Dialect,
+    refused: Option<Refusal>,
+    reason: DisconnectReason,
+) -> OpenFailure {
+    let sent_away = reason == DisconnectReason::ServerDisconnect;
     match refused {
         Some(refusal) => judged(refusal),
+        // Without a token this server says nothing at all (DEPLOYED §3).
+        None if sent_away && !dialect.capabilities().error_codes => {
+            OpenFailure::Token(Trouble::new("the server hung up before it said connected"))
+        }
         None => other(format!("the server hung up before it said connected: {reason}")),
     }
 }

@@ -273,7 +273,8 @@ impl Actor {
         let sent = self.clock.now();
         let from = self.inbox.len();
         let begin = Begin::After { seq: 0, epoch: None };
-        let joined = self.session()?.join(chat, begin).await;
+        // Its author has decided already, also for an LSM that is invited.
+        let joined = self.session()?.accept(chat, begin).await;
         joined.map_err(|error| Wrong::new("to join", error.to_string()))?;
         let look = || self.inbox.with(|entries| joined_since(entries, from, chat));
         match self.bell.wait(deadline, look).await {

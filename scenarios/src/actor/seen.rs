@@ -94,7 +94,15 @@ pub(super) fn what_of(update: Update) -> Option<What> {
         }
         Update::Reset { chat, why } => What::Odd(format!("{chat} was reset: {why:?}")),
         Update::Journal { sentence } => What::Odd(sentence),
+        Update::Backup { sentence } => What::Odd(sentence),
+        // An actor accepts what it joins.
+        Update::Invited { .. }
+        // The events that these follow from are kept as they came.
+        | Update::Person { .. }
+        | Update::PersonGone { .. }
+        | Update::Unread { .. }
+        | Update::Notification { .. }
         // Only asked for by faces that scroll.
-        Update::Older { .. } => return None,
+        | Update::Older { .. } => return None,
     })
 }

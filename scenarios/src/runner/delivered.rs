@@ -139,6 +139,7 @@ fn word(came: Came) -> &'static str {
         Came::Live => "live",
         Came::CatchUp => "catch-up",
         Came::Ack => "ack",
+        Came::Backup => "backup",
     }
 }
 

@@ -3,6 +3,7 @@
 //! A dialect alone knows route paths, the shapes of bodies and answers, the names of events and
 //! what a server cannot do. Everything above it is one code for all servers.
 
+pub(crate) mod stm;
 pub(crate) mod trialogue;
 mod trialogue_socket;
 
@@ -10,13 +11,14 @@ use std::time::Duration;
 
 use serde_json::Error as JsonError;
 use trialogue_protocol::{
-    ChatId, Connected, FetchMessages, JoinAck, JoinChat, Message, MessagePage, Positions, SendAck,
-    Seq,
+    Chat, ChatId, Connected, FetchMessages, JoinAck, JoinChat, Message, MessagePage,
+    NotificationCreated, Positions, SendAck, Seq,
 };
 use trialogue_socketio::{Args, Outgoing};
 
 use crate::error::{Error, Refusal};
 use crate::outbox::Draft;
+use crate::people;
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,35 +27,68 @@ pub enum Dialect {
     /// Our own (CONTRACT §1 and §2).
     #[default]
     Trialogue,
+    /// The deployed NestJS backend (DEPLOYED.md).
+    Stm,
 }
 
-/// What a server can tell, as data that faces and checks can ask for. What is false here is shown
-/// as unknown, never guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a table of independent yes/no facts")]
-pub struct Capabilities {
-    /// Requests are acknowledged; without it a message is 'sent', never 'stored'.
-    pub acks: bool,
+/// A table of yes and no: one declaration makes the fields and their names as data.
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a server can tell or do, as data that faces and checks can ask for (SCENARIOS §7.8).
+        /// What is false here is shown as unknown or not offered, never guessed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Capabilities {
+            $($(#[$doc])* pub $name: bool,)*
+        }
+
+        impl Capabilities {
+            /// All of them by name, in the order of this table: for `doctor`, reports and profiles.
+            pub fn table(self) -> impl Iterator<Item = (&'static str, bool)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+    };
+}
+
+capabilities! {
+    /// Requests are acknowledged. Without it a message is 'sent' until history shows it, which the
+    /// session looks up ([`crate::Outcome::Stored`] then means "seen in history").
+    acks,
     /// The sending socket gets its own `new_message`.
-    pub own_echo: bool,
+    own_echo,
     /// `clientMessageId` makes a retry harmless and comes back to its author.
-    pub client_message_ids: bool,
+    client_message_ids,
     /// Messages are numbered without holes.
-    pub seq: bool,
-    /// `join_chat {sinceSeq}` brings what was missed.
-    pub resume: bool,
+    seq,
+    /// Two messages of one socket keep the order in which they were sent.
+    order,
+    /// `join_chat {sinceSeq}` brings what was missed; else the whole history comes again.
+    resume,
+    /// History comes in pages.
+    pages,
     /// The server tells who is online.
-    pub presence: bool,
+    presence,
+    /// The server tells all members of a chat.
+    members,
     /// `mark_read` is stored.
-    pub stored_reads: bool,
+    stored_reads,
     /// Chat lists carry unread counts.
-    pub unread_counts: bool,
-    /// A dispute's notices come over the socket; else they are polled.
-    pub dispute_push: bool,
+    unread_counts,
+    /// A dispute's notices come over the socket; else the session polls for them.
+    dispute_push,
+    /// A provider may open a dispute too.
+    dispute_by_provider,
+    /// A dispute may be opened at any time; else only once the job is completed.
+    dispute_any_time,
+    /// An invited LSM may join by the socket alone; else it must accept over REST first, which
+    /// [`crate::SessionHandle::accept`] does.
+    lsm_joins_by_socket,
     /// Errors carry a code and name the request.
-    pub error_codes: bool,
+    error_codes,
     /// A living connection takes a new token.
-    pub refresh_auth: bool,
+    refresh_auth,
+    /// A signed-in user may change the password.
+    change_password,
 }
 
 /// What an event of the server means to a session. Everything else is the face's own business.
@@ -61,10 +96,18 @@ pub struct Capabilities {
 pub(crate) enum Heard {
     /// The session is ready.
     Connected(Connected),
+    /// A room was entered, said without an acknowledgement.
+    Entered(ChatId),
     /// A message was stored.
     Message(Message),
     /// How far each chat is.
     Positions(Positions),
+    /// Something about somebody in a chat.
+    People(ChatId, people::Event),
+    /// A chat is another one now.
+    Chat(Box<Chat>),
+    /// A notification for the user.
+    Notification(Box<NotificationCreated>),
     /// The token ends soon.
     TokenExpiring,
     /// The server stops; come back after so long.
@@ -86,6 +129,7 @@ macro_rules! words {
                 pub(crate) fn $name(self, $($arg: $type),*) -> $answer {
                     match self {
                         Self::Trialogue => trialogue_socket::$name($($arg),*),
+                        Self::Stm => stm::socket::$name($($arg),*),
                     }
                 }
             )*
@@ -127,6 +171,7 @@ impl Dialect {
     pub const fn capabilities(self) -> Capabilities {
         match self {
             Self::Trialogue => trialogue::CAPABILITIES,
+            Self::Stm => stm::CAPABILITIES,
         }
     }
 
@@ -134,6 +179,7 @@ impl Dialect {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Trialogue => "trialogue",
+            Self::Stm => "stm",
         }
     }
 }
@@ -150,7 +196,10 @@ impl std::str::FromStr for Dialect {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "trialogue" => Ok(Self::Trialogue),
-            _ => Err(crate::Error::Invalid(format!("{text} is no dialect: there is trialogue"))),
+            "stm" => Ok(Self::Stm),
+            _ => Err(crate::Error::Invalid(format!(
+                "{text} is no dialect: there are trialogue and stm"
+            ))),
         }
     }
 }

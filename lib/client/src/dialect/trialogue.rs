@@ -18,13 +18,20 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     own_echo: true,
     client_message_ids: true,
     seq: true,
+    order: true,
     resume: true,
+    pages: true,
     presence: true,
+    members: true,
     stored_reads: true,
     unread_counts: true,
     dispute_push: true,
+    dispute_by_provider: true,
+    dispute_any_time: true,
+    lsm_joins_by_socket: true,
     error_codes: true,
     refresh_auth: true,
+    change_password: true,
 };
 
 /// Turns an answer into the typed body or into the refusal that it is.
@@ -50,7 +57,7 @@ pub(crate) fn accept(answer: &Answer) -> Result<(), Error> {
 }
 
 /// The word that comes nearest to a bare status.
-fn code_of(status: u16) -> ErrorCode {
+pub(super) fn code_of(status: u16) -> ErrorCode {
     match status {
         401 => ErrorCode::Unauthenticated,
         403 => ErrorCode::Denied,

@@ -6,14 +6,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Error as JsonError;
 use trialogue_protocol::{
-    Ack, ChatId, ChatRef, ErrorEvent, FetchMessages, JoinAck, JoinChat, MarkRead, MessagePage,
-    NAMESPACE, RefreshAuth, SendAck, Seq, ServerDraining, Typing, event,
+    Ack, ChatId, ChatRef, ChatUpdated, ErrorEvent, FetchMessages, JoinAck, JoinChat, MarkRead,
+    MessagePage, MessagesRead, NAMESPACE, Presence, RefreshAuth, SendAck, Seq, ServerDraining,
+    Typing, UserJoined, UserLeft, UserTyping, event,
 };
 use trialogue_socketio::{Args, Outgoing};
 
 use super::Heard;
 use crate::error::{Error, Refusal};
 use crate::outbox::Draft;
+use crate::people;
 
 pub(super) const fn namespace() -> &'static str {
     NAMESPACE
@@ -30,6 +32,24 @@ pub(super) fn hear(name: &str, args: &Args) -> Heard {
         event::NEW_MESSAGE => read(args, Heard::Message),
         event::CONNECTED => read(args, Heard::Connected),
         event::POSITIONS => read(args, Heard::Positions),
+        event::USER_TYPING => read(args, |UserTyping { user_id: user, chat_id, is_typing }| {
+            Heard::People(chat_id, people::Event::Typing { user, is_typing })
+        }),
+        event::MESSAGES_READ => read(args, |MessagesRead { user_id: user, chat_id, seq }| {
+            Heard::People(chat_id, people::Event::Read { user, seq })
+        }),
+        event::PRESENCE => read(args, |body: Presence| {
+            let Presence { user_id: user, chat_id, status, last_seen } = body;
+            Heard::People(chat_id, people::Event::Presence { user, status, last_seen })
+        }),
+        event::USER_JOINED => read(args, |UserJoined { user_id: user, chat_id, role, name }| {
+            Heard::People(chat_id, people::Event::Came { user, role, name })
+        }),
+        event::USER_LEFT => read(args, |UserLeft { user_id, chat_id }| {
+            Heard::People(chat_id, people::Event::Went(user_id))
+        }),
+        event::CHAT_UPDATED => read(args, |ChatUpdated { chat }| Heard::Chat(Box::new(chat))),
+        event::NOTIFICATION_CREATED => read(args, |body| Heard::Notification(Box::new(body))),
         event::TOKEN_EXPIRING => Heard::TokenExpiring,
         event::SERVER_DRAINING => read(args, |body: ServerDraining| {
             Heard::Draining(Duration::from_millis(body.reconnect_in_ms))

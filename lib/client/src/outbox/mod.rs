@@ -341,12 +341,12 @@ impl Outbox {
                 continue;
             }
             entry.emits = entry.emits.saturating_add(1);
-            entry.maybe_emitted = true;
+            let again = std::mem::replace(&mut entry.maybe_emitted, true);
             let attempt = entry.emits;
             let deadline = now + self.config.ack_timeout;
             entry.state = State::InFlight { attempt, deadline };
             out.push(entry.tell(Outcome::Sending { attempt }));
-            out.push(Effect::Emit { draft: entry.draft.clone(), attempt });
+            out.push(Effect::Emit { draft: entry.draft.clone(), attempt, again });
         }
     }
 }

@@ -202,6 +202,8 @@ pub enum Effect {
         draft: Draft,
         /// Which emit of it, from 1.
         attempt: u32,
+        /// It may have left before, in this process or an earlier one.
+        again: bool,
     },
     /// Tell the face.
     Outcome {

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use trialogue_socketio::client::Transports;
 
+use crate::backup;
+use crate::dialect::{Dialect, stm::TYPING_EXPIRES};
 use crate::journal;
 use crate::link::LinkConfig;
 use crate::outbox::OutboxConfig;
+use crate::people::PeopleConfig;
 use crate::rest::Rest;
 use crate::timeline::TimelineConfig;
 
@@ -25,6 +28,15 @@ pub struct SessionConfig {
     pub outbox: OutboxConfig,
     /// Bounds and delays of every chat's timeline.
     pub timeline: TimelineConfig,
+    /// Bounds and delays of who is in a chat. Whether presence is told is the dialect's word.
+    pub people: PeopleConfig,
+    /// What was seen last, and where it is kept: chats that begin with their newest messages show
+    /// those at once. `None`: nothing is kept, which suits tests and load.
+    pub backup: Option<backup::Opened>,
+    /// Least time between two writes of the backup (2 s); the last one is at the good-bye.
+    pub backup_pause: Duration,
+    /// How often notifications are polled where the server does not push all of them (60 s).
+    pub notices_every: Duration,
     /// Where the outbox outlives the process; `None`: it does not, which suits tests and load.
     pub journal: Option<journal::Opened>,
     /// From the first TCP packet to `connected` (10 s), as the server gives a socket.
@@ -42,13 +54,26 @@ pub struct SessionConfig {
 impl SessionConfig {
     /// The defaults for an account, with a seed of chance.
     pub fn new(rest: Rest) -> Self {
+        let mut outbox = OutboxConfig::default();
+        let mut people = PeopleConfig::default();
+        match rest.dialect() {
+            Dialect::Trialogue => {}
+            Dialect::Stm => {
+                outbox.ack_timeout = UNACKED_TIMEOUT;
+                people.typing_expires = TYPING_EXPIRES;
+            }
+        }
         Self {
             rest,
             transports: Transports::default(),
             socket_path: "/socket.io/".to_owned(),
             link: LinkConfig::default(),
-            outbox: OutboxConfig::default(),
+            outbox,
             timeline: TimelineConfig::default(),
+            people,
+            backup: None,
+            backup_pause: Duration::from_secs(2),
+            notices_every: Duration::from_secs(60),
             journal: None,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
@@ -58,6 +83,10 @@ impl SessionConfig {
         }
     }
 }
+
+/// How long a message may take where history has to be looked at, one message after the other
+/// (2 min).
+const UNACKED_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Commands that wait for the session's task (256). When full, the caller waits, at most
 /// [`COMMAND_WAIT_MAX`].
@@ -75,5 +104,9 @@ pub(super) const OVERFLOW_MAX: usize = 4_096;
 pub(super) const REQUESTS_MAX: usize = 512;
 /// Chats that may be open at once (128): the server allows a socket no more rooms.
 pub(super) const CHATS_MAX: usize = 128;
+/// Chats whose unread messages are counted (1,000): those that are open or were listed.
+pub(super) const COUNTS_MAX: usize = 1_000;
+/// Notifications remembered, so that each is told once (1,024).
+pub(super) const NOTICES_MAX: usize = 1_024;
 /// Longest good-bye (2 s): what is queued is sent and the journal finishes.
 pub(super) const GOODBYE_MAX: Duration = Duration::from_secs(2);

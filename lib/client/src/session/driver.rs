@@ -7,20 +7,26 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use trialogue_protocol::{ChatId, ClientMessageId, Seq, TokenPair};
+use trialogue_protocol::{
+    ChatId, ClientMessageId, Member, NotificationId, Role, Seq, TokenPair, UserId,
+};
 use trialogue_socketio::client::{Client, ClientSender, ClientSocket, Received};
 
 use super::Update;
+use super::archive::{Archive, Saved};
 use super::config::{GOODBYE_MAX, OVERFLOW_MAX, SessionConfig};
 use super::handle::Command;
 use super::journalist::{Journalist, Written};
 use super::react::Done;
+use super::unacked::Unacked;
 use crate::error::Error;
 use crate::link::{self, Link, OpenFailure};
 use crate::outbox::{self, Outbox};
+use crate::people::{self, People};
 use crate::socket::Ready;
 use crate::time::Now;
 use crate::timeline::{self, Timeline};
+use crate::unread::Unread;
 
 /// A connection that is up.
 pub(super) struct Live {
@@ -35,8 +41,20 @@ pub(super) struct Live {
 /// An open chat.
 pub(super) struct Room {
     pub(super) timeline: Timeline,
+    pub(super) people: People,
+    /// As the last answer to a join told them.
+    pub(super) members: Vec<Member>,
     /// Was joined before in this session.
     pub(super) joined: bool,
+    /// Its user wants an invitation into it accepted.
+    pub(super) accepts: bool,
+}
+
+/// How many messages of a chat are unread, and what the face knows of it.
+#[derive(Default)]
+pub(super) struct Count {
+    pub(super) unread: Unread,
+    pub(super) told: u64,
 }
 
 /// Something for a core to decide about.
@@ -45,6 +63,7 @@ pub(super) enum Job {
     Link(link::Event),
     Outbox(outbox::Event),
     Timeline(ChatId, timeline::Event),
+    People(ChatId, people::Event),
 }
 
 /// What the task was waiting for.
@@ -54,6 +73,7 @@ enum Woken {
     Opened(u64, Result<Box<Ready>, OpenFailure>),
     Refreshed(Result<(), Error>),
     Written(Written),
+    Saved(Saved),
     Received(Received),
     /// The face took an update.
     Place,
@@ -76,6 +96,19 @@ pub(super) struct Driver {
     /// by the cores' own bounds for the rest.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) journalist: Option<Journalist>,
+    pub(super) archive: Option<Archive>,
+    /// Who the session speaks for, as soon as that is known.
+    pub(super) me: Option<UserId>,
+    pub(super) role: Option<Role>,
+    /// Bounded by `COUNTS_MAX`.
+    pub(super) counts: BTreeMap<ChatId, Count>,
+    /// Notifications that were told; bounded by `NOTICES_MAX`.
+    pub(super) notices: VecDeque<NotificationId>,
+    /// They were looked at once: what is new from now on is news.
+    pub(super) notices_known: bool,
+    pub(super) notices_at: Option<Now>,
+    /// Where nothing is acknowledged.
+    pub(super) unacked: Option<Unacked>,
     /// Tokens of the attempt under way or of the last one.
     pub(super) presented: Option<Arc<TokenPair>>,
     /// What the server refused last, outside of any request: the reason if it hangs up now.
@@ -99,12 +132,23 @@ impl Driver {
         let mut overflow = VecDeque::new();
         let mut restored = Vec::new();
         let mut journalist = None;
+        let mut archive = None;
+        if let Some(mut opened) = config.backup.take() {
+            let notices = std::mem::take(&mut opened.notices);
+            overflow.extend(notices.into_iter().map(|sentence| Update::Backup { sentence }));
+            archive = Some(Archive::new(opened, config.backup_pause));
+        }
         if let Some(opened) = config.journal.take() {
             overflow
                 .extend(opened.notices.into_iter().map(|sentence| Update::Journal { sentence }));
             restored = opened.restored;
             journalist = Some(Journalist::start(opened.journal)?);
         }
+        let capabilities = config.rest.dialect().capabilities();
+        config.people.presence &= capabilities.presence;
+        let whose = config.rest.credentials().whose();
+        let me = whose.map(|whose| whose.user);
+        let counts = archive.as_ref().map(|archive| archive.counts(me)).unwrap_or_default();
         Ok(Self {
             origin: Instant::now(),
             link: Link::new(config.link, config.seed),
@@ -115,6 +159,14 @@ impl Driver {
             refreshing: None,
             requests: FuturesUnordered::new(),
             journalist,
+            archive,
+            me,
+            role: whose.map(|whose| whose.role),
+            counts,
+            notices: VecDeque::new(),
+            notices_known: false,
+            notices_at: None,
+            unacked: (!capabilities.acks).then(Unacked::new),
             presented: None,
             last_refusal: None,
             authors: HashMap::new(),
@@ -170,6 +222,7 @@ impl Driver {
         let opened = OptionFuture::from(self.opening.as_mut());
         let refreshed = OptionFuture::from(self.refreshing.as_mut());
         let written = OptionFuture::from(self.journalist.as_mut().map(Journalist::written));
+        let saved = OptionFuture::from(self.archive.as_mut().and_then(Archive::saving));
         let received = OptionFuture::from(self.live.as_mut().map(|live| live.socket.recv()));
         tokio::select! {
             command = commands.recv(), if takes_commands => Woken::Command(command),
@@ -177,6 +230,7 @@ impl Driver {
             Some((serial, ready)) = opened => Woken::Opened(serial, ready),
             Some(result) = refreshed => Woken::Refreshed(result),
             Some(Some(written)) = written => Woken::Written(written),
+            Some(saved) = saved => Woken::Saved(saved),
             Some(received) = received, if face_keeps_up => Woken::Received(received),
             _ = self.updates.reserve(), if !face_keeps_up => Woken::Place,
             () = self.updates.closed() => Woken::FaceGone,
@@ -199,6 +253,12 @@ impl Driver {
                 self.refreshed(&result);
             }
             Woken::Written(written) => self.written(written),
+            Woken::Saved(saved) => {
+                let sentence = self.archive.as_mut().and_then(|archive| archive.saved(saved));
+                if let Some(sentence) = sentence {
+                    self.tell(Update::Backup { sentence });
+                }
+            }
             Woken::Received(received) => self.received(received),
             Woken::Place => self.flush(),
             Woken::Time => self.tick(),
@@ -244,8 +304,12 @@ impl Driver {
     }
 
     fn next_wake(&self) -> Option<Now> {
-        let rooms = self.rooms.values().filter_map(|room| room.timeline.next_wake()).min();
-        [self.link.next_wake(), self.outbox.next_wake(), rooms].into_iter().flatten().min()
+        let wakes = |room: &Room| [room.timeline.next_wake(), room.people.next_wake()];
+        let rooms = self.rooms.values().flat_map(wakes).flatten().min();
+        let archive = self.archive.as_ref().and_then(Archive::next_wake);
+        let (link, outbox) = (self.link.next_wake(), self.outbox.next_wake());
+        let all = [link, outbox, rooms, archive, self.notices_at];
+        all.into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -261,6 +325,15 @@ impl Driver {
             if due(room.timeline.next_wake()) {
                 self.jobs.push_back(Job::Timeline(*chat, timeline::Event::Tick));
             }
+            if due(room.people.next_wake()) {
+                self.jobs.push_back(Job::People(*chat, people::Event::Tick));
+            }
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.tick(now);
+        }
+        if due(self.notices_at) {
+            self.poll_notices();
         }
     }
 
@@ -282,6 +355,11 @@ impl Driver {
                     let effects = room.timeline.handle(event, now);
                     effects.into_iter().for_each(|effect| self.obey_timeline(chat, effect));
                 }
+                Job::People(chat, event) => {
+                    let Some(room) = self.rooms.get_mut(&chat) else { continue };
+                    let effects = room.people.handle(event, now);
+                    effects.into_iter().for_each(|effect| self.obey_people(chat, effect));
+                }
             }
         }
     }
@@ -296,6 +374,9 @@ impl Driver {
             }
             if let Some(journalist) = &mut self.journalist {
                 journalist.finish().await;
+            }
+            if let Some(archive) = &mut self.archive {
+                archive.finish().await;
             }
             for update in self.overflow.drain(..) {
                 if self.updates.send(update).await.is_err() {

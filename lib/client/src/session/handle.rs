@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use trialogue_protocol::{ChatId, ClientMessageId, MessageType, Seq, check_message_text};
+use trialogue_protocol::{Chat, ChatId, ClientMessageId, MessageType, Seq, check_message_text};
 use trialogue_socketio::Args;
 use uuid::Uuid;
 
@@ -19,7 +19,9 @@ pub(super) enum Command {
     Again(ClientMessageId),
     Discard(ClientMessageId),
     Kept(oneshot::Sender<Vec<Kept>>),
-    Join { chat: ChatId, begin: Begin, reply: oneshot::Sender<Result<(), Error>> },
+    Join { chat: ChatId, begin: Begin, accept: bool, reply: oneshot::Sender<Result<(), Error>> },
+    List { chats: Vec<Chat>, whole: bool },
+    Wipe(oneshot::Sender<Result<(), Error>>),
     Leave(ChatId),
     Older { chat: ChatId, limit: i64 },
     Typing { chat: ChatId, is_typing: bool },
@@ -111,13 +113,42 @@ impl SessionHandle {
     }
 
     /// Opens a chat: joins its room now and after every reconnect, and shows its messages from
-    /// `begin` on. A chat that is open already stays as it is.
+    /// `begin` on: what the backup has of it at once, also without a connection, if it begins with
+    /// its newest messages. A chat that is open already stays as it is.
     ///
     /// # Errors
     /// [`Error::Full`]: 128 chats are open. [`Error::Closed`]. A refusal of the server is told by
-    /// [`super::Update::JoinFailed`].
+    /// [`super::Update::JoinFailed`], an invitation that was not accepted yet by
+    /// [`super::Update::Invited`].
     pub async fn join(&self, chat: ChatId, begin: Begin) -> Result<(), Error> {
-        self.ask(|reply| Command::Join { chat, begin, reply }).await?
+        self.ask(|reply| Command::Join { chat, begin, accept: false, reply }).await?
+    }
+
+    /// [`Self::join`] by somebody who was asked: accepts the invitation into the chat's dispute, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// See [`Self::join`].
+    pub async fn accept(&self, chat: ChatId, begin: Begin) -> Result<(), Error> {
+        self.ask(|reply| Command::Join { chat, begin, accept: true, reply }).await?
+    }
+
+    /// Tells the session what the server listed ([`crate::Rest::chats`]), most recently active
+    /// first: for the backup, and for the counts of unread messages. `whole`: it is all of them, so
+    /// that others are forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Full`].
+    pub async fn list(&self, chats: Vec<Chat>, whole: bool) -> Result<(), Error> {
+        self.tell(Command::List { chats, whole }).await
+    }
+
+    /// Wipes the backup, as a logout must. Nothing is kept after it.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: it is still there. [`Error::Closed`], [`Error::Full`].
+    pub async fn wipe_backup(&self) -> Result<(), Error> {
+        self.ask(Command::Wipe).await?
     }
 
     /// Closes a chat and leaves its room. What waits in the outbox is still sent.

@@ -10,12 +10,16 @@
 //! The three cores decide; the task only carries. What may not happen here: a decision, a wait
 //! without a bound, an update out of order.
 
+mod archive;
 mod config;
 mod driver;
 mod handle;
+mod hear;
 mod journalist;
 mod obey;
 mod react;
+mod show;
+mod unacked;
 mod words;
 
 use tokio::sync::mpsc;

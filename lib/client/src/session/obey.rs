@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
-use trialogue_protocol::{ChatId, FetchMessages, JoinChat};
+use trialogue_protocol::{ChatId, FetchMessages, JoinChat, Role};
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::client::{AckError, ClientConfig};
 
 use super::Update;
 use super::driver::{Driver, Job, Live};
-use super::react::{Done, Outcome as RequestOutcome};
+use super::react::{Done, News, Outcome as RequestOutcome};
+use super::unacked::Departure;
 use crate::error::Error;
 use crate::link::{self, OpenFailure, Trouble};
 use crate::outbox::{self, Draft, Outcome, Record};
+use crate::people;
 use crate::socket;
 use crate::timeline::{self, Ask};
 
@@ -41,8 +43,10 @@ impl Driver {
             }
             link::Effect::Offline => {
                 self.jobs.push_back(Job::Outbox(outbox::Event::Offline));
-                let rooms = self.rooms.keys();
-                self.jobs.extend(rooms.map(|c| Job::Timeline(*c, timeline::Event::Offline)));
+                for chat in self.rooms.keys() {
+                    self.jobs.push_back(Job::Timeline(*chat, timeline::Event::Offline));
+                    self.jobs.push_back(Job::People(*chat, people::Event::Offline));
+                }
             }
         }
     }
@@ -85,25 +89,60 @@ impl Driver {
     }
 
     fn reauthenticate(&mut self) {
+        if !self.config.rest.dialect().capabilities().refresh_auth {
+            // The token was looked at once and for all; the next connection shows the new one.
+            return;
+        }
         let Some(tokens) = self.config.rest.credentials().tokens() else { return };
         self.presented = Some(tokens.clone());
         let outgoing = self.config.rest.dialect().refresh_auth(&tokens.access_token);
         self.request(outgoing, self.config.request_timeout, RequestOutcome::Reauthenticated);
     }
 
-    fn join(&mut self, chat_id: ChatId) {
+    /// Enters a chat's room. To an LSM that may mean accepting an invitation, so whoever did not
+    /// accept one is asked first.
+    fn join(&mut self, chat: ChatId) {
+        let Some(room) = self.rooms.get(&chat) else { return };
+        let accepts = room.accepts;
+        // Where the socket itself accepts, who wants that needs no question.
+        let by_socket = self.config.rest.dialect().capabilities().lsm_joins_by_socket;
+        if self.role != Some(Role::Lsm) || room.joined || (accepts && by_socket) {
+            self.enter_room(chat);
+            return;
+        }
+        let (serial, rest) = (self.live.as_ref().map(|live| live.serial), self.config.rest.clone());
+        let look = async move {
+            let asked = match rest.invitation(chat).await {
+                Ok(Some(dispute)) if accepts => rest.join_dispute(dispute.id).await.map(|_| None),
+                asked => asked,
+            };
+            Done { serial, news: News::Asked(chat, asked.map(|found| found.map(Box::new))) }
+        };
+        self.requests.push(look.boxed());
+    }
+
+    pub(super) fn enter_room(&mut self, chat_id: ChatId) {
         let Some(room) = self.rooms.get(&chat_id) else { return };
         let (since_seq, epoch) = room.timeline.cursor().unzip();
         let epoch = epoch.flatten().map(ToOwned::to_owned);
         let body = JoinChat { chat_id, since_seq, epoch, limit: None };
         let outgoing = self.config.rest.dialect().join(&body);
+        if let Some(unacked) = &self.unacked {
+            let (Some(live), Ok(outgoing)) = (&self.live, outgoing) else { return };
+            let (serial, rest) = (Some(live.serial), self.config.rest.clone());
+            let (sender, within) = (live.sender.clone(), self.config.request_timeout);
+            let join = unacked.clone().join(sender, outgoing, chat_id, rest, within);
+            let join = async move { Done { serial, news: News::Joined(chat_id, join.await) } };
+            self.requests.push(join.boxed());
+            return;
+        }
         self.request(outgoing, self.config.request_timeout, RequestOutcome::Joined(chat_id));
     }
 
     pub(super) fn obey_outbox(&mut self, effect: outbox::Effect) {
         match effect {
             outbox::Effect::Write(record) => self.write(record),
-            outbox::Effect::Emit { draft, attempt } => self.send(&draft, attempt),
+            outbox::Effect::Emit { draft, attempt, again } => self.send(&draft, attempt, again),
             outbox::Effect::Outcome { id, chat, outcome } => {
                 if let Outcome::Queued = outcome {
                     self.answer_authors(&id, &Ok(()));
@@ -150,8 +189,20 @@ impl Driver {
         self.jobs.extend(event.map(Job::Outbox));
     }
 
-    fn send(&mut self, draft: &Draft, attempt: u32) {
+    fn send(&mut self, draft: &Draft, attempt: u32, again: bool) {
         let outgoing = self.config.rest.dialect().send(draft);
+        if let (Some(unacked), Ok(outgoing), Some(me)) = (&self.unacked, &outgoing, self.me) {
+            let (rest, id) = (self.config.rest.clone(), draft.id.clone());
+            let sender = self.live.as_ref().map(|live| live.sender.clone());
+            let (draft, outgoing) = (draft.clone(), outgoing.clone());
+            let departure = Departure { draft, outgoing, again, me };
+            let send = unacked.clone().send(sender, departure, rest);
+            let send = async move {
+                Done { serial: None, news: News::Sent { id, attempt, answer: send.await } }
+            };
+            self.requests.push(send.boxed());
+            return;
+        }
         // The outbox has its own clock for this; ours only ends the wait for good.
         let within = self.config.outbox.ack_timeout + Duration::from_secs(60);
         let outcome = RequestOutcome::Sent { id: draft.id.clone(), attempt };
@@ -160,9 +211,7 @@ impl Driver {
 
     pub(super) fn obey_timeline(&mut self, chat: ChatId, effect: timeline::Effect) {
         match effect {
-            timeline::Effect::Deliver { message, via } => {
-                self.tell(Update::Message { message, via });
-            }
+            timeline::Effect::Deliver { message, via } => self.deliver(message, via),
             timeline::Effect::Fetch { serial, ask, limit } => {
                 let (after_seq, before_seq) = match ask {
                     Ask::After(seq) => (Some(seq), None),
@@ -183,11 +232,13 @@ impl Driver {
                 let event = link::Event::JoinFailed { chat, retry_after };
                 self.jobs.push_back(Job::Link(event));
             }
-            timeline::Effect::Reset(why) => self.tell(Update::Reset { chat, why }),
+            timeline::Effect::Reset(why) => self.reset(chat, why),
             timeline::Effect::Missing { from, to } => {
                 self.tell(Update::Missing { chat, from, to });
             }
             timeline::Effect::Older { messages, more } => {
+                let me = self.me;
+                self.count(chat, |unread| unread.older(&messages, me));
                 self.tell(Update::Older { chat, messages, more });
             }
         }
@@ -215,7 +266,7 @@ impl Driver {
                 }
                 Err(error) => Err(error),
             };
-            Done { serial, outcome, result }
+            Done { serial, news: News::Ack(outcome, result) }
         };
         self.requests.push(wait.boxed());
     }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use trialogue_protocol::{ChatId, ClientMessageId, ErrorCode, Message};
+use trialogue_protocol::{ChatId, ClientMessageId, Dispute, ErrorCode, JoinAck, NotificationList};
 use trialogue_socketio::Args;
-use trialogue_socketio::client::Received;
 
 use super::Update;
+use super::archive::Archive;
 use super::config::{CHATS_MAX, REQUESTS_MAX};
 use super::driver::{Driver, Job, Live, Room};
 use super::handle::{Command, Kept, Reply};
-use crate::dialect::Heard;
 use crate::error::{Error, Refusal};
 use crate::link::{self, OpenFailure, Trouble};
 use crate::outbox::{self, Answer};
+use crate::people::People;
 use crate::socket::Ready;
 use crate::timeline::{self, Timeline};
 
@@ -21,11 +21,24 @@ use crate::timeline::{self, Timeline};
 pub(super) struct Done {
     /// The connection that it was made on.
     pub(super) serial: Option<u64>,
-    pub(super) outcome: Outcome,
-    pub(super) result: Result<Args, Error>,
+    pub(super) news: News,
 }
 
-/// What a request was about.
+/// How it ended.
+pub(super) enum News {
+    /// An acknowledgement, or none.
+    Ack(Outcome, Result<Args, Error>),
+    /// Whether an invitation is waiting for the user's word.
+    Asked(ChatId, Result<Option<Box<Dispute>>, Error>),
+    /// A room was entered without an acknowledgement.
+    Joined(ChatId, Result<JoinAck, Error>),
+    /// A message was looked for in history.
+    Sent { id: ClientMessageId, attempt: u32, answer: Answer },
+    /// Notifications were polled.
+    Notices(Result<NotificationList, Error>),
+}
+
+/// What an acknowledged request was about.
 pub(super) enum Outcome {
     Sent { id: ClientMessageId, attempt: u32 },
     Joined(ChatId),
@@ -50,7 +63,13 @@ impl Driver {
                 });
                 drop(reply.send(kept.collect()));
             }
-            Command::Join { chat, begin, reply } => drop(reply.send(self.enter(chat, begin))),
+            Command::Join { chat, begin, accept, reply } => {
+                drop(reply.send(self.enter(chat, begin, accept)));
+            }
+            Command::List { chats, whole } => self.listed(&chats, whole),
+            Command::Wipe(reply) => {
+                drop(reply.send(self.archive.as_mut().map_or(Ok(()), Archive::wipe)));
+            }
             Command::Leave(chat) => {
                 self.rooms.remove(&chat);
                 self.reads.remove(&chat);
@@ -85,12 +104,13 @@ impl Driver {
         }
     }
 
-    fn link_event(&mut self, event: link::Event) {
+    pub(super) fn link_event(&mut self, event: link::Event) {
         self.jobs.push_back(Job::Link(event));
     }
 
-    fn enter(&mut self, chat: ChatId, begin: timeline::Begin) -> Result<(), Error> {
-        if self.rooms.contains_key(&chat) {
+    fn enter(&mut self, chat: ChatId, begin: timeline::Begin, accepts: bool) -> Result<(), Error> {
+        if let Some(room) = self.rooms.get_mut(&chat) {
+            room.accepts |= accepts;
             return Ok(());
         }
         if self.rooms.len() >= CHATS_MAX {
@@ -98,7 +118,14 @@ impl Driver {
         }
         let seed = self.config.seed ^ u64::try_from(self.rooms.len()).unwrap_or_default();
         let timeline = Timeline::new(self.config.timeline, begin, seed);
-        self.rooms.insert(chat, Room { timeline, joined: false });
+        let people = People::new(self.config.people);
+        let room = Room { timeline, people, members: Vec::new(), joined: false, accepts };
+        self.rooms.insert(chat, room);
+        if let Some(recent) = self.archive.as_ref().and_then(|archive| archive.get(chat)) {
+            let (messages, epoch) = (recent.messages.clone().into(), recent.epoch.clone());
+            let kept = timeline::Event::Kept { messages, epoch };
+            self.jobs.push_back(Job::Timeline(chat, kept));
+        }
         if let Some(live) = &self.live {
             let online = timeline::Event::Online(live.epoch.clone());
             self.jobs.push_back(Job::Timeline(chat, online));
@@ -108,6 +135,7 @@ impl Driver {
     }
 
     fn mark_read(&mut self, chat: ChatId, seq: Option<trialogue_protocol::Seq>) {
+        self.read_up_to(chat, seq);
         if self.live.is_some() {
             self.emit_if_live(self.config.rest.dialect().mark_read(chat, seq));
         } else if self.rooms.contains_key(&chat) {
@@ -135,6 +163,9 @@ impl Driver {
                 let sender = socket.sender();
                 let epoch = connected.epoch.clone();
                 self.live = Some(Live { serial, epoch, client, socket, sender });
+                self.me = Some(connected.user_id);
+                self.role = connected.role.or(self.role);
+                self.poll_notices();
                 early.into_iter().for_each(|(name, args)| self.tell(Update::Event { name, args }));
                 for chat in self.rooms.keys() {
                     let event = timeline::Event::Online(connected.epoch.clone());
@@ -157,67 +188,40 @@ impl Driver {
         self.link_event(event);
     }
 
-    /// An event of the server, or the end of the connection.
-    pub(super) fn hear(&mut self, received: Received) {
-        let event = match received {
-            Received::Event(event) => event,
-            Received::Closed(reason) => {
-                let Some(live) = self.live.take() else { return };
-                let why = self.last_refusal.take();
-                let why = why.unwrap_or_else(|| Trouble::new(format!("lost: {reason}")));
-                self.link_event(link::Event::Lost { serial: live.serial, why });
-                return;
-            }
-        };
-        let heard = self.config.rest.dialect().hear(event.name(), event.args());
-        let (name, args) = (event.name().to_owned(), event.args().clone());
-        self.tell(Update::Event { name, args });
-        match heard {
-            Heard::Message(message) => self.message(message),
-            Heard::Positions(positions) => {
-                for (chat, last_seq) in positions.chats {
-                    let epoch = positions.epoch.clone();
-                    let event = timeline::Event::Position { last_seq, epoch };
-                    self.jobs.push_back(Job::Timeline(chat, event));
-                }
-            }
-            Heard::TokenExpiring => self.link_event(link::Event::TokenExpiring),
-            Heard::Draining(delay) => self.link_event(link::Event::Draining(delay)),
-            Heard::Refused(refusal) => {
-                let Refusal { code, message: sentence, .. } = refusal;
-                self.last_refusal = Some(Trouble { code: Some(code), sentence });
-            }
-            Heard::Garbled(what) => tracing::warn!(what, "the server sent a garbled event"),
-            Heard::Connected(_) | Heard::Other => {}
-        }
-    }
-
-    fn message(&mut self, message: Message) {
-        let chat = message.chat_id;
-        if message.client_message_id.is_some() {
-            self.jobs.push_back(Job::Outbox(outbox::Event::Echoed(message.clone())));
-        }
-        self.jobs.push_back(Job::Timeline(chat, timeline::Event::Live(message)));
-    }
-
     /// The answer to a request. One of an older connection only matters to whoever asked.
     pub(super) fn done(&mut self, done: Done) {
-        let Done { serial, outcome, result } = done;
+        let Done { serial, news } = done;
         let current = serial.is_some() && serial == self.live.as_ref().map(|l| l.serial);
-        match outcome {
-            Outcome::Raw(reply) => drop(reply.send(result)),
-            Outcome::Sent { id, attempt } => self.sent(id, attempt, result),
-            Outcome::Joined(_) | Outcome::Fetched { .. } | Outcome::Reauthenticated if !current => {
+        match news {
+            News::Ack(Outcome::Raw(reply), result) => drop(reply.send(result)),
+            News::Ack(Outcome::Sent { id, attempt }, result) => self.sent(id, attempt, result),
+            News::Sent { id, attempt, answer } => {
+                self.jobs.push_back(Job::Outbox(outbox::Event::Answered { id, attempt, answer }));
             }
-            Outcome::Joined(chat) => self.joined(chat, result),
-            Outcome::Fetched { chat, serial } => self.fetched(chat, serial, result),
-            Outcome::Reauthenticated => {
+            News::Notices(polled) => self.polled(polled),
+            News::Ack(..) | News::Asked(..) | News::Joined(..) if !current => {}
+            News::Joined(chat, answer) => self.joined(chat, answer),
+            News::Ack(Outcome::Joined(chat), result) => {
+                let answer = result.and_then(|a| self.config.rest.dialect().read_join(&a));
+                self.joined(chat, answer);
+            }
+            News::Ack(Outcome::Fetched { chat, serial }, result) => {
+                self.fetched(chat, serial, result);
+            }
+            News::Ack(Outcome::Reauthenticated, result) => {
                 let answer = result.and_then(|args| self.config.rest.dialect().read_done(&args));
                 if let Err(error) = answer {
                     // The server ends the session when the old token ends; the link then knows.
                     tracing::warn!(%error, "the connection did not take the fresh token");
                 }
             }
+            News::Asked(chat, Ok(None)) => self.enter_room(chat),
+            News::Asked(chat, Ok(Some(dispute))) => {
+                self.close_room(chat);
+                self.tell(Update::Invited { chat, dispute });
+                self.link_event(link::Event::JoinFailed { chat, retry_after: None });
+            }
+            News::Asked(chat, Err(error)) => self.joined(chat, Err(error)),
         }
     }
 
@@ -233,8 +237,7 @@ impl Driver {
         self.jobs.push_back(Job::Outbox(outbox::Event::Answered { id, attempt, answer }));
     }
 
-    fn joined(&mut self, chat: ChatId, result: Result<Args, Error>) {
-        let answer = result.and_then(|args| self.config.rest.dialect().read_join(&args));
+    fn joined(&mut self, chat: ChatId, answer: Result<JoinAck, Error>) {
         match answer {
             Ok(ack) => {
                 let Some(room) = self.rooms.get_mut(&chat) else { return };
@@ -243,6 +246,7 @@ impl Driver {
                 let told = trialogue_protocol::JoinAck { messages: None, ..ack.clone() };
                 self.tell(Update::Joined { ack: told, again });
                 self.link_event(link::Event::Joined(chat));
+                self.members(chat, &ack.members);
                 for message in ack.messages.iter().flatten() {
                     if message.client_message_id.is_some() {
                         let echo = outbox::Event::Echoed(message.clone());
@@ -259,12 +263,21 @@ impl Driver {
                 self.link_event(link::Event::JoinFailed { chat, retry_after });
             }
             Err(error) => {
-                self.rooms.remove(&chat);
-                self.reads.remove(&chat);
+                self.close_room(chat);
+                if error.code() == Some(ErrorCode::Denied)
+                    && let Some(archive) = &mut self.archive
+                {
+                    archive.forget(chat);
+                }
                 self.tell(Update::JoinFailed { chat, error });
                 self.link_event(link::Event::JoinFailed { chat, retry_after: None });
             }
         }
+    }
+
+    fn close_room(&mut self, chat: ChatId) {
+        self.rooms.remove(&chat);
+        self.reads.remove(&chat);
     }
 
     fn fetched(&mut self, chat: ChatId, serial: u64, result: Result<Args, Error>) {
@@ -296,6 +309,10 @@ fn passes(error: &Error) -> bool {
         | Error::Garbled(_)
         | Error::NotConnected
         | Error::Full(_) => true,
-        Error::LoginNeeded(_) | Error::Invalid(_) | Error::Storage(_) | Error::Closed => false,
+        Error::LoginNeeded(_)
+        | Error::Invalid(_)
+        | Error::Unsupported(_)
+        | Error::Storage(_)
+        | Error::Closed => false,
     }
 }

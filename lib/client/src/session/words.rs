@@ -1,11 +1,14 @@
 //! What a session tells its face.
 
-use trialogue_protocol::{ChatId, ClientMessageId, Connected, JoinAck, Message, Seq};
+use trialogue_protocol::{
+    ChatId, ClientMessageId, Connected, Dispute, JoinAck, Message, Notification, Seq, UserId,
+};
 use trialogue_socketio::Args;
 
 use crate::error::Error;
 use crate::link::LinkState;
 use crate::outbox::Outcome;
+use crate::people::Person;
 use crate::timeline::{ResetReason, Via};
 
 /// Something happened, in order.
@@ -29,6 +32,14 @@ pub enum Update {
         chat: ChatId,
         /// Why.
         error: Error,
+    },
+    /// Entering this chat would accept an invitation into its dispute, which is for the user to
+    /// say: it is closed again. [`super::SessionHandle::accept`] enters it.
+    Invited {
+        /// The chat.
+        chat: ChatId,
+        /// What it is about.
+        dispute: Box<Dispute>,
     },
     /// Everything that the server had of this chat was shown.
     CaughtUp {
@@ -84,8 +95,42 @@ pub enum Update {
         /// Why.
         why: ResetReason,
     },
+    /// What is known of somebody in an open chat: presence, typing, how far they read.
+    Person {
+        /// The chat.
+        chat: ChatId,
+        /// All of it.
+        person: Person,
+    },
+    /// Somebody is a member of an open chat no longer.
+    PersonGone {
+        /// The chat.
+        chat: ChatId,
+        /// Who.
+        user: UserId,
+    },
+    /// How many messages of others in a chat were not read; told when it changes, for chats that
+    /// are open or were listed ([`super::SessionHandle::list`]).
+    Unread {
+        /// The chat.
+        chat: ChatId,
+        /// So many, or at most so many where not all of them were seen.
+        count: u64,
+    },
+    /// A notification for the user, pushed or polled: each once.
+    Notification {
+        /// The notification.
+        notification: Notification,
+        /// How many are unread now, if the server told.
+        unread_count: Option<i64>,
+    },
     /// The journal did not do what it should: the face tells its user.
     Journal {
+        /// One sentence.
+        sentence: String,
+    },
+    /// The same of the backup: nothing is lost but the quick start.
+    Backup {
         /// One sentence.
         sentence: String,
     },

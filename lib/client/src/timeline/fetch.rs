@@ -117,6 +117,10 @@ impl Timeline {
     }
 
     pub(super) fn want_older(&mut self, limit: i64, out: &mut Vec<Effect>) {
+        if let Some(earlier) = self.earlier_uncounted(limit) {
+            out.push(earlier);
+            return;
+        }
         let Some(base) = self.base.filter(|_| self.phase != Phase::Outside) else { return };
         if self.older.is_some() {
             return;

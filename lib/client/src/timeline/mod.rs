@@ -8,9 +8,10 @@ mod fetch;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod uncounted;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use trialogue_protocol::{JoinAck, Message, Seq};
 
@@ -59,6 +60,10 @@ pub struct Timeline {
     fruitless: u32,
     serial: u64,
     seen: Seen,
+    /// Live messages of a server that does not count, until the join is answered.
+    waiting: VecDeque<(Message, Via)>,
+    /// Messages of such a server that lie before what is shown.
+    earlier: VecDeque<Message>,
     counters: Counters,
 }
 
@@ -86,6 +91,8 @@ impl Timeline {
             fruitless: 0,
             serial: 0,
             seen: Seen::default(),
+            waiting: VecDeque::new(),
+            earlier: VecDeque::new(),
             counters: Counters::default(),
         }
     }
@@ -93,6 +100,11 @@ impl Timeline {
     /// `sinceSeq` and `epoch` for the next `join_chat`: what this timeline holds already.
     pub fn cursor(&self) -> Option<(Seq, Option<&str>)> {
         self.cursor.map(|seq| (seq, self.epoch.as_deref()))
+    }
+
+    /// The epoch that what is shown belongs to, if the server told one.
+    pub fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
     }
 
     /// What was counted.
@@ -118,6 +130,7 @@ impl Timeline {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
+            Event::Kept { messages, epoch } => self.kept(messages, epoch, &mut out),
             Event::Online(epoch) => self.wire_epoch = epoch,
             Event::Joined(ack) => self.joined(ack, now, &mut out),
             Event::Live(message) => self.take(message, Via::Live, now, &mut out),
@@ -142,6 +155,7 @@ impl Timeline {
         self.phase = Phase::Outside;
         // All of it comes again with the next join.
         self.held_back.clear();
+        self.waiting.clear();
         self.fetch = None;
         self.older = None;
         self.fetch_at = None;
@@ -155,6 +169,7 @@ impl Timeline {
         self.base = None;
         self.target = 0;
         self.seen = Seen::default();
+        self.earlier.clear();
         self.cursor = match self.begin {
             Begin::After { .. } => Some(0),
             Begin::Newest(_) | Begin::Now => None,
@@ -162,7 +177,36 @@ impl Timeline {
         out.push(Effect::Reset(why));
     }
 
+    /// What a backup has: the run without holes at its end.
+    fn kept(&mut self, messages: Vec<Message>, epoch: Option<String>, out: &mut Vec<Effect>) {
+        let fresh = self.phase == Phase::Outside && self.cursor.is_none();
+        if !fresh || !matches!(self.begin, Begin::Newest(_)) || messages.is_empty() {
+            return;
+        }
+        if messages.iter().any(|m| m.seq.is_none()) {
+            self.kept_uncounted(messages, out);
+            return;
+        }
+        let follows = |pair: &[Message]| pair[0].seq.map(|seq| seq + 1) == pair[1].seq;
+        let from = messages.windows(2).rposition(|pair| !follows(pair)).map_or(0, |at| at + 1);
+        let run = &messages[from..];
+        if run.first().is_none_or(|first| first.seq < Some(1)) {
+            return;
+        }
+        self.epoch = epoch;
+        for message in messages.into_iter().skip(from) {
+            self.cursor = message.seq;
+            self.base = self.base.or(message.seq);
+            self.deliver(message, Via::Backup, out);
+        }
+        self.target = self.cursor.unwrap_or_default();
+    }
+
     fn joined(&mut self, ack: JoinAck, now: Now, out: &mut Vec<Effect>) {
+        if ack.messages.iter().flatten().any(|m| m.seq.is_none()) || !self.waiting.is_empty() {
+            self.joined_uncounted(ack.messages.unwrap_or_default(), out);
+            return;
+        }
         let last_seq = ack.last_seq.max(0);
         let mut messages = ack.messages.unwrap_or_default();
         let shown_something = self.cursor.is_some_and(|seq| seq > 0);
@@ -170,6 +214,8 @@ impl Timeline {
             Some(ResetReason::EpochChanged)
         } else if self.cursor.is_some_and(|seq| seq > last_seq) {
             Some(ResetReason::ServerBehind)
+        } else if self.is_far_behind(last_seq) {
+            Some(ResetReason::FarBehind)
         } else {
             None
         };
@@ -213,14 +259,17 @@ impl Timeline {
         }
     }
 
+    /// Whether the newest messages serve better than all that were missed.
+    fn is_far_behind(&self, last_seq: Seq) -> bool {
+        let missed = self.cursor.map(|cursor| last_seq.saturating_sub(cursor));
+        let newest = matches!(self.begin, Begin::Newest(_));
+        newest && missed.is_some_and(|missed| missed > self.config.missed_max)
+    }
+
     /// A message that came by itself.
     fn take(&mut self, message: Message, via: Via, now: Now, out: &mut Vec<Effect>) {
         let Some(seq) = message.seq else {
-            if self.seen.first_time(message.id) {
-                self.deliver(message, via, out);
-            } else if via == Via::Live {
-                self.counters.duplicates += 1;
-            }
+            self.take_uncounted(message, via, out);
             return;
         };
         if seq < 1 {

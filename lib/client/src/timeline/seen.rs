@@ -4,8 +4,9 @@ use std::collections::{HashSet, VecDeque};
 
 use trialogue_protocol::MessageId;
 
-/// Ids remembered (4,096): enough for any overlap of history and live events.
-const REMEMBERED_MAX: usize = 4_096;
+/// Ids remembered (65,536, 3 MiB): a server that does not count sends its whole history again
+/// after every reconnect, and what is forgotten would be shown twice.
+const REMEMBERED_MAX: usize = 65_536;
 
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -14,6 +15,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(super) fn has(&self, id: MessageId) -> bool {
+        self.ids.contains(&id)
+    }
+
     pub(super) fn first_time(&mut self, id: MessageId) -> bool {
         if !self.ids.insert(id) {
             return false;

@@ -20,6 +20,12 @@ pub struct TimelineConfig {
     pub backoff: Backoff,
     /// Fetches in a row that bring nothing before a hole is called a hole (3).
     pub fruitless_max: u32,
+    /// Messages missed (1,000) beyond which a timeline that shows the newest ones begins anew
+    /// instead of walking through all that happened meanwhile.
+    pub missed_max: i64,
+    /// Older messages of a server that does not count, kept for [`Event::WantOlder`] (10,000):
+    /// such a server has no pages to ask for.
+    pub earlier_max: usize,
 }
 
 impl Default for TimelineConfig {
@@ -30,6 +36,8 @@ impl Default for TimelineConfig {
             held_back_max: 512,
             backoff: Backoff { first: Duration::from_millis(250), cap: Duration::from_secs(10) },
             fruitless_max: 3,
+            missed_max: 1_000,
+            earlier_max: 10_000,
         }
     }
 }
@@ -65,6 +73,8 @@ pub enum Via {
     CatchUp,
     /// In the acknowledgement of an own send.
     Ack,
+    /// From the local backup: the server had it once.
+    Backup,
 }
 
 /// Why everything that was shown of a chat is void.
@@ -74,6 +84,8 @@ pub enum ResetReason {
     EpochChanged,
     /// The server has less than it had already told.
     ServerBehind,
+    /// So much was missed that the newest messages are shown instead of all of them.
+    FarBehind,
 }
 
 /// What to fetch.
@@ -88,6 +100,14 @@ pub enum Ask {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// A backup has these newest messages, ascending. Shown at once, if nothing was shown yet;
+    /// the next join brings what is missing, or voids them.
+    Kept {
+        /// Without holes at their end: what lies before a hole is not shown.
+        messages: Vec<Message>,
+        /// The epoch that they belong to, if known.
+        epoch: Option<String>,
+    },
     /// A connection is up, and its `connected` named this epoch.
     Online(Option<String>),
     /// `join_chat` was acknowledged.

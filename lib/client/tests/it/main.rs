@@ -4,6 +4,7 @@
 
 mod accounts;
 mod cast;
+mod recent;
 mod recovery;
 mod sends;
 mod simulation;

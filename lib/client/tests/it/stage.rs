@@ -52,6 +52,12 @@ pub(crate) struct Play {
     pub(crate) presented: Vec<String>,
     /// Every event of a client: name and payload.
     pub(crate) heard: Vec<(String, Value)>,
+    /// What `connected` says that the user is.
+    pub(crate) role: Role,
+    /// Disputes that wait for the user's word.
+    pub(crate) invitations: Vec<Value>,
+    /// What an answer to a join tells.
+    pub(crate) members: Value,
 }
 
 impl Play {
@@ -119,6 +125,9 @@ impl Stage {
             refreshes: 0,
             presented: Vec::new(),
             heard: Vec::new(),
+            role: Role::Customer,
+            invitations: Vec::new(),
+            members: json!([]),
         };
         let actor = Actor { play: Arc::new(Mutex::new(play)), page: 2 };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -239,6 +248,7 @@ impl Actor {
                 let me = json!({"id": ME, "firstName": "A", "lastName": "B", "role": "customer"});
                 (StatusCode::OK, json!({"user": me}))
             }
+            "/disputes" => (StatusCode::OK, json!({"disputes": play.invitations, "next": null})),
             "/moved" => (StatusCode::FOUND, Value::Null),
             _ => refused(),
         }
@@ -253,7 +263,7 @@ impl Actor {
                 let since = payload["sinceSeq"].as_i64();
                 let (messages, more) = play.page(since.unwrap_or(i64::MAX), self.page);
                 let last = play.messages.len();
-                Some(json!({"ok": true, "chatId": chat(), "members": [], "lastSeq": last,
+                Some(json!({"ok": true, "chatId": chat(), "members": play.members, "lastSeq": last,
                     "epoch": play.epoch, "messages": messages, "hasMore": more}))
             }
             "fetch_messages" => {
@@ -301,7 +311,7 @@ impl Handler for Actor {
     async fn run(&self, socket: Socket, mut events: Events, (): ()) {
         if !self.play().cues.mute {
             let connected = json!({"message": "Connected: userId=1", "userId": ME,
-                "epoch": self.play().epoch});
+                "role": self.play().role, "epoch": self.play().epoch});
             let _ = socket.emit(&Outgoing::new("connected", &connected).unwrap());
         }
         socket.join("all");

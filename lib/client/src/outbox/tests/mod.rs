@@ -87,7 +87,7 @@ fn row(n: u128, name: &str, seq: i64) -> Message {
 /// What is emitted, as `name#attempt`.
 fn emitted(effects: &[Effect]) -> Vec<String> {
     let emit = |e: &Effect| match e {
-        Effect::Emit { draft, attempt } => Some(format!("{}#{attempt}", draft.id)),
+        Effect::Emit { draft, attempt, .. } => Some(format!("{}#{attempt}", draft.id)),
         _ => None,
     };
     effects.iter().filter_map(emit).collect()

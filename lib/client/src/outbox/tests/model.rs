@@ -39,7 +39,7 @@ proptest! {
             };
             for effect in &effects {
                 match effect {
-                    Effect::Emit { draft, attempt } => {
+                    Effect::Emit { draft, attempt, .. } => {
                         let n = number(&draft.id);
                         prop_assert!(written.contains(&n));
                         prop_assert!(!ended.contains(&n));

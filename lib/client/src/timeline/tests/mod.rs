@@ -6,6 +6,7 @@ use trialogue_protocol::{ChatId, MessageId, MessagePage, MessageType, Role, User
 
 use super::*;
 
+mod kept;
 mod model;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;

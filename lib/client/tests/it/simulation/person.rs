@@ -288,7 +288,7 @@ impl Person {
                 self.writing.push_back(record);
                 self.acts.push(Act::Write);
             }
-            outbox::Effect::Emit { draft, attempt } => self.emit(draft, attempt),
+            outbox::Effect::Emit { draft, attempt, .. } => self.emit(draft, attempt),
             outbox::Effect::Outcome { id, chat, outcome } => match outcome {
                 Outcome::Stored { message, .. } => {
                     *self.stored.entry(id).or_default() += 1;
