@@ -51,8 +51,12 @@ async fn open_patiently(
 ) -> Result<Ready, OpenFailure> {
     let client = Client::connect(config).await.map_err(|e| failure(&e))?;
     let auth = Auth { token };
-    let mut socket =
-        client.namespace(dialect.namespace(), Some(&auth)).await.map_err(|e| failure(&e))?;
+    let connected = client.namespace(dialect.namespace(), Some(&auth)).await;
+    let mut socket = connected.map_err(|error| match error {
+        // All of it in one go: the answer, what it said, and the good-bye.
+        ConnectError::Closed(reason) => closed_early(dialect, None, reason),
+        error => failure(&error),
+    })?;
     let mut early = Vec::new();
     let mut refused = None;
     loop {

@@ -37,6 +37,9 @@ pub struct SessionConfig {
     pub backup_pause: Duration,
     /// How often notifications are polled where the server does not push all of them (60 s).
     pub notices_every: Duration,
+    /// How long history is looked at for a message on a server that acknowledges nothing (12 s);
+    /// what it does not show by then is sent again.
+    pub look_for: Duration,
     /// Where the outbox outlives the process; `None`: it does not, which suits tests and load.
     pub journal: Option<journal::Opened>,
     /// From the first TCP packet to `connected` (10 s), as the server gives a socket.
@@ -74,6 +77,7 @@ impl SessionConfig {
             backup: None,
             backup_pause: Duration::from_secs(2),
             notices_every: Duration::from_secs(60),
+            look_for: Duration::from_secs(12),
             journal: None,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),

@@ -195,7 +195,8 @@ impl Driver {
             let (rest, id) = (self.config.rest.clone(), draft.id.clone());
             let sender = self.live.as_ref().map(|live| live.sender.clone());
             let (draft, outgoing) = (draft.clone(), outgoing.clone());
-            let departure = Departure { draft, outgoing, again, me };
+            let look_for = self.config.look_for;
+            let departure = Departure { draft, outgoing, again, me, look_for };
             let send = unacked.clone().send(sender, departure, rest);
             let send = async move {
                 Done { serial: None, news: News::Sent { id, attempt, answer: send.await } }

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
-use trialogue_protocol::{ChatId, JoinAck, Message, PageQuery, SendAck, SendStatus, UserId};
+use trialogue_protocol::{
+    ChatId, ErrorCode, JoinAck, Message, PageQuery, SendAck, SendStatus, UserId,
+};
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::client::ClientSender;
 
@@ -21,9 +23,10 @@ use crate::outbox::{Answer, Draft};
 use crate::rest::Rest;
 use crate::socket;
 
-/// When history is looked at after a message left, each counted from the look before: often while
-/// the answer is near, 12 s in all.
-const LOOKS_MS: [u64; 9] = [40, 80, 160, 320, 600, 1_000, 2_000, 3_000, 5_000];
+/// The first look at history after a message left (40 ms); each pause is twice the one before ...
+const LOOK_FIRST: Duration = Duration::from_millis(40);
+/// ... up to this (3 s): often while the answer is near.
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(3);
 /// The same once the server said no: an `error` may follow a message that was stored.
 const LOOKS_AFTER_NO: usize = 3;
 /// Chats with claims (1,000): as many as an outbox may hold messages.
@@ -54,6 +57,8 @@ pub(super) struct Departure {
     /// It may have left before.
     pub(super) again: bool,
     pub(super) me: UserId,
+    /// How long history is looked at.
+    pub(super) look_for: Duration,
 }
 
 impl Unacked {
@@ -134,9 +139,13 @@ impl Unacked {
         departure: Departure,
         rest: Rest,
     ) -> Result<(Message, bool), Error> {
-        let Departure { draft, outgoing, again, me } = departure;
+        let Departure { draft, outgoing, again, me, look_for } = departure;
         let _alone = self.turn.acquire().await.map_err(|_| Error::Closed)?;
-        let before = history(&rest, draft.chat).await?;
+        // That the server stumbles over its history says nothing about the message.
+        let before = history(&rest, draft.chat).await.map_err(|error| match error.code() {
+            Some(ErrorCode::Internal) => Error::Unanswered(error.sentence()),
+            _ => error,
+        })?;
         if let Some(found) = self.before_leaving(me, &draft, &before, again) {
             return Ok((found, true));
         }
@@ -144,8 +153,11 @@ impl Unacked {
         let mut said = Some(self.listen(None));
         sender.emit(&outgoing).map_err(|e| socket::not_sent(&e))?;
         let (mut no, mut looks_left) = (None, usize::MAX);
-        for pause in LOOKS_MS {
-            let refused = wait(Duration::from_millis(pause), &mut said).await;
+        let (mut pause, mut left) = (LOOK_FIRST, look_for);
+        while !left.is_zero() {
+            let refused = wait(pause.min(left), &mut said).await;
+            left = left.saturating_sub(pause);
+            pause = (pause * 2).min(LOOK_PAUSE_MAX);
             if refused.is_some() {
                 (no, looks_left) = (refused, LOOKS_AFTER_NO);
             }

@@ -9,3 +9,4 @@ mod recovery;
 mod sends;
 mod simulation;
 mod stage;
+mod stm;

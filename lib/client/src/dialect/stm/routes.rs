@@ -178,10 +178,14 @@ async fn chats_of(rest: &Rest, me: &User) -> Result<Vec<Chat>, Error> {
         }
         found => found,
     }?;
-    Ok(lists::rows(&found).filter_map(|row| lists::chat(row, me)).collect())
+    let mut chats: Vec<Chat> = lists::rows(&found).filter_map(|row| lists::chat(row, me)).collect();
+    let active = |chat: &Chat| chat.last_message.as_ref().map_or(chat.created_at, |m| m.created_at);
+    // The server's order is that of their beginnings.
+    chats.sort_by_key(|chat| std::cmp::Reverse(active(chat)));
+    Ok(chats)
 }
 
-/// All of them on one page: the server has no pages. In its own order, newest chat first.
+/// All of them on one page, most recently active first: the server has no pages.
 pub(crate) async fn chats(rest: &Rest, _: &ListQuery) -> Result<ChatList, Error> {
     let me = me(rest).await?;
     Ok(ChatList { chats: chats_of(rest, &me).await?, next: None })

@@ -43,6 +43,15 @@ enum Job {
     Timeline(ChatId, timeline::Event),
 }
 
+/// How a chat opens.
+pub(super) struct Opening {
+    pub(super) begin: Begin,
+    /// What the screen has already.
+    pub(super) screen: Vec<Message>,
+    /// What a backup has, and its epoch.
+    pub(super) backup: Option<(Vec<Message>, Option<String>)>,
+}
+
 /// A process of a person: dies with a crash; `disk` and `screens` outlive it.
 pub(super) struct Person {
     link: Link,
@@ -93,9 +102,20 @@ impl Person {
     }
 
     /// Opens a chat on the screen: from where it was, or as a face would that kept nothing.
-    pub(super) fn show(&mut self, chat: ChatId, begin: Begin, screen: Vec<Message>, seed: u64) {
-        self.timelines.insert(chat, Timeline::new(TimelineConfig::default(), begin, seed));
+    /// With a backup it begins with what that has.
+    pub(super) fn show(&mut self, chat: ChatId, opening: Opening, seed: u64) {
+        let Opening { begin, screen, backup } = opening;
+        let mut config = TimelineConfig::default();
+        if seed.is_multiple_of(2) {
+            // Somebody who rather sees the newest messages than all that were missed.
+            config.missed_max = 4;
+        }
+        self.timelines.insert(chat, Timeline::new(config, begin, seed));
         self.screens.insert(chat, screen);
+        if let Some((messages, epoch)) = backup {
+            let kept = timeline::Event::Kept { messages, epoch };
+            self.jobs.push_back(Job::Timeline(chat, kept));
+        }
     }
 
     pub(super) fn link(&mut self, event: link::Event, now: Duration) -> Vec<Act> {

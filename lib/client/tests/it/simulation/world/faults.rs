@@ -64,9 +64,27 @@ impl World {
             place.person.disk.push(record);
         }
         place.alive = false;
+        if bits >> 32 & 3 == 0 {
+            self.roll_back(who);
+        }
+        let place = &mut self.places[who];
         self.met.reconnects += place.person.reconnects;
         self.met.resets += place.person.resets;
         self.later(ms(10_000), who, Happening::Restart);
+    }
+
+    /// A backup of the client's disk is put in place: its newest records are gone.
+    fn roll_back(&mut self, who: usize) {
+        let lost = usize::try_from(self.chance.bits() % 12).unwrap_or_default();
+        let place = &mut self.places[who];
+        let keep = place.person.disk.len().saturating_sub(lost);
+        for record in place.person.disk.drain(keep..) {
+            self.met.rolled_back += 1;
+            place.rolled_back = true;
+            if let Record::Queued(draft) = record {
+                place.forgotten.insert(draft.id);
+            }
+        }
     }
 
     pub(super) fn restart(&mut self, who: usize) {

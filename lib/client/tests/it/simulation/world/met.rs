@@ -1,40 +1,54 @@
 //! What runs have met: a simulation that meets nothing proves nothing.
 
-/// What the runs so far have met.
-#[derive(Debug, Default)]
-pub(in crate::simulation) struct Met {
-    pub(super) server_kills: u64,
-    pub(super) client_crashes: u64,
-    pub(super) cuts: u64,
-    pub(super) silences: u64,
-    pub(super) restores: u64,
-    pub(super) expiries: u64,
-    pub(super) reconnects: u64,
-    pub(super) resets: u64,
-    pub(super) repeats: u64,
+/// One field per thing that may go wrong or be survived, added up and asserted all the same.
+macro_rules! met {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What the runs so far have met.
+        #[derive(Debug, Default)]
+        pub(in crate::simulation) struct Met {
+            $($(#[$doc])* pub(in crate::simulation) $name: u64,)*
+        }
+
+        impl Met {
+            pub(in crate::simulation) fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+
+            pub(in crate::simulation) fn assert_all(&self) {
+                $(assert!(self.$name > 10, "{}: {self:?}", stringify!($name));)*
+            }
+        }
+    };
 }
 
-impl Met {
-    pub(in crate::simulation) fn add(&mut self, other: &Self) {
-        self.server_kills += other.server_kills;
-        self.client_crashes += other.client_crashes;
-        self.cuts += other.cuts;
-        self.silences += other.silences;
-        self.restores += other.restores;
-        self.expiries += other.expiries;
-        self.reconnects += other.reconnects;
-        self.resets += other.resets;
-        self.repeats += other.repeats;
-    }
-
-    pub(in crate::simulation) fn assert_all(&self) {
-        let Self { server_kills, client_crashes, cuts, silences, restores, .. } = self;
-        let Self { expiries, reconnects, resets, repeats, .. } = self;
-        for seen in [server_kills, client_crashes, cuts, silences, restores] {
-            assert!(*seen > 10, "{self:?}");
-        }
-        for seen in [expiries, reconnects, resets, repeats] {
-            assert!(*seen > 10, "{self:?}");
-        }
-    }
+met! {
+    /// SIGKILL of the server.
+    server_kills,
+    /// SIGKILL of a client.
+    client_crashes,
+    /// Connections that broke.
+    cuts,
+    /// Connections that fell silent without breaking.
+    silences,
+    /// Older copies of the server's database put in place.
+    restores,
+    /// Records of a client's disk that an older copy did not have.
+    rolled_back,
+    /// Answers that never came.
+    eaten,
+    /// `new_message` events that never came.
+    dropped,
+    /// ... that came twice.
+    doubled,
+    /// ... that took more than a quarter of a second.
+    delayed,
+    /// Tokens that were over.
+    expiries,
+    reconnects,
+    /// Screens that became void.
+    resets,
+    /// Messages that arrived at the server again.
+    repeats,
+    /// Screens that began with a backup.
+    backups,
 }

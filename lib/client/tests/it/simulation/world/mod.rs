@@ -7,7 +7,7 @@ use trialogue_client::link::Event;
 use trialogue_client::outbox::{Draft, Record};
 use trialogue_client::time::Jitter;
 use trialogue_client::{Begin, outbox};
-use trialogue_protocol::{ChatId, Message, MessageType};
+use trialogue_protocol::{ChatId, ClientMessageId, Message, MessageType};
 use uuid::Uuid;
 
 mod faults;
@@ -16,7 +16,7 @@ mod met;
 mod wires;
 
 use crate::simulation::backend::{Ask, Backend, Reply};
-use crate::simulation::person::{Act, Person};
+use crate::simulation::person::{Act, Opening, Person};
 
 pub(in crate::simulation) use met::Met;
 
@@ -104,6 +104,10 @@ struct Place {
     /// Drafts whose author was told that they are kept, in order.
     kept: Vec<Draft>,
     refused_tokens: BTreeSet<u64>,
+    /// Drafts that an older copy of the disk does not have.
+    forgotten: BTreeSet<ClientMessageId>,
+    /// The disk was an older copy once: what was done was done again.
+    rolled_back: bool,
 }
 
 pub(in crate::simulation) struct World {
@@ -151,6 +155,8 @@ impl World {
                 said: 0,
                 kept: Vec::new(),
                 refused_tokens: BTreeSet::new(),
+                forgotten: BTreeSet::new(),
+                rolled_back: false,
             });
             world.begin(who, None);
             world.later(ms(10_000), who, Happening::Say);
@@ -207,18 +213,20 @@ impl World {
     fn begin(&mut self, who: usize, left: Option<&Person>) {
         for chat in self.chats.clone() {
             let cursor = left.and_then(|p| p.cursor(chat));
-            let choice = self.chance.bits() % 4;
-            let (begin, screen) = match (choice, cursor, left) {
-                (0 | 1, Some((seq, epoch)), Some(left)) => {
-                    let screen = left.screens.get(&chat).cloned().unwrap_or_default();
-                    (Begin::After { seq, epoch }, screen)
+            let choice = self.chance.bits() % 5;
+            let shown = left.and_then(|p| p.screens.get(&chat)).cloned().unwrap_or_default();
+            let (begin, screen, backup) = match (choice, cursor) {
+                (0 | 1, Some((seq, epoch))) => (Begin::After { seq, epoch }, shown, None),
+                (2, _) => (Begin::Newest(2), Vec::new(), None),
+                (3, _) => (Begin::Now, Vec::new(), None),
+                (4, Some((_, epoch))) => {
+                    self.met.backups += u64::from(!shown.is_empty());
+                    (Begin::Newest(2), Vec::new(), Some((shown, epoch)))
                 }
-                (2, ..) => (Begin::Newest(2), Vec::new()),
-                (3, ..) => (Begin::Now, Vec::new()),
-                _ => (Begin::After { seq: 0, epoch: None }, Vec::new()),
+                _ => (Begin::After { seq: 0, epoch: None }, Vec::new(), None),
             };
             let seed = self.chance.bits();
-            self.places[who].person.show(chat, begin, screen, seed);
+            self.places[who].person.show(chat, Opening { begin, screen, backup }, seed);
         }
         let fresh = self.mint(who);
         let now = self.now;

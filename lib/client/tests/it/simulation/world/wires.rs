@@ -20,6 +20,7 @@ impl World {
     /// Puts something on a wire: it arrives later, never before what was put there earlier.
     pub(super) fn carry(&mut self, connection: u64, direction: usize, happening: Happening) {
         let delay = self.chance.up_to(if self.trouble() { ms(400) } else { ms(50) });
+        self.met.delayed += u64::from(delay > ms(250));
         let now = self.now;
         let Some(wire) = self.wires.get_mut(&connection) else { return };
         if wire.silent {
@@ -40,6 +41,7 @@ impl World {
         self.met.repeats += u64::from(repeat);
         let trouble = self.trouble();
         let result = self.backend.handle(connection, ask, trouble, &mut self.chance);
+        self.met.eaten += u64::from(result.reply.is_none());
         if let Some(reply) = result.reply {
             let frame = Frame::Answer { request, reply };
             self.carry(connection, 1, Happening::ToClient { connection, frame });
@@ -53,6 +55,8 @@ impl World {
                 2 => 2,
                 _ => 1,
             };
+            self.met.dropped += u64::from(copies == 0);
+            self.met.doubled += u64::from(copies == 2);
             for _ in 0..copies {
                 let frame = Frame::News(news.clone());
                 self.carry(connection, 1, Happening::ToClient { connection, frame });
