@@ -87,6 +87,11 @@ impl Story {
         &self.url
     }
 
+    /// A person's own folder.
+    pub(crate) fn folder(&self, who: &str) -> std::path::PathBuf {
+        self.data.path().join("profiles").join(who)
+    }
+
     /// Where its database is.
     pub(crate) fn database_url(&self) -> String {
         self.database.url()

@@ -1,5 +1,8 @@
 //! The verbs against a real server: what each says, to eyes and to programs, and how it exits.
 
+use trialogue_client::backup;
+use trialogue_protocol::{ChatId, Message, MessageId, MessageType, Role, UserId};
+
 use crate::story::Story;
 
 #[test]
@@ -131,5 +134,57 @@ fn a_hostile_message_is_harmless_in_every_verb() {
             assert!(!ran.stderr.contains(harmful), "{verb:?} {:?}", ran.stderr);
             assert!(ran.stdout.contains("evil"), "{verb:?} shows it: {:?}", ran.stdout);
         }
+    }
+}
+
+#[test]
+fn an_invitation_is_not_accepted_by_looking_at_the_chat() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.enter("lsm", "Lena", "Hart");
+    let chat = story.book("amna", "2");
+    story.run("amna", &["dispute", &chat, "The leak came back."]);
+    for verb in [&["listen", &chat, "--for", "20s"][..], &["read", &chat]] {
+        let ran = story.run("lena", verb);
+        assert_eq!(ran.code, Some(4), "{ran}");
+        assert!(ran.stderr.contains("only invited"), "{ran}");
+    }
+    let members = story.run("amna", &["members", &chat]);
+    assert!(!members.stdout.contains("Lena"), "{members}");
+    assert_eq!(story.run("lena", &["join", &chat]).code, Some(0));
+    assert_eq!(story.run("lena", &["read", &chat]).code, Some(0));
+}
+
+#[test]
+fn a_logout_wipes_recent_chats_from_the_disk() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    let owner = format!("{}/ 1", story.url());
+    let folder = story.folder("amna").join("backup");
+    let opened = backup::open(&folder, &owner).unwrap();
+    let mut shelf = opened.shelf;
+    let created_at = chrono::DateTime::UNIX_EPOCH.into();
+    let id = uuid::Uuid::now_v7();
+    let said = Message {
+        id: MessageId(id),
+        chat_id: ChatId(id),
+        seq: Some(1),
+        sender_type: Role::Customer,
+        sender_id: UserId(1),
+        sender_name: "Amna".to_owned(),
+        message: "a secret".to_owned(),
+        message_type: MessageType::Text,
+        client_message_id: None,
+        created_at,
+    };
+    shelf.said(&said, None);
+    opened.keeper.unwrap().keep(&mut shelf).unwrap();
+    assert_eq!(backup::look(&folder, &owner).unwrap().chats().len(), 1);
+    assert_eq!(story.run("amna", &["logout"]).code, Some(0));
+    assert!(backup::look(&folder, &owner).unwrap().chats().is_empty());
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("a secret"));
     }
 }

@@ -101,7 +101,7 @@ impl Backend {
 
     fn hear(&self, socket: &Socket, name: &str, body: &Value) {
         let say = |event: &str, body: Value| {
-            drop(socket.emit(&Outgoing::new(event, &body).unwrap()));
+            let _ = socket.emit(&Outgoing::new(event, &body).unwrap());
         };
         match name {
             "join_chat" if body["chatId"] == json!(chat()) => {
@@ -174,12 +174,12 @@ impl Handler for Backend {
         self.play().presented.push(token.clone());
         if token != "good" {
             let body = json!({"message": "Authentication failed"});
-            drop(socket.emit(&Outgoing::new("error", &body).unwrap()));
+            let _ = socket.emit(&Outgoing::new("error", &body).unwrap());
             socket.disconnect();
             return;
         }
         let body = json!({"message": "hi", "userId": ME});
-        drop(socket.emit(&Outgoing::new("connected", &body).unwrap()));
+        let _ = socket.emit(&Outgoing::new("connected", &body).unwrap());
         while let Some(event) = events.recv().await {
             let body: Value = event.args().get(0).unwrap_or_default();
             let name = event.name().to_owned();
