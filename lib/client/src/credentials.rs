@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use trialogue_protocol::{Role, TokenPair, UserId};
@@ -81,6 +82,16 @@ impl Credentials {
     /// say. Read, not verified: for what a face shows, never for what anybody may do.
     pub fn whose(&self) -> Option<Whose> {
         serde_json::from_slice(&claims(&self.tokens()?.access_token)?).ok()
+    }
+
+    /// When the access token ends, as it says itself; `None`: not known.
+    pub fn ends_at(&self) -> Option<DateTime<Utc>> {
+        let tokens = self.tokens()?;
+        let claims = claims(&tokens.access_token)?;
+        let Times { exp, .. } = serde_json::from_slice(&claims).ok()?;
+        // A cast of a float saturates, and what is no date is `None` here.
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit")]
+        DateTime::from_timestamp_millis((exp * 1_000.0) as i64)
     }
 
     /// Takes and keeps new tokens.
@@ -202,6 +213,9 @@ mod tests {
         check(r#"{"iat":0,"exp":900}"#, Some(0));
         check(r#"{"iat":1,"exp":1e300}"#, Some(365 * 86_400));
         check(r#"{"exp":"soon"}"#, None);
+        let pair = TokenPair { access_token: token(r#"{"exp":1900.5}"#), ..pair("1") };
+        let ends_at = Credentials::in_memory(Some(pair)).ends_at();
+        assert_eq!(ends_at.map(|at| at.timestamp_millis()), Some(1_900_500));
         check("{}", None);
         assert_eq!(fresh_for("", Duration::ZERO), None);
         assert_eq!(fresh_for("a.%%%.c", Duration::ZERO), None);

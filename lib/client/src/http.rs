@@ -13,7 +13,7 @@ use reqwest::{Method, StatusCode, header};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
-use trialogue_socketio::client::RootCertificates;
+use trialogue_socketio::client::{Proxy, RootCertificates};
 use url::{Host, Url};
 
 use crate::error::Error;
@@ -98,6 +98,7 @@ pub struct Http {
     body_bytes_max: usize,
     witness: Option<Witness>,
     roots: RootCertificates,
+    proxy: Option<Proxy>,
 }
 
 /// A request before it is sent.
@@ -188,10 +189,14 @@ impl Http {
             // Under the 5 s after which stock node servers close an idle connection.
             .pool_idle_timeout(Duration::from_secs(4))
             .user_agent(concat!("trialogue/", env!("CARGO_PKG_VERSION")));
-        if loopback {
-            // A proxy for the world has no business with this machine.
+        // A proxy for the world has no business with this machine.
+        let proxy = if loopback {
             builder = builder.no_proxy();
-        }
+            None
+        } else {
+            let proxy = Proxy::of_environment(&url);
+            proxy.map_err(|error| Error::Invalid(error.to_string()))?
+        };
         let mut roots = RootCertificates::default();
         if !config.root_certificates.is_empty() {
             let ders = authorities(&config.root_certificates)?;
@@ -201,7 +206,7 @@ impl Http {
         }
         let client = builder.build().map_err(|e| Error::Invalid(innermost(&e)))?;
         let (body_bytes_max, witness) = (config.body_bytes_max, config.witness);
-        Ok(Self { client, url, body_bytes_max, witness, roots })
+        Ok(Self { client, url, body_bytes_max, witness, roots, proxy })
     }
 
     /// Scheme, host and port of the server.
@@ -212,6 +217,11 @@ impl Http {
     /// Whom a socket to the same server trusts.
     pub fn roots(&self) -> RootCertificates {
         self.roots.clone()
+    }
+
+    /// The proxy through which requests go and a socket to the same server must go.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// Sends and reads the whole answer, whatever its status.

@@ -25,7 +25,7 @@ pub mod unread;
 pub use credentials::{Credentials, TokenKeeper, Whose};
 pub use dialect::{Capabilities, Dialect};
 pub use error::{Error, Refusal};
-pub use http::{Exchange, Http, HttpConfig, Witness};
+pub use http::{Exchange, Http, HttpConfig, Witness, is_loopback};
 pub use link::{LinkState, Trouble};
 pub use outbox::Outcome;
 pub use rest::Rest;

@@ -68,6 +68,7 @@ impl Driver {
         config.path.clone_from(&self.config.socket_path);
         config.transports = self.config.transports;
         config.root_certificates = http.roots();
+        config.proxy = http.proxy().cloned();
         config.connect_timeout = self.config.connect_timeout;
         config.max_payload = self.config.message_bytes_max;
         let dialect = self.config.rest.dialect();

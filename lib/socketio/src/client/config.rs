@@ -9,6 +9,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
 
 use super::error::ConnectError;
+use super::proxy::Proxy;
 
 /// How to travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +90,8 @@ pub struct ClientConfig {
     pub headers: HeaderMap,
     /// Whom to trust over TLS.
     pub root_certificates: RootCertificates,
+    /// Through which proxy (none): see [`Proxy::of_environment`].
+    pub proxy: Option<Proxy>,
     /// For the connection up to the server's handshake, and for the answer of a namespace (10 s).
     pub connect_timeout: Duration,
     /// The longest message of the server in bytes (1 MiB: a page of history, not a download).
@@ -118,6 +121,7 @@ impl ClientConfig {
             transports: Transports::default(),
             headers: HeaderMap::new(),
             root_certificates: RootCertificates::default(),
+            proxy: None,
             connect_timeout: Duration::from_secs(10),
             max_payload: 1024 * 1024,
             inbound_events_max: 256,

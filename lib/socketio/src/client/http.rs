@@ -13,9 +13,11 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use super::config::ClientConfig;
 use super::error::ConnectError;
+use super::proxy::Proxy;
 use super::stream::{Stream, Target};
 use crate::engine::PROTOCOL;
 use crate::ws;
@@ -155,6 +157,33 @@ impl Requests {
         let body = connection.body(answer.into_body(), bytes_max).await?;
         self.connection = Some(connection);
         Ok(body)
+    }
+}
+
+/// Has the proxy connect us with a host, and answers the connection, on which the host is next to
+/// speak.
+pub(super) async fn tunnel(
+    proxy: &Proxy,
+    tcp: TcpStream,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, ConnectError> {
+    let unreachable = |source| ConnectError::Unreachable { host: host.to_owned(), source };
+    let mut http = HttpConnection::new(Stream::Plain(tcp)).await?;
+    let answer = http.send(proxy.request(host, port)?).await?;
+    if !answer.status().is_success() {
+        return Err(unreachable(proxy.refused(answer.status())));
+    }
+    let upgrade = hyper::upgrade::on(answer);
+    let upgraded = HttpConnection::drive(&mut http.driver, upgrade).await.map_err(broken)?;
+    match upgraded.downcast::<TokioIo<Stream>>() {
+        // Neither TLS nor HTTP lets a server speak first.
+        Ok(parts) if parts.read_buf.is_empty() => match parts.io.into_inner() {
+            Stream::Plain(tcp) => Ok(tcp),
+            Stream::Tls(_) => Err(ConnectError::Protocol("the tunnel is not ours".to_owned())),
+        },
+        Ok(_) => Err(ConnectError::Protocol("the proxy talks inside its tunnel".to_owned())),
+        Err(_) => Err(ConnectError::Protocol("the tunnel is not ours".to_owned())),
     }
 }
 

@@ -13,6 +13,7 @@ mod config;
 mod error;
 pub(crate) mod http;
 mod polling;
+mod proxy;
 mod session;
 mod shared;
 mod socket;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 
 pub use config::{ClientConfig, RootCertificates, Transports};
 pub use error::{AckError, ConnectError, EmitError, Refused};
+pub use proxy::Proxy;
 pub use socket::{ClientSender, ClientSocket, Event, PendingAck, Received};
 pub use state::Transport;
 

@@ -14,6 +14,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::config::ClientConfig;
 use super::error::ConnectError;
+use super::http::tunnel;
+use super::proxy::Proxy;
 
 /// Where to connect to, and how to name it in requests.
 #[derive(Debug, Clone)]
@@ -21,6 +23,7 @@ pub(crate) struct Target {
     host: String,
     port: u16,
     tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    proxy: Option<Proxy>,
     /// Host and port as the `Host` header has them.
     pub(super) authority: String,
     /// Path and query without the pairs of the transport; ends in `?` or `&`.
@@ -55,20 +58,39 @@ impl Target {
             path.push_str(query);
             path.push('&');
         }
-        Ok(Self { host, port: url.port().unwrap_or(default_port), tls, authority, path })
+        let (port, proxy) = (url.port().unwrap_or(default_port), config.proxy.clone());
+        Ok(Self { host, port, tls, proxy, authority, path })
     }
 
-    /// Tries the host's addresses one after another, each for its share of `within`.
+    /// Tries the host's addresses one after another, each for its share of `within`. Behind a proxy
+    /// the addresses are the proxy's, and the name of the host is the proxy's to look up.
     pub(crate) async fn connect(&self, within: Duration) -> Result<Stream, ConnectError> {
-        let unreachable =
-            |source| ConnectError::Unreachable { host: self.authority.clone(), source };
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+        let Some(proxy) = &self.proxy else {
+            let tcp = Self::dial((&self.host, self.port), &self.authority, within).await?;
+            return self.secure(tcp).await;
+        };
+        let tcp = Self::dial((&proxy.host, proxy.port), &proxy.address(), within).await?;
+        let tunnel = tunnel(proxy, tcp, &self.host, self.port).await?;
+        self.secure(tunnel).await
+    }
+
+    async fn dial(
+        place: (&str, u16),
+        name: &str,
+        within: Duration,
+    ) -> Result<TcpStream, ConnectError> {
+        let unreachable = |source| ConnectError::Unreachable { host: name.to_owned(), source };
+        let found = tokio::net::lookup_host(place).await;
         let addresses: Vec<_> = found.map_err(unreachable)?.collect();
         let share = within / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
             match tokio::time::timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => return self.secure(tcp).await,
+                Ok(Ok(tcp)) => {
+                    // Small frames must not wait for the acknowledgement of the one before.
+                    tcp.set_nodelay(true).map_err(unreachable)?;
+                    return Ok(tcp);
+                }
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
             }
@@ -78,9 +100,6 @@ impl Target {
 
     async fn secure(&self, tcp: TcpStream) -> Result<Stream, ConnectError> {
         let failed = |source| ConnectError::Tls { host: self.authority.clone(), source };
-        // Small frames must not wait for the acknowledgement of the one before.
-        tcp.set_nodelay(true)
-            .map_err(|source| ConnectError::Unreachable { host: self.authority.clone(), source })?;
         match &self.tls {
             None => Ok(Stream::Plain(tcp)),
             Some((config, name)) => {
