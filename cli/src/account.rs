@@ -1,10 +1,12 @@
 //! Who speaks, to which server: from the global flags and what the profile remembers.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap_complete::ArgValueCompleter;
 use trialogue_client::backup;
 use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, Profiles, Saved};
@@ -16,8 +18,11 @@ use trialogue_socketio::client::RootCertificates;
 use url::Url;
 
 use crate::args::Global;
+use crate::complete;
 use crate::exit::Failure;
 use crate::paging::{self, Most, Page};
+use crate::password;
+use crate::settings::Setting;
 
 /// Where `trialogue serve` listens when nobody says otherwise.
 const SERVER: &str = "http://127.0.0.1:3000";
@@ -53,11 +58,9 @@ impl Account {
     pub(crate) fn open(global: &Global) -> anyhow::Result<Self> {
         let profile = profiles()?.profile(global.profile.clone());
         let saved = profile.load()?;
-        let server = match (&global.server, &saved) {
-            (Some(server), _) => server.clone(),
-            (None, Some(saved)) => saved.server.clone(),
-            (None, None) => Url::parse(SERVER)?,
-        };
+        let remembered = saved.as_ref().map(|saved| &saved.server);
+        let server = global.server.as_ref().or(remembered).or(global.usual_server.as_ref());
+        let server = server.map_or_else(|| Url::parse(SERVER), |server| Ok(server.clone()))?;
         let saved = saved.filter(|saved| saved.server == server);
         let credentials = Credentials::kept(profile.tokens_at(server.clone()));
         let rest = Rest::new(http(global, &server)?, Dialect::Trialogue, credentials);
@@ -129,9 +132,36 @@ impl Account {
         Ok(Session::start(SessionConfig { journal, autostart, ..config })?)
     }
 
+    /// Says of these settings what a login remembered, and adds those that only variables change.
+    pub(crate) fn describe(
+        &self,
+        global: &Global,
+        settings: &mut Vec<Setting>,
+    ) -> anyhow::Result<()> {
+        for setting in settings.iter_mut().filter(|setting| setting.name == "server") {
+            let is_said = global.server.is_some();
+            if !is_said && self.profile.load()?.is_some() {
+                setting.source = "profile";
+                setting.from = Some(self.profile.folder().display().to_string());
+            }
+            setting.value = Some(self.server().to_owned());
+        }
+        let folder = profiles_folder()?.parent().map(|folder| folder.display().to_string());
+        let hide = |_| "***".to_owned();
+        settings.push(Setting::of_variable("data-dir", DATA_VARIABLE, folder, |folder| folder));
+        settings.push(Setting::of_variable("token", TOKEN_VARIABLE, None, hide));
+        settings.push(Setting::of_variable("password", password::VARIABLE, None, hide));
+        Ok(())
+    }
+
     /// The profile's name.
     pub(crate) fn profile_name(&self) -> &str {
         self.profile.name().as_str()
+    }
+
+    /// Where everything of the account is.
+    pub(crate) fn profile_folder(&self) -> &Path {
+        self.profile.folder()
     }
 
     /// The server as people write it.
@@ -186,9 +216,16 @@ impl Account {
 pub(crate) struct ChatGiven(String);
 
 impl ChatGiven {
-    fn matches(&self, id: ChatId) -> bool {
+    /// Whether it may be this one.
+    pub(crate) fn matches(&self, id: ChatId) -> bool {
         let id = id.to_string();
         id.starts_with(&self.0) || id.ends_with(&self.0)
+    }
+}
+
+impl fmt::Display for ChatGiven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -208,16 +245,27 @@ impl FromStr for ChatGiven {
 #[derive(clap::Args)]
 pub(crate) struct ChatArg {
     /// The chat: its id, or enough of the id's beginning or end to be unique
-    #[arg(value_name = "CHAT")]
+    #[arg(value_name = "CHAT", add = ArgValueCompleter::new(complete::chats))]
     pub(crate) chat: ChatGiven,
 }
 
-fn profiles() -> anyhow::Result<Profiles> {
+/// Where the profiles of this user are.
+pub(crate) fn profiles() -> anyhow::Result<Profiles> {
+    profiles_folder().map(Profiles::at)
+}
+
+fn profiles_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty());
     let folder = own.map(|folder| PathBuf::from(folder).join("profiles"));
     let folder = folder.or_else(Profiles::usual_folder);
     let nowhere = || Failure::usage(format!("there is no home folder: set {DATA_VARIABLE}"));
-    Ok(Profiles::at(folder.ok_or_else(nowhere)?))
+    Ok(folder.ok_or_else(nowhere)?)
+}
+
+/// The chats that a profile's account saw last, with what they are called: for completions, so
+/// without a word to the server. The profile is the one that is named, else the usual one.
+pub(crate) fn recent_chats(_named: Option<&str>) -> Vec<(ChatId, String)> {
+    Vec::new()
 }
 
 /// Whom a connection without an account trusts over TLS.

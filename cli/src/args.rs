@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, Parser, ValueEnum};
+use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
+use clap_complete::ArgValueCompleter;
 use trialogue_client::profile::ProfileName;
 use trialogue_server::config::parse_duration;
 use url::Url;
 
+use crate::complete;
 use crate::exit;
 use crate::verb::Verb;
 
@@ -29,17 +31,21 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// The account to speak as: a name of your own choice
     #[arg(long, global = true, value_name = "NAME", env = "TRIALOGUE_PROFILE")]
-    #[arg(default_value = "default")]
+    #[arg(default_value = "default", add = ArgValueCompleter::new(complete::profiles))]
     pub(crate) profile: ProfileName,
     /// The server [default: the profile's, else http://127.0.0.1:3000]
     #[arg(long, global = true, value_name = "URL", env = "TRIALOGUE_SERVER")]
     pub(crate) server: Option<Url>,
+    /// The configuration file's server, for profiles that remember none
+    #[arg(skip)]
+    pub(crate) usual_server: Option<Url>,
     /// How long to wait for an answer, such as 500ms, 30s or 5m
     #[arg(long, global = true, value_name = "TIME", env = "TRIALOGUE_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
     /// Trust the certificate authorities of this PEM file too
     #[arg(long, global = true, value_name = "FILE", env = "TRIALOGUE_CACERT")]
+    #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) cacert: Vec<PathBuf>,
     /// Permit http:// to another machine, which shows the token to the network
     #[arg(long, global = true, env = "TRIALOGUE_PLAIN_HTTP", value_parser = FalseyValueParser::new())]

@@ -5,6 +5,7 @@
 
 mod account;
 mod args;
+mod complete;
 mod database;
 mod exit;
 mod human;
@@ -35,6 +36,9 @@ use crate::verb::{Context, Verb};
 const RUNTIME_END_MAX: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    if let Some(exit) = complete::answer() {
+        return exit.into();
+    }
     let cli = match settings::parse() {
         Ok(parsed) => parsed.cli,
         Err(error) => return out::usage(&error).into(),

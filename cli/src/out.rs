@@ -14,6 +14,9 @@ use crate::exit::{self, ClosedPipe, Exit};
 use crate::human::live;
 use crate::json;
 
+/// Stands for `--json`.
+const JSON_VARIABLE: &str = "TRIALOGUE_JSON";
+
 /// Where a verb's words go.
 pub(crate) struct Out {
     stdout: AutoStream<io::Stdout>,
@@ -114,19 +117,51 @@ pub(crate) fn closed(error: io::Error) -> anyhow::Error {
     }
 }
 
+/// What a shell reads that asks for completions.
+pub(crate) fn script(script: &[u8]) -> Exit {
+    // Nobody is told when the shell has gone away.
+    let _ = io::stdout().write_all(script);
+    Exit::DONE
+}
+
 /// What clap has to say: help and version are data, the rest is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> Exit {
     // Parsing failed, so the flag must be looked for by hand.
-    let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    let flag = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    let variable = std::env::var_os(JSON_VARIABLE).map(|value| value.to_string_lossy().into());
+    let json = flag || variable.is_some_and(|value: String| is_on(&value));
     if json && error.use_stderr() {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        print_error(&mut io::stderr(), true, "usage", message);
+        print_error(&mut io::stderr(), true, "usage", &sentence(&error.to_string()));
     } else {
         // A closed pipe ends quietly here too.
         let _ = error.print();
     }
     if error.use_stderr() { Exit::USAGE } else { Exit::DONE }
+}
+
+/// All that clap says of a mistake, without the usage, in one line.
+pub(crate) fn sentence(text: &str) -> String {
+    let is_end = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more info");
+    let lines = text.lines().take_while(is_end).map(str::trim).filter(|line| !line.is_empty());
+    let mut sentence = String::new();
+    for line in lines {
+        let between = match sentence.chars().next_back() {
+            None => "",
+            // A list follows: what is missing, or what cannot stand together.
+            Some(':') => " ",
+            Some(_) if line.starts_with('[') => " ",
+            Some(_) if line.starts_with("tip:") => "; ",
+            Some(_) => ", ",
+        };
+        sentence.push_str(between);
+        sentence.push_str(line);
+    }
+    sentence.strip_prefix("error: ").map(str::to_owned).unwrap_or(sentence)
+}
+
+/// As clap reads the variables of switches.
+fn is_on(value: &str) -> bool {
+    !["", "n", "no", "f", "false", "off", "0"].contains(&value.to_lowercase().as_str())
 }
 
 /// Whether the log on standard error may use colours.

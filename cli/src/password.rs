@@ -11,7 +11,7 @@ use crate::out::Out;
 use crate::prompt;
 
 /// The environment's way.
-const VARIABLE: &str = "TRIALOGUE_PASSWORD";
+pub(crate) const VARIABLE: &str = "TRIALOGUE_PASSWORD";
 
 /// Longest file in bytes: a password and a newline, whatever the editor added.
 const FILE_BYTES_MAX: u64 = 4_096;

@@ -41,6 +41,35 @@ enum Fields<'a> {
 }
 
 impl<'a> Happening<'a> {
+    /// Every name that there is: the events of the contract's §2 that a server sends, and ours.
+    pub(crate) const NAMES: [&'static str; 20] = [
+        event::NEW_MESSAGE,
+        event::CONNECTED,
+        event::JOINED_CHAT,
+        event::LEFT_CHAT,
+        event::USER_JOINED,
+        event::USER_LEFT,
+        event::USER_TYPING,
+        event::MESSAGES_READ,
+        event::NOTIFICATION_CREATED,
+        event::PRESENCE,
+        event::CHAT_UPDATED,
+        event::POSITIONS,
+        event::TOKEN_EXPIRING,
+        event::SERVER_DRAINING,
+        event::ERROR,
+        Self::LINK,
+        Self::JOIN_FAILED,
+        Self::INVITED,
+        Self::MISSING,
+        Self::RESET,
+    ];
+    const LINK: &'static str = "link";
+    const JOIN_FAILED: &'static str = "join_failed";
+    const INVITED: &'static str = "invited";
+    const MISSING: &'static str = "missing";
+    const RESET: &'static str = "reset";
+
     /// What of an update is to be told; the rest is the session's own affair.
     pub(crate) fn of(update: &'a Update) -> Option<Self> {
         Some(match update {
@@ -73,13 +102,13 @@ impl<'a> Happening<'a> {
     /// What `--event` calls it.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Link(_) => "link",
+            Self::Link(_) => Self::LINK,
             Self::Message { .. } => event::NEW_MESSAGE,
             Self::Event { name, .. } => name,
-            Self::JoinFailed { .. } => "join_failed",
-            Self::Invited { .. } => "invited",
-            Self::Missing { .. } => "missing",
-            Self::Reset { .. } => "reset",
+            Self::JoinFailed { .. } => Self::JOIN_FAILED,
+            Self::Invited { .. } => Self::INVITED,
+            Self::Missing { .. } => Self::MISSING,
+            Self::Reset { .. } => Self::RESET,
         }
     }
 

@@ -10,11 +10,14 @@ mod table;
 use chrono::{Local, NaiveDate};
 use trialogue_client::sanitize;
 use trialogue_protocol::{
-    Chat, ChatId, Dispute, Member, Message, Notification, PresenceStatus, Provider, Timestamp, User,
+    Chat, ChatId, Dispute, Job, Member, Message, Notification, PresenceStatus, Provider, Timestamp,
+    User,
 };
 use trialogue_server::operator::Account;
 
 pub(crate) use table::table;
+
+use crate::settings::Setting;
 
 /// Cells that a message may take in a list, where only its beginning matters.
 const PREVIEW_CHARS_MAX: usize = 50;
@@ -176,6 +179,59 @@ pub(crate) fn disputes(disputes: &[Dispute]) -> String {
         })
         .collect();
     table(["CHAT", "JOB", "STATUS", "SINCE", "WHY"], &rows)
+}
+
+/// Jobs, newest first, as a table.
+pub(crate) fn jobs(jobs: &[Job]) -> String {
+    let today = today();
+    let rows: Vec<[String; 5]> = jobs
+        .iter()
+        .map(|job| {
+            [
+                job.id.to_string(),
+                job.status.to_string(),
+                time(job.created_at, today),
+                job.chat_id.to_string(),
+                line(job.title.as_deref().unwrap_or_default()),
+            ]
+        })
+        .collect();
+    table(["JOB", "STATUS", "BOOKED", "CHAT", "TITLE"], &rows)
+}
+
+/// All that is known of a job, a line for each thing.
+pub(crate) fn job(job: &Job) -> String {
+    let today = today();
+    let word = |text: &Option<String>| text.as_deref().map(line);
+    let facts = [
+        ("job", Some(job.id.to_string())),
+        ("status", Some(job.status.to_string())),
+        ("title", word(&job.title)),
+        ("details", word(&job.description)),
+        ("where", word(&job.location)),
+        ("when", job.scheduled_at.map(|at| time(at, today))),
+        ("budget", job.budget.map(|amount| amount.to_string())),
+        ("customer", Some(job.customer_id.to_string())),
+        ("provider", Some(job.provider_id.to_string())),
+        ("booked", Some(time(job.created_at, today))),
+        ("chat", Some(job.chat_id.to_string())),
+    ];
+    let known = facts.into_iter().filter_map(|(name, fact)| Some(format!("{name:<9}{}", fact?)));
+    known.collect::<Vec<String>>().join("\n")
+}
+
+/// Settings and where each came from, as a table.
+pub(crate) fn settings(settings: &[Setting]) -> String {
+    let rows: Vec<[String; 3]> = settings
+        .iter()
+        .map(|setting| {
+            let value = setting.value.as_deref().map_or("-".to_owned(), line);
+            let from = setting.from.as_deref().map(line).unwrap_or_default();
+            let source = format!("{} {from}", setting.source).trim_end().to_owned();
+            [setting.name.clone(), value, source]
+        })
+        .collect();
+    table(["SETTING", "VALUE", "FROM"], &rows)
 }
 
 /// Notifications, newest first, as a table.

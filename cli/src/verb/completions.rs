@@ -1,11 +1,11 @@
-//! `trialogue completions SHELL`: made from the clap tree, so they cannot lag behind it.
+//! `trialogue completions SHELL`: the script that makes a shell ask this program.
 
 use std::io::Write;
 
-use clap::CommandFactory;
+use anyhow::Context as _;
 use clap_complete::Shell;
 
-use crate::args::Cli;
+use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::out::{self, Out};
 use crate::verb::Context;
@@ -22,9 +22,8 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
     if context.global.json {
         return Err(Failure::usage("completions are a shell script, there is no --json").into());
     }
-    let mut script = Vec::new();
-    let mut command = Cli::command();
-    clap_complete::generate(args.shell, &mut command, "trialogue", &mut script);
+    let shell = args.shell.to_string();
+    let script = complete::script(&shell).context("this shell is not known")??;
     out.stdout().write_all(&script).map_err(out::closed)?;
     Ok(Exit::DONE)
 }

@@ -20,23 +20,14 @@ pub(crate) struct Args {
 
 /// Prints settings and limits; fails when `serve` would refuse them.
 pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
-    let settings = settings::parse()?.settings();
+    let settings = settings::parse()?.of_serve();
     let config = args.serve.config();
     let limits = config.limits().table();
     if out.is_json() {
         let limits: BTreeMap<_, _> = limits.into_iter().collect();
         out.json(&json!({ "settings": settings, "limits": limits }))?;
     } else {
-        let rows: Vec<[String; 3]> = settings
-            .into_iter()
-            .map(|setting| {
-                let value = setting.value.as_deref().map_or("-".to_owned(), human::line);
-                let from = setting.from.as_deref().map(human::line).unwrap_or_default();
-                let source = format!("{} {from}", setting.source).trim_end().to_owned();
-                [setting.name, value, source]
-            })
-            .collect();
-        out.data(&human::table(["SETTING", "VALUE", "FROM"], &rows))?;
+        out.data(&human::settings(&settings))?;
         let rows: Vec<[String; 2]> =
             limits.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
         out.data("")?;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
+use clap_complete::ArgValueCompleter;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use trialogue_client::rest::ListQuery;
@@ -14,6 +16,7 @@ use trialogue_protocol::{ChatId, NotificationCreated, Seq, event};
 use trialogue_server::config::parse_duration;
 
 use crate::account::{Account, ChatGiven};
+use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::human::happening::Happening;
 use crate::human::live::Words;
@@ -28,10 +31,11 @@ const CHATS_MAX: u32 = 128;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The chats, each by its id or by enough of its beginning or end; all of mine when missing
-    #[arg(value_name = "CHAT")]
+    #[arg(value_name = "CHAT", add = ArgValueCompleter::new(complete::chats))]
     chats: Vec<ChatGiven>,
-    /// Only these events, such as new_message,user_joined,link
+    /// Only these events, with commas between them
     #[arg(long = "event", value_name = "EVENT", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(Happening::NAMES))]
     events: Vec<String>,
     /// Begin after the message with this number (0: with the first one)
     #[arg(long, value_name = "SEQ")]

@@ -15,7 +15,9 @@ mod doctor;
 mod health;
 mod history;
 mod invites;
+mod jobs;
 mod join;
+mod leave;
 mod listen;
 mod login;
 mod logout;
@@ -33,6 +35,7 @@ mod run;
 mod schema;
 mod send;
 mod serve;
+mod status;
 mod token;
 mod user;
 mod whoami;
@@ -102,6 +105,8 @@ pub(crate) enum Verb {
     Providers(providers::Args),
     /// Book a job; prints the id of its chat
     Book(book::Args),
+    /// List my jobs; show, complete or cancel one
+    Jobs(jobs::Args),
     /// List my chats
     Chats(chats::Args),
     /// List who is in a chat, and who is there now
@@ -123,10 +128,15 @@ pub(crate) enum Verb {
     Invites(invites::Args),
     /// Accept the invitation into a dispute
     Join(join::Args),
+    /// Leave a chat's room, which a command line is never in
+    #[command(hide = true)]
+    Leave(leave::Args),
     /// End a dispute and leave its chat
     Resolve(resolve::Args),
     /// List what happened while I was away, or mark it as read
     Notifications(notifications::Args),
+    /// Show the server, the account and the login; with -v where each setting came from
+    Status,
     /// Find out what is wrong: server, token, transports, clock
     Doctor,
     /// Print the completions of a shell
@@ -172,6 +182,7 @@ impl Verb {
             Self::Whoami => context.within(whoami::run(context, out)).await,
             Self::Providers(args) => context.within(providers::run(args, context, out)).await,
             Self::Book(args) => context.within(book::run(args, context, out)).await,
+            Self::Jobs(args) => context.within(jobs::run(args, context, out)).await,
             Self::Chats(args) => context.within(chats::run(&args, context, out)).await,
             Self::Members(args) => context.within(members::run(&args, context, out)).await,
             Self::History(args) => history::run(&args, context, out).await,
@@ -182,10 +193,12 @@ impl Verb {
             Self::Dispute(args) => context.within(dispute::run(&args, context, out)).await,
             Self::Invites(args) => context.within(invites::run(&args, context, out)).await,
             Self::Join(args) => context.within(join::run(&args, context, out)).await,
+            Self::Leave(args) => Err(leave::run(&args)),
             Self::Resolve(args) => context.within(resolve::run(&args, context, out)).await,
             Self::Notifications(args) => {
                 context.within(notifications::run(&args, context, out)).await
             }
+            Self::Status => status::run(context, out).await,
             Self::Doctor => doctor::run(context, out).await,
             Self::Completions(args) => completions::run(&args, context, out),
             #[cfg(unix)]

@@ -24,7 +24,8 @@ pub(crate) struct Args {
     #[arg(long, env = "TRIALOGUE_LOG_FORMAT", value_name = "FORMAT", value_enum)]
     #[arg(default_value_t = LogFormat::Auto, help_heading = "Server")]
     log_format: LogFormat,
-    /// TOML file with settings, named like the flags; flags and variables win
+    /// TOML file with settings, named like the flags; flags and variables win [default: the user's
+    /// config.toml]
     #[arg(long = "config", id = "config_file", env = "TRIALOGUE_CONFIG", value_name = "FILE")]
     #[arg(help_heading = "Server")]
     config_file: Option<PathBuf>,

@@ -40,6 +40,8 @@ pub(crate) fn trialogue() -> Command {
             command.env_remove(name);
         }
     }
+    // Where no configuration file is.
+    command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-config"));
     command.env("COLUMNS", "100").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
     command.stdin(Stdio::null());
     command

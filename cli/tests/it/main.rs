@@ -9,6 +9,9 @@ mod binary;
 #[cfg(unix)]
 mod chaos;
 #[cfg(unix)]
+mod completing;
+mod configuring;
+#[cfg(unix)]
 mod conform;
 mod db;
 #[cfg(unix)]

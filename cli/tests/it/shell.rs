@@ -34,21 +34,46 @@ fn a_wrong_command_line_exits_2_and_says_why_on_stderr() {
 
 #[test]
 fn with_json_a_wrong_command_line_is_one_json_line_on_stderr() {
-    let ran = run(trialogue().args(["--json", "juggle"]));
-    insta::assert_snapshot!(ran, @r#"
-    exit 2
-    stderr:
-    {"error":{"code":"usage","message":"unrecognized subcommand 'juggle'"}}
-    "#);
+    let check = |args: &[&str], message: &str| {
+        let expect = format!(r#"{{"error":{{"code":"usage","message":"{message}"}}}}"#);
+        for (json, args) in [(None, [&["--json"], args].concat()), (Some("1"), args.to_vec())] {
+            let mut command = trialogue();
+            command.args(args).envs(json.map(|on| ("TRIALOGUE_JSON", on)));
+            let ran = run(&mut command);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+            assert_eq!(ran.stderr.trim_end(), expect);
+        }
+    };
+    check(&["juggle"], "unrecognized subcommand 'juggle'");
+    let missing = "the following required arguments were not provided";
+    check(&["book"], &format!("{missing}: --provider <ID>"));
+    check(&["send"], &format!("{missing}: <CHAT>, <TEXT>..."));
+    let both = "the argument '--all' cannot be used with";
+    check(&["history", "a", "--all", "--before", "3"], &format!("{both} '--before <SEQ>'"));
+    let number = "invalid value 'x' for '--limit <N>': invalid digit found in string";
+    check(&["chats", "--limit", "x"], number);
+    check(
+        &["whoami", "--color", "alway"],
+        "invalid value 'alway' for '--color <WHEN>' [possible values: auto, always, never]; tip: \
+         a similar value exists: 'always'",
+    );
 }
 
 #[test]
-fn completions_name_every_verb() {
-    let ran = run(trialogue().args(["completions", "bash"]));
-    assert_eq!(ran.code, Some(0));
-    for verb in ["completions", "man"] {
-        assert!(ran.stdout.contains(&format!("trialogue,{verb})")), "{verb} is missing");
+fn an_event_that_does_not_exist_is_refused_with_those_that_do() {
+    let ran = run(trialogue().args(["listen", "--event", "new_message,new_mesage"]));
+    assert_eq!(ran.code, Some(2), "{ran}");
+    for word in ["'new_mesage'", "'new_message'", "user_joined", "notification:created", "link"] {
+        assert!(ran.stderr.contains(word), "{ran}");
     }
+}
+
+#[test]
+fn a_room_is_not_left_by_a_command_line() {
+    let ran = run(trialogue().args(["leave", "abcdef", "--json"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+    assert!(ran.stderr.contains("end `listen` to leave it"), "{ran}");
+    assert!(ran.stderr.contains("`resolve abcdef`"), "{ran}");
 }
 
 #[test]
