@@ -24,6 +24,7 @@ mod nodes;
 mod operating;
 #[cfg(unix)]
 mod prompt;
+mod proxies;
 #[cfg(unix)]
 mod scenarios;
 mod shell;
