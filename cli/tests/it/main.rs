@@ -13,9 +13,11 @@ mod completing;
 mod configuring;
 #[cfg(unix)]
 mod conform;
+mod contract;
 mod db;
 #[cfg(unix)]
 mod demo;
+mod hostile;
 mod house;
 mod leftovers;
 mod listening;
@@ -27,6 +29,7 @@ mod prompt;
 mod proxies;
 #[cfg(unix)]
 mod scenarios;
+mod sending;
 mod shell;
 mod story;
 mod verbs;

@@ -71,15 +71,29 @@ pub(crate) struct Story {
     transcript: String,
     /// What is written instead of what differs.
     names: HashMap<String, String>,
+    /// Goes after the database in it.
+    _own: Option<Cluster>,
 }
 
 impl Story {
     pub(crate) fn begin() -> Self {
-        let database = wait(cluster().fresh_database("verbs")).unwrap();
+        Self::on(cluster())
+    }
+
+    /// With a durable PostgreSQL of its own, which may come to harm.
+    pub(crate) fn begin_apart() -> Self {
+        let cluster = wait(Cluster::throwaway(true)).unwrap();
+        let story = Self::on(&cluster);
+        Self { _own: Some(cluster), ..story }
+    }
+
+    fn on(cluster: &Cluster) -> Self {
+        let database = wait(cluster.fresh_database("verbs")).unwrap();
         let server = Server::start(&database, "127.0.0.1:0");
         let (url, data) = (server.url.clone(), tempfile::tempdir().unwrap());
         let names = HashMap::from([(url.clone(), "<server>".to_owned())]);
-        Self { server: Some(server), url, database, data, transcript: String::new(), names }
+        let (server, transcript) = (Some(server), String::new());
+        Self { server, url, database, data, transcript, names, _own: None }
     }
 
     /// Where the server is.
@@ -99,11 +113,19 @@ impl Story {
 
     /// The verb as this person's terminal runs it.
     pub(crate) fn command(&self, who: &str, args: &[&str]) -> Command {
-        let mut command = trialogue();
-        command.env("TRIALOGUE_DATA_DIR", self.data.path()).env("TRIALOGUE_SERVER", &self.url);
-        command.env("TRIALOGUE_PROFILE", who).env("TRIALOGUE_PASSWORD", PASSWORD).env("TZ", "UTC");
-        command.args(args);
-        command
+        self.command_of(who)(args)
+    }
+
+    /// The same, for somebody who acts while the story goes on.
+    pub(crate) fn command_of(&self, who: &str) -> impl Fn(&[&str]) -> Command + Sync + use<> {
+        let (data, url, who) = (self.data.path().to_owned(), self.url.clone(), who.to_owned());
+        move |args| {
+            let mut command = trialogue();
+            command.env("TRIALOGUE_DATA_DIR", &data).env("TRIALOGUE_SERVER", &url);
+            command.env("TRIALOGUE_PROFILE", &who).env("TRIALOGUE_PASSWORD", PASSWORD);
+            command.env("TZ", "UTC").args(args);
+            command
+        }
     }
 
     /// Runs it to its end; it and what came of it go into the transcript.
