@@ -39,9 +39,9 @@ pub(crate) struct Global {
     /// The configuration file's server, for profiles that remember none
     #[arg(skip)]
     pub(crate) usual_server: Option<Url>,
-    /// How long to wait for an answer, such as 500ms, 30s or 5m
+    /// How long to wait for an answer, such as 500ms, 30s or 5m; a bare number is seconds
     #[arg(long, global = true, value_name = "TIME", env = "TRIALOGUE_TIMEOUT")]
-    #[arg(default_value = "30s", value_parser = parse_duration)]
+    #[arg(default_value = "30s", value_parser = time_limit)]
     pub(crate) timeout: Duration,
     /// Trust the certificate authorities of this PEM file too
     #[arg(long, global = true, value_name = "FILE", env = "TRIALOGUE_CACERT")]
@@ -66,6 +66,14 @@ pub(crate) struct Global {
     /// Say more; again for yet more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// A time with its unit; without one it is seconds, as most programs have it.
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => parse_duration(text).map_err(|error| error.to_string()),
+    }
 }
 
 /// How a service writes its log.

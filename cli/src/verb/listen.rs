@@ -13,9 +13,9 @@ use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{SessionHandle, Update};
 use trialogue_client::{Begin, Error, LinkState};
 use trialogue_protocol::{ChatId, NotificationCreated, Seq, event};
-use trialogue_server::config::parse_duration;
 
 use crate::account::{Account, ChatGiven};
+use crate::args::time_limit;
 use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::human::happening::Happening;
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// End after this time, such as 30s
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time_limit)]
     duration: Option<Duration>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn welcome(account: &Account, user: &User, out: &mut Out) -> anyhow::
     account.remember(user)?;
     let (profile, server) = (account.profile_name(), account.server());
     if out.is_json() {
-        out.json(&Whose { user, profile, server })?;
+        out.json(&Whose::of(account, user))?;
     } else {
         out.say(&format!("signed in as {} at {server}, profile {profile}", human::user(user)));
     }

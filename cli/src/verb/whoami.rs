@@ -1,7 +1,7 @@
 //! `trialogue whoami`: whose token this is, by the server's word.
 
 use serde::Serialize;
-use trialogue_protocol::User;
+use trialogue_protocol::{Timestamp, User};
 
 use crate::account::Account;
 use crate::exit::Exit;
@@ -12,9 +12,23 @@ use crate::verb::Context;
 /// What `--json` prints, here and after signing in.
 #[derive(Serialize)]
 pub(crate) struct Whose<'a> {
-    pub(crate) user: &'a User,
-    pub(crate) profile: &'a str,
-    pub(crate) server: &'a str,
+    user: &'a User,
+    profile: &'a str,
+    server: &'a str,
+    /// When the token ends, as it says itself; it may be renewed before that.
+    expires: Option<Timestamp>,
+}
+
+impl<'a> Whose<'a> {
+    /// By this account's token.
+    pub(crate) fn of(account: &'a Account, user: &'a User) -> Self {
+        Self {
+            user,
+            profile: account.profile_name(),
+            server: account.server(),
+            expires: account.rest.credentials().ends_at().map(Timestamp::from),
+        }
+    }
 }
 
 /// Asks the server.
@@ -22,8 +36,7 @@ pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit
     let account = Account::signed_in(&context.global)?;
     let user = account.rest.me().await?;
     if out.is_json() {
-        let (profile, server) = (account.profile_name(), account.server());
-        out.json(&Whose { user: &user, profile, server })?;
+        out.json(&Whose::of(&account, &user))?;
     } else {
         let email = human::line(user.email.as_deref().unwrap_or_default());
         out.data(&format!("{} {email} user {}", human::user(&user), user.id))?;

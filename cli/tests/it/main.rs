@@ -17,6 +17,8 @@ mod contract;
 mod db;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod doctoring;
 mod hostile;
 mod house;
 mod leftovers;
