@@ -31,6 +31,7 @@ mod prompt;
 mod proxies;
 #[cfg(unix)]
 mod scenarios;
+#[cfg(unix)]
 mod sending;
 mod shell;
 mod story;

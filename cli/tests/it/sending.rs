@@ -4,13 +4,14 @@
 //! `cargo test` runs the short form; `TRIALOGUE_CHAOS=long` (`.ci/nightly`) has as many kills as it
 //! takes to believe it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
-use trialogue_faults::{Signal, send_signal};
+use trialogue_faults::{Signal, pid_in, send_signal, wait_until_gone};
 
 use crate::binary::{Ran, run};
 use crate::story::Story;
@@ -76,22 +77,26 @@ fn moment() {
     thread::park_timeout(Duration::from_millis(rand::random_range(0..MOMENT_MS_MAX)));
 }
 
-/// SIGKILL for one process of the database: the others are shot by their parent, which recovers
-/// from the log what had been promised.
-fn crash_database(url: &str) {
+/// SIGKILL for the database; its owner starts it again, and it recovers from its log what it had
+/// promised.
+fn crash_database(story: &Story) {
     let wait = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     wait.block_on(async {
-        let mut victim = PgConnection::connect(url).await.unwrap();
-        let sql = "select pg_backend_pid()";
-        let pid: i32 = sqlx::query_scalar(sql).fetch_one(&mut victim).await.unwrap();
-        send_signal(u32::try_from(pid).unwrap(), Signal::Kill).unwrap();
-        // Whoever asks is told by a broken connection that it has happened.
+        let url = story.database_url();
+        let mut outside = PgConnection::connect(&url).await.unwrap();
+        let sql = "select current_setting('data_directory')";
+        let data: String = sqlx::query_scalar(sql).fetch_one(&mut outside).await.unwrap();
+        let postmaster = pid_in(&Path::new(&data).join("postmaster.pid")).unwrap();
+        send_signal(postmaster, Signal::Kill).unwrap();
+        assert!(wait_until_gone(postmaster, RECOVERS_WITHIN).await, "it does not end");
         let by = Instant::now() + RECOVERS_WITHIN;
-        while sqlx::query(sql).execute(&mut victim).await.is_ok() {
-            assert!(Instant::now() < by, "the database does not notice");
-        }
-        while PgConnection::connect(url).await.is_err() {
-            assert!(Instant::now() < by, "the database does not recover");
+        loop {
+            // The first attempts may find the last of the old processes in the way.
+            let revived = story.own_cluster().revive().await;
+            if PgConnection::connect(&url).await.is_ok() {
+                return;
+            }
+            assert!(Instant::now() < by, "the database does not recover: {revived:?}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     });
@@ -125,7 +130,7 @@ fn a_loop_of_sends_loses_nothing_while_server_and_database_are_killed() {
             // The database's turns are spread among the server's.
             let turn = total / (databases + 1);
             if kill % turn == 0 && kill / turn <= databases {
-                crash_database(&story.database_url());
+                crash_database(&story);
             } else {
                 story.kill_server();
                 moment();

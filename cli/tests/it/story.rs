@@ -72,7 +72,7 @@ pub(crate) struct Story {
     /// What is written instead of what differs.
     names: HashMap<String, String>,
     /// Goes after the database in it.
-    _own: Option<Cluster>,
+    own: Option<Cluster>,
 }
 
 impl Story {
@@ -84,7 +84,7 @@ impl Story {
     pub(crate) fn begin_apart() -> Self {
         let cluster = wait(Cluster::throwaway(true)).unwrap();
         let story = Self::on(&cluster);
-        Self { _own: Some(cluster), ..story }
+        Self { own: Some(cluster), ..story }
     }
 
     fn on(cluster: &Cluster) -> Self {
@@ -93,7 +93,12 @@ impl Story {
         let (url, data) = (server.url.clone(), tempfile::tempdir().unwrap());
         let names = HashMap::from([(url.clone(), "<server>".to_owned())]);
         let (server, transcript) = (Some(server), String::new());
-        Self { server, url, database, data, transcript, names, _own: None }
+        Self { server, url, database, data, transcript, names, own: None }
+    }
+
+    /// The PostgreSQL that nobody else uses.
+    pub(crate) fn own_cluster(&self) -> &Cluster {
+        self.own.as_ref().expect("others use this one")
     }
 
     /// Where the server is.
