@@ -69,11 +69,8 @@ pub(crate) struct Global {
 }
 
 /// A time with its unit; without one it is seconds, as most programs have it.
-pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => parse_duration(text).map_err(|error| error.to_string()),
-    }
+pub(crate) fn time_limit(text: &str) -> Result<Duration, &'static str> {
+    text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
 }
 
 /// How a service writes its log.
