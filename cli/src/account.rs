@@ -7,22 +7,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap_complete::ArgValueCompleter;
-use trialogue_client::backup;
+use trialogue_client::backup::{self, Recent};
 use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
-use trialogue_client::{Credentials, Dialect, Http, HttpConfig, Rest};
-use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
+use trialogue_client::{Credentials, Http, HttpConfig, Rest};
+use trialogue_protocol::{Chat, ChatId, DisputeQuery, TokenPair, User};
 use trialogue_socketio::client::RootCertificates;
 use url::Url;
 
 use crate::args::Global;
 use crate::complete;
 use crate::exit::Failure;
+use crate::human;
 use crate::paging::{self, Most, Page};
 use crate::password;
-use crate::settings::Setting;
+use crate::settings::{self, Setting};
 
 /// Where `trialogue serve` listens when nobody says otherwise.
 const SERVER: &str = "http://127.0.0.1:3000";
@@ -32,6 +33,9 @@ const TOKEN_VARIABLE: &str = "TRIALOGUE_TOKEN";
 
 /// Replaces the user's data folder, of which the profiles are a part.
 const DATA_VARIABLE: &str = "TRIALOGUE_DATA_DIR";
+
+/// The folder of recent chats inside a profile's.
+const BACKUP: &str = "backup";
 
 /// Chats looked through for a shortened id.
 const CHATS_MAX: u32 = 10_000;
@@ -63,7 +67,7 @@ impl Account {
         let server = server.map_or_else(|| Url::parse(SERVER), |server| Ok(server.clone()))?;
         let saved = saved.filter(|saved| saved.server == server);
         let credentials = Credentials::kept(profile.tokens_at(server.clone()));
-        let rest = Rest::new(http(global, &server)?, Dialect::Trialogue, credentials);
+        let rest = Rest::new(http(global, &server)?, global.dialect, credentials);
         Ok(Self { rest, server, profile, user: saved.and_then(|saved| saved.user) })
     }
 
@@ -94,13 +98,34 @@ impl Account {
 
     /// Whose outbox and whose backup; nothing for a token without a profile.
     fn owner(&self) -> Option<String> {
-        self.user.as_ref().map(|user| format!("{} {}", self.server, user.id))
+        self.user.as_ref().map(|user| owner(&self.server, user))
     }
 
     /// Forgets the recent chats of whoever signed in last, as a logout must.
     pub(crate) fn wipe_backup(&self) -> anyhow::Result<()> {
         let Some(owner) = self.owner() else { return Ok(()) };
-        Ok(backup::wipe(&self.profile.folder().join("backup"), &owner)?)
+        Ok(backup::wipe(&self.profile.folder().join(BACKUP), &owner)?)
+    }
+
+    /// Remembers chats as the server has just listed them, all of them when it is the `whole` list:
+    /// completions know them then. Only a copy, so whatever is in its way is no failure.
+    pub(crate) async fn keep_recent(&self, chats: &[Chat], whole: bool) {
+        let Some(owner) = self.owner() else { return };
+        let (folder, chats) = (self.profile.folder().join(BACKUP), chats.to_vec());
+        let keep = move || {
+            let mut opened = backup::open(&folder, &owner)?;
+            opened.shelf.list(&chats, whole);
+            // Another process that keeps it lists the chats by itself.
+            if let Some(keeper) = opened.keeper.filter(|_| opened.shelf.is_changed()) {
+                keeper.keep(&mut opened.shelf)?;
+            }
+            anyhow::Ok(())
+        };
+        match tokio::task::spawn_blocking(keep).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "recent chats are not kept"),
+            Err(error) => tracing::debug!(%error, "recent chats are not kept"),
+        }
     }
 
     /// Opens the outbox on disk; nothing for a token without a profile, whose owner is unknown.
@@ -264,8 +289,23 @@ fn profiles_folder() -> anyhow::Result<PathBuf> {
 
 /// The chats that a profile's account saw last, with what they are called: for completions, so
 /// without a word to the server. The profile is the one that is named, else the usual one.
-pub(crate) fn recent_chats(_named: Option<&str>) -> Vec<(ChatId, String)> {
-    Vec::new()
+pub(crate) fn recent_chats(named: Option<&str>) -> Vec<(ChatId, String)> {
+    let look = || {
+        let name = named.map(str::to_owned).or_else(settings::usual_profile)?;
+        let profile = profiles().ok()?.profile(name.parse().ok()?);
+        let saved = profile.load().ok()??;
+        let owner = owner(&saved.server, &saved.user?);
+        let shelf = backup::look(&profile.folder().join(BACKUP), &owner).ok()?;
+        let title = |chat: &Chat| chat.job.title.as_deref().map(human::line);
+        let named = |recent: &Recent| recent.chat.as_ref().and_then(title).unwrap_or_default();
+        Some(shelf.chats().into_iter().map(|recent| (recent.id, named(recent))).collect())
+    };
+    look().unwrap_or_default()
+}
+
+/// Whose outbox and whose backup.
+fn owner(server: &Url, user: &User) -> String {
+    format!("{server} {}", user.id)
 }
 
 /// Whom a connection without an account trusts over TLS.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use clap_complete::ArgValueCompleter;
+use trialogue_client::Dialect;
 use trialogue_client::profile::ProfileName;
 use trialogue_server::config::parse_duration;
 use url::Url;
@@ -39,6 +40,10 @@ pub(crate) struct Global {
     /// The configuration file's server, for profiles that remember none
     #[arg(skip)]
     pub(crate) usual_server: Option<Url>,
+    /// How the server speaks: trialogue, or stm as the deployed NestJS backend does
+    #[arg(long, global = true, value_name = "DIALECT", env = "TRIALOGUE_DIALECT")]
+    #[arg(default_value = "trialogue", value_parser = dialect())]
+    pub(crate) dialect: Dialect,
     /// How long to wait for an answer, such as 500ms, 30s or 5m; a bare number is seconds
     #[arg(long, global = true, value_name = "TIME", env = "TRIALOGUE_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = time_limit)]
@@ -66,6 +71,12 @@ pub(crate) struct Global {
     /// Say more; again for yet more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// The dialects by their names, so that help and completions know them.
+fn dialect() -> impl TypedValueParser<Value = Dialect> {
+    let names = [Dialect::Trialogue, Dialect::Stm].map(|dialect| dialect.as_str());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Dialect>())
 }
 
 /// A time with its unit; without one it is seconds, as most programs have it.

@@ -17,7 +17,7 @@ use super::{PROFILE, SERVER, VERBS, globals_of, is_secret, settings_of};
 /// Longest file in bytes: every setting fits a hundred times.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// The one key that is not named like its flag, because `profile` is the table of all of them.
-const DEFAULT_PROFILE: &str = "default-profile";
+const PROFILE_KEY: &str = "default-profile";
 /// What a key of a secret is likely to be called, and where the secret belongs.
 const SECRETS: [(&str, &str); 3] = [
     ("password", "TRIALOGUE_PASSWORD or --password-file"),
@@ -60,11 +60,11 @@ impl File {
                     }
                 }
                 (PROFILE, _) => {
-                    let what = format!("name the usual profile with `{DEFAULT_PROFILE}`");
+                    let what = format!("name the usual profile with `{PROFILE_KEY}`");
                     return Err(file.wrong(&what));
                 }
-                (DEFAULT_PROFILE, value) => {
-                    let list = file.list(DEFAULT_PROFILE, &value, None)?;
+                (PROFILE_KEY, value) => {
+                    let list = file.list(PROFILE_KEY, &value, None)?;
                     file.values.insert(PROFILE.to_owned(), list);
                 }
                 (_, value) => {
@@ -171,7 +171,7 @@ impl File {
     /// global flags those of the profile that was `given`, else of the file's own.
     pub(super) fn as_defaults(&self, command: Command, given: Option<&str>) -> Command {
         let own = self.usual(PROFILE).and_then(<[String]>::first).map(String::as_str);
-        let profile = given.or(own).unwrap_or("default");
+        let profile = given.or(own).unwrap_or(super::DEFAULT_PROFILE);
         let profile = self.profile.get_or_init(|| profile.to_owned());
         let of_profile = self.profiles.get(profile);
         let mut globals = self.values.clone();

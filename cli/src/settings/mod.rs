@@ -30,6 +30,9 @@ pub(crate) const FILE_VARIABLE: &str = "TRIALOGUE_CONFIG";
 /// Of a server the order is another one: what a login remembered is stronger than a usual one.
 const SERVER: &str = "server";
 const PROFILE: &str = "profile";
+const PROFILE_VARIABLE: &str = "TRIALOGUE_PROFILE";
+/// Without any word about it.
+const DEFAULT_PROFILE: &str = "default";
 
 /// A command line that was read.
 pub(crate) struct Parsed {
@@ -150,6 +153,18 @@ fn find(named: Option<PathBuf>) -> Option<PathBuf> {
 pub(crate) fn usual_path() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "trialogue")?;
     Some(folders.config_dir().join("config.toml"))
+}
+
+/// The profile of a command line that names none; nothing when the file cannot be used.
+pub(crate) fn usual_profile() -> Option<String> {
+    let given = std::env::var(PROFILE_VARIABLE).ok().filter(|name| !name.is_empty());
+    let of_file = || {
+        let Some(path) = find(None) else { return Some(DEFAULT_PROFILE.to_owned()) };
+        let file = File::read(&path, &Cli::command()).ok()?;
+        let own = file.usual(PROFILE).and_then(<[String]>::first).cloned();
+        Some(own.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()))
+    };
+    given.or_else(of_file)
 }
 
 fn usual_server(file: &File) -> Result<Option<Url>, clap::Error> {

@@ -48,6 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     };
     let key = args.key.unwrap_or_else(|| Uuid::now_v7().to_string());
     let created = account.rest.create_job(&body, Some(&key)).await?;
+    account.keep_recent(created.chat.as_slice(), false).await;
     if out.is_json() {
         out.json(&created)?;
     } else {

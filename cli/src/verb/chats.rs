@@ -27,6 +27,7 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
         Ok(Page { items: list.chats, next: list.next })
     };
     let mut page = paging::collect(args.most, fetch).await?;
+    account.keep_recent(&page.items, page.next.is_none()).await;
     if args.unread {
         page.items.retain(|chat| chat.unread_count > 0);
     }

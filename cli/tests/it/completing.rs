@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::binary::{run, trialogue};
+use crate::story::Story;
 
 /// Whether this machine has the shell; says so when it has not.
 #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
@@ -79,6 +80,38 @@ fn bash_completes_verbs_flags_profiles_and_events() {
     // Nothing is known of chats here, and nothing is said about it.
     check(&["history", "01"], &[""]);
     check(&["history", "not an id"], &[""]);
+}
+
+/// From the copy that the machine keeps of recent chats: the server is not asked.
+#[test]
+fn bash_completes_the_ids_of_chats_that_were_seen() {
+    if !has("bash") {
+        return;
+    }
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    assert_eq!(story.run("ravi", &["chats"]).code, Some(0));
+    story.kill_server();
+    let data = story.data();
+    for who in ["amna", "ravi"] {
+        let check = |words: &[&str], expect: &str| {
+            let words = [&["--profile", who], words].concat();
+            assert_eq!(bash(&data, &words), [expect], "{words:?}");
+        };
+        check(&["history", &chat[..4]], &chat);
+        // As `chats` shows it.
+        check(&["send", &chat[chat.len() - 6..]], &chat);
+        let all = bash(&data, &["--profile", who, "listen", ""]);
+        assert!(all.contains(&chat), "{all:?}");
+        check(&["history", "ffffffff"], "");
+    }
+    assert_eq!(bash(&data, &["--profile", "nobody", "history", &chat[..4]]), [""]);
+    // What is forgotten at logout is not completed either.
+    story.restart_server();
+    assert_eq!(story.run("ravi", &["logout"]).code, Some(0));
+    assert_eq!(bash(&data, &["--profile", "ravi", "history", &chat[..4]]), [""]);
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl Story {
         &self.url
     }
 
+    /// Where the profiles are.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.data.path().to_owned()
+    }
+
     /// A person's own folder.
     pub(crate) fn folder(&self, who: &str) -> std::path::PathBuf {
         self.data.path().join("profiles").join(who)
