@@ -57,8 +57,14 @@ impl Out {
         self.data(&json::line(document)?)
     }
 
-    /// One line of talk, left out with `--quiet` and `--json`.
-    pub(crate) fn say(&mut self, line: &str) {
+    /// Talk, left out with `--quiet` and `--json`. Whatever of it came from elsewhere is harmless
+    /// afterwards.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.say_drawn(&sanitize::text(text));
+    }
+
+    /// The same for a line with colours of our own, whose foreign words are harmless already.
+    pub(crate) fn say_drawn(&mut self, line: &str) {
         if !self.quiet && !self.json {
             // Nobody is left to tell when standard error itself is gone.
             let _ = writeln!(self.stderr, "{line}");
@@ -132,11 +138,19 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
     let json = flag || variable.is_some_and(|value: String| is_on(&value));
     if json && error.use_stderr() {
         print_error(&mut io::stderr(), true, "usage", &sentence(&error.to_string()));
+    } else if std::env::args_os().any(|arg| arg.to_string_lossy().contains(is_hostile)) {
+        // It quotes what was typed, or what `xargs` made of what somebody else typed.
+        let text = error.to_string();
+        let _ = write!(io::stderr(), "{}", sanitize::text(&text));
     } else {
         // A closed pipe ends quietly here too.
         let _ = error.print();
     }
     if error.use_stderr() { Exit::USAGE } else { Exit::DONE }
+}
+
+fn is_hostile(c: char) -> bool {
+    sanitize::is_hazard(c) && !matches!(c, '\n' | '\t')
 }
 
 /// All that clap says of a mistake, without the usage, in one line.

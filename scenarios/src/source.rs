@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use trialogue_client::sanitize::is_hazard;
+
 /// A place in a file: bytes from `start` up to, and without, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
@@ -61,7 +63,7 @@ impl Source {
         let indent: String =
             line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let line: String =
-            line.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
+            line.chars().map(|c| if is_hazard(c) && c != '\t' { '?' } else { c }).collect();
         let gutter = number.to_string();
         format!("{gutter:>5} | {line}\n{blank:>5} | {indent}{carets}", blank = "")
     }

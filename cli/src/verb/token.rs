@@ -9,6 +9,7 @@ use trialogue_server::operator::{self, Operator, Who};
 
 use crate::database::DatabaseFrom;
 use crate::exit::{Exit, Failure};
+use crate::human;
 use crate::out::Out;
 
 /// The server's variable for its secret. There is no flag: every process of the machine sees those.
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: Args, out: &mut Out) -> anyhow::Result<Exit> {
         if out.is_json() {
             out.json(&token)?;
         } else {
-            let email = token.email.replace('"', "\"\"");
+            let email = human::line(&token.email).replace('"', "\"\"");
             out.data(&format!("{},\"{email}\",{},{}", token.user_id, token.role, token.token))?;
         }
     }

@@ -46,7 +46,7 @@ impl<'a> Screen<'a> {
 
     fn line(&mut self, line: &str) -> anyhow::Result<()> {
         if self.aside {
-            self.out.say(line);
+            self.out.say_drawn(line);
             return Ok(());
         }
         self.out.data(line)

@@ -122,7 +122,9 @@ fn steered(output: &str) -> Vec<String> {
 
 #[track_caller]
 fn check_harmless(what: &str, ran: &Ran) {
-    for output in [&ran.stdout, &ran.stderr] {
+    // The one thing of ours that is coloured.
+    let stderr = ran.stderr.replace("\x1b[1m\x1b[31merror:\x1b[0m ", "error: ");
+    for output in [&ran.stdout, &stderr] {
         assert_eq!(steered(output), [""; 0], "{what}: {output:?}");
         let forged = output.lines().find(|line| line.starts_with("Support:"));
         assert_eq!(forged, None, "{what}: {output}");
@@ -135,6 +137,8 @@ fn at(server: &Server, words: &str, json: bool) -> std::process::Command {
     command.args(words.split(' ').map(|word| word.replace("CHAT", CHAT)));
     command.env("TRIALOGUE_SERVER", server.url()).env("TRIALOGUE_TOKEN", "not.a.token");
     command.env("TRIALOGUE_PASSWORD", "correct horse").env("TRIALOGUE_TIMEOUT", "20s");
+    // As at a terminal: into a pipe sequences would be stripped, ours and theirs.
+    command.env("TRIALOGUE_COLOR", "always");
     if json {
         command.arg("--json");
     }
@@ -273,5 +277,45 @@ fn no_event_of_the_server_steers_a_terminal() {
         let ran = Ran { stdout, stderr, code: None };
         check_harmless("listen", &ran);
         assert!(ran.stdout.lines().count() > 2 * server.payloads(), "{ran}");
+    }
+}
+
+/// What was said and is not stored yet, arguments, and files that somebody else wrote.
+#[test]
+fn what_lies_on_this_machine_does_not_steer_the_terminal_either() {
+    let server = Server::start(Mood::OneThing, payloads());
+    let home = tempfile::tempdir().unwrap();
+    let all: String = payloads().concat().replace('\0', "");
+    let here = |words: &[&str]| {
+        let mut command = trialogue();
+        command.args(words).env("TRIALOGUE_SERVER", server.url()).env("TRIALOGUE_COLOR", "always");
+        command.env("TRIALOGUE_PASSWORD", "correct horse").current_dir(home.path());
+        run(command.env("TRIALOGUE_DATA_DIR", home.path()).env("TRIALOGUE_TIMEOUT", "1s"))
+    };
+    assert_eq!(here(&["login", "a@example.org"]).code, Some(0));
+    // Nobody is there to store it.
+    let nowhere = ["--server", "http://127.0.0.1:1"];
+    let waits = here(&["send", CHAT, &all]);
+    check_harmless("send", &waits);
+    check_harmless("outbox", &here(&["outbox"]));
+    let title: String = all.chars().filter(|c| !c.is_control()).collect();
+    let file = format!("name: \"{title}\"\n{title}: 1\n\"\\e]0;x\\a\u{9b}2J\": 1\n");
+    std::fs::write(home.path().join("evil.scn.yaml"), file).unwrap();
+    for json in ["--json", "--no-input"] {
+        for words in [
+            &["check", "evil.scn.yaml"][..],
+            &["check", &all],
+            &["whoami", &all],
+            &["man", &all],
+            &["history", &all],
+            &["--profile", &all, "whoami"],
+            &["completions", &all],
+            &["send", CHAT, "--id", &all, "x"],
+            &["login", &all],
+            &["book", "--provider", &all],
+        ] {
+            let ran = here(&[&[json][..], &nowhere, words].concat());
+            check_harmless(&format!("{:?}", &words[..1]), &ran);
+        }
     }
 }
