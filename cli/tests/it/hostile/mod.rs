@@ -298,14 +298,17 @@ fn what_lies_on_this_machine_does_not_steer_the_terminal_either() {
     let waits = here(&["send", CHAT, &all]);
     check_harmless("send", &waits);
     check_harmless("outbox", &here(&["outbox"]));
-    let title: String = all.chars().filter(|c| !c.is_control()).collect();
-    let file = format!("name: \"{title}\"\n{title}: 1\n\"\\e]0;x\\a\u{9b}2J\": 1\n");
+    // A folder's name, and the escapes of YAML that become the same.
+    let name = "evil\x1b]0;x\x07\u{9b}2J\u{202e}";
+    let file =
+        "name: \"a\u{202e}b\"\n\"\\e]0;x\\a\\u009b2J\\u202e\": 1\nsteps:\n  - {\"\\e[2J\": 1}\n";
     std::fs::write(home.path().join("evil.scn.yaml"), file).unwrap();
     for json in ["--json", "--no-input"] {
         for words in [
             &["check", "evil.scn.yaml"][..],
             &["check", &all],
             &["whoami", &all],
+            &["man", name],
             &["man", &all],
             &["history", &all],
             &["--profile", &all, "whoami"],
