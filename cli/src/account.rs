@@ -7,23 +7,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap_complete::ArgValueCompleter;
-use trialogue_client::backup::{self, Recent};
 use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
 use trialogue_client::{Credentials, Http, HttpConfig, Rest};
-use trialogue_protocol::{Chat, ChatId, DisputeQuery, TokenPair, User};
+use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
 use trialogue_socketio::client::RootCertificates;
 use url::Url;
 
 use crate::args::Global;
 use crate::complete;
 use crate::exit::Failure;
-use crate::human;
 use crate::paging::{self, Most, Page};
 use crate::password;
-use crate::settings::{self, Setting};
+use crate::settings::Setting;
 
 /// Where `trialogue serve` listens when nobody says otherwise.
 const SERVER: &str = "http://127.0.0.1:3000";
@@ -33,9 +31,6 @@ const TOKEN_VARIABLE: &str = "TRIALOGUE_TOKEN";
 
 /// Replaces the user's data folder, of which the profiles are a part.
 const DATA_VARIABLE: &str = "TRIALOGUE_DATA_DIR";
-
-/// The folder of recent chats inside a profile's.
-const BACKUP: &str = "backup";
 
 /// Chats looked through for a shortened id.
 const CHATS_MAX: u32 = 10_000;
@@ -66,8 +61,10 @@ impl Account {
         let server = global.server.as_ref().or(remembered).or(global.usual_server.as_ref());
         let server = server.map_or_else(|| Url::parse(SERVER), |server| Ok(server.clone()))?;
         let saved = saved.filter(|saved| saved.server == server);
+        let remembered = saved.as_ref().map(|saved| saved.dialect);
+        let dialect = global.dialect.or(remembered).unwrap_or_default();
         let credentials = Credentials::kept(profile.tokens_at(server.clone()));
-        let rest = Rest::new(http(global, &server)?, global.dialect, credentials);
+        let rest = Rest::new(http(global, &server)?, dialect, credentials);
         Ok(Self { rest, server, profile, user: saved.and_then(|saved| saved.user) })
     }
 
@@ -89,43 +86,24 @@ impl Account {
         Ok(account)
     }
 
-    /// Starts a live connection. What is not read holds it up, so both ends are needed.
+    /// Starts a live connection that keeps what it sees, if no other process does. What is not read
+    /// holds it up, so both ends are needed.
     pub(crate) fn session(
         &self,
     ) -> anyhow::Result<(SessionHandle, tokio::sync::mpsc::Receiver<Update>)> {
-        Ok(Session::start(SessionConfig::new(self.rest.clone()))?)
+        let backup = self.open_recent();
+        let config = SessionConfig { backup, ..SessionConfig::new(self.rest.clone()) };
+        Ok(Session::start(config)?)
     }
 
-    /// Whose outbox and whose backup; nothing for a token without a profile.
-    fn owner(&self) -> Option<String> {
+    /// Whose outbox and whose recent chats; nothing for a token without a profile.
+    pub(crate) fn owner(&self) -> Option<String> {
         self.user.as_ref().map(|user| owner(&self.server, user))
     }
 
-    /// Forgets the recent chats of whoever signed in last, as a logout must.
-    pub(crate) fn wipe_backup(&self) -> anyhow::Result<()> {
-        let Some(owner) = self.owner() else { return Ok(()) };
-        Ok(backup::wipe(&self.profile.folder().join(BACKUP), &owner)?)
-    }
-
-    /// Remembers chats as the server has just listed them, all of them when it is the `whole` list:
-    /// completions know them then. Only a copy, so whatever is in its way is no failure.
-    pub(crate) async fn keep_recent(&self, chats: &[Chat], whole: bool) {
-        let Some(owner) = self.owner() else { return };
-        let (folder, chats) = (self.profile.folder().join(BACKUP), chats.to_vec());
-        let keep = move || {
-            let mut opened = backup::open(&folder, &owner)?;
-            opened.shelf.list(&chats, whole);
-            // Another process that keeps it lists the chats by itself.
-            if let Some(keeper) = opened.keeper.filter(|_| opened.shelf.is_changed()) {
-                keeper.keep(&mut opened.shelf)?;
-            }
-            anyhow::Ok(())
-        };
-        match tokio::task::spawn_blocking(keep).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "recent chats are not kept"),
-            Err(error) => tracing::debug!(%error, "recent chats are not kept"),
-        }
+    /// Who signed in last with this profile at this server.
+    pub(crate) fn user(&self) -> Option<&User> {
+        self.user.as_ref()
     }
 
     /// Opens the outbox on disk; nothing for a token without a profile, whose owner is unknown.
@@ -163,13 +141,20 @@ impl Account {
         global: &Global,
         settings: &mut Vec<Setting>,
     ) -> anyhow::Result<()> {
-        for setting in settings.iter_mut().filter(|setting| setting.name == "server") {
-            let is_said = global.server.is_some();
-            if !is_said && self.profile.load()?.is_some() {
-                setting.source = "profile";
-                setting.from = Some(self.profile.folder().display().to_string());
+        let saved = self.profile.load()?;
+        let is_here = saved.as_ref().is_some_and(|saved| saved.server == self.server);
+        let remembered = [
+            ("server", self.server(), global.server.is_some(), saved.is_some()),
+            ("dialect", self.rest.dialect().as_str(), global.dialect.is_some(), is_here),
+        ];
+        for (name, value, is_said, is_remembered) in remembered {
+            for setting in settings.iter_mut().filter(|setting| setting.name == name) {
+                if !is_said && is_remembered {
+                    setting.source = "profile";
+                    setting.from = Some(self.profile.folder().display().to_string());
+                }
+                setting.value = Some(value.to_owned());
             }
-            setting.value = Some(self.server().to_owned());
         }
         let folder = profiles_folder()?.parent().map(|folder| folder.display().to_string());
         let hide = |_| "***".to_owned();
@@ -197,7 +182,8 @@ impl Account {
     /// Remembers who has just signed in.
     pub(crate) fn remember(&self, user: &User) -> anyhow::Result<()> {
         let tokens = self.rest.credentials().tokens().map(|tokens| TokenPair::clone(&tokens));
-        let saved = Saved { server: self.server.clone(), user: Some(user.clone()), tokens };
+        let (server, dialect) = (self.server.clone(), self.rest.dialect());
+        let saved = Saved { server, dialect, user: Some(user.clone()), tokens };
         Ok(self.profile.keep(&saved)?)
     }
 
@@ -287,24 +273,8 @@ fn profiles_folder() -> anyhow::Result<PathBuf> {
     Ok(folder.ok_or_else(nowhere)?)
 }
 
-/// The chats that a profile's account saw last, with what they are called: for completions, so
-/// without a word to the server. The profile is the one that is named, else the usual one.
-pub(crate) fn recent_chats(named: Option<&str>) -> Vec<(ChatId, String)> {
-    let look = || {
-        let name = named.map(str::to_owned).or_else(settings::usual_profile)?;
-        let profile = profiles().ok()?.profile(name.parse().ok()?);
-        let saved = profile.load().ok()??;
-        let owner = owner(&saved.server, &saved.user?);
-        let shelf = backup::look(&profile.folder().join(BACKUP), &owner).ok()?;
-        let title = |chat: &Chat| chat.job.title.as_deref().map(human::line);
-        let named = |recent: &Recent| recent.chat.as_ref().and_then(title).unwrap_or_default();
-        Some(shelf.chats().into_iter().map(|recent| (recent.id, named(recent))).collect())
-    };
-    look().unwrap_or_default()
-}
-
-/// Whose outbox and whose backup.
-fn owner(server: &Url, user: &User) -> String {
+/// An account's name: who, and where.
+pub(crate) fn owner(server: &Url, user: &User) -> String {
     format!("{server} {}", user.id)
 }
 

@@ -41,9 +41,10 @@ pub(crate) struct Global {
     #[arg(skip)]
     pub(crate) usual_server: Option<Url>,
     /// How the server speaks: trialogue, or stm as the deployed NestJS backend does
+    /// [default: as at login, else trialogue]
     #[arg(long, global = true, value_name = "DIALECT", env = "TRIALOGUE_DIALECT")]
-    #[arg(default_value = "trialogue", value_parser = dialect())]
-    pub(crate) dialect: Dialect,
+    #[arg(value_parser = dialect())]
+    pub(crate) dialect: Option<Dialect>,
     /// How long to wait for an answer, such as 500ms, 30s or 5m; a bare number is seconds
     #[arg(long, global = true, value_name = "TIME", env = "TRIALOGUE_TIMEOUT")]
     #[arg(default_value = "30s", value_parser = time_limit)]

@@ -15,7 +15,7 @@ use trialogue_protocol::ChatId;
 use crate::account::{self, ChatGiven};
 use crate::args::Cli;
 use crate::exit::Exit;
-use crate::out;
+use crate::{out, recent};
 
 /// Set by the script to the shell's name when it asks.
 const VARIABLE: &str = "TRIALOGUE_COMPLETE";
@@ -73,7 +73,7 @@ pub(crate) fn chats(typed: &OsStr) -> Vec<CompletionCandidate> {
         return Vec::new();
     }
     let fits = |id: &ChatId| given.as_ref().is_none_or(|given| given.matches(*id));
-    let chats = account::recent_chats(profile_typed().as_deref()).into_iter();
+    let chats = recent::chats_of(profile_typed().as_deref()).into_iter();
     chats
         .filter(|(id, _)| fits(id))
         .map(|(id, title)| CompletionCandidate::new(id.to_string()).help(Some(title.into())))

@@ -18,6 +18,7 @@ mod password;
 #[cfg(unix)]
 mod play;
 mod prompt;
+mod recent;
 mod reports;
 mod settings;
 mod signals;

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     };
     let key = args.key.unwrap_or_else(|| Uuid::now_v7().to_string());
     let created = account.rest.create_job(&body, Some(&key)).await?;
-    account.keep_recent(created.chat.as_slice(), false).await;
+    account.keep_recent(|shelf| shelf.list(created.chat.as_slice(), false));
     if out.is_json() {
         out.json(&created)?;
     } else {

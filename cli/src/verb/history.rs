@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// From the first message to the last; with --json one message per line
     #[arg(long, conflicts_with_all = ["before", "limit"])]
     all: bool,
+    /// The newest messages as this machine saw them last, without a word to the server
+    #[arg(long, conflicts_with_all = ["before", "after", "all"])]
+    offline: bool,
 }
 
 /// What `--json` prints.
@@ -44,6 +47,9 @@ struct Shown<'a> {
 
 /// Prints it, oldest first.
 pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.offline {
+        return kept(args, &Account::open(&context.global)?, out);
+    }
     let account = Account::signed_in(&context.global)?;
     let chat = account.chat(&args.chat.chat).await?;
     if args.all {
@@ -52,6 +58,10 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
     let query =
         PageQuery { limit: Some(args.limit), before_seq: args.before, after_seq: args.after };
     let page = account.rest.messages(chat, &query).await?;
+    if args.before.is_none() && args.after.is_none() {
+        let epoch = page.epoch.as_deref();
+        account.keep_recent(|shelf| page.messages.iter().for_each(|m| shelf.said(m, epoch)));
+    }
     if !out.is_json() {
         print(&page.messages, out)?;
         return Ok(Exit::DONE);
@@ -61,6 +71,19 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
     let after = page.last_seq.filter(|_| more && args.after.is_some());
     let before = page.first_seq.filter(|_| more && args.after.is_none());
     out.json(&Shown { chat_id: chat, items: &page.messages, before, after, epoch: page.epoch })?;
+    Ok(Exit::DONE)
+}
+
+/// What was kept of the end of the chat.
+fn kept(args: &Args, account: &Account, out: &mut Out) -> anyhow::Result<Exit> {
+    let (chat_id, messages) = account.recent_messages(&args.chat.chat)?;
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let items = &messages[messages.len().saturating_sub(limit)..];
+    if out.is_json() {
+        out.json(&Shown { chat_id, items, before: None, after: None, epoch: None })?;
+    } else {
+        print(items, out)?;
+    }
     Ok(Exit::DONE)
 }
 

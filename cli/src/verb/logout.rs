@@ -11,7 +11,7 @@ use crate::verb::Context;
 pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let account = Account::open(&context.global)?;
     let told = account.rest.logout().await;
-    account.wipe_backup()?;
+    account.wipe_recent()?;
     told?;
     if out.is_json() {
         out.json(&json!({"profile": account.profile_name()}))?;

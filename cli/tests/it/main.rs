@@ -25,6 +25,7 @@ mod leftovers;
 mod listening;
 mod logs;
 mod nodes;
+mod offline;
 mod operating;
 #[cfg(unix)]
 mod prompt;

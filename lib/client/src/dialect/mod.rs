@@ -9,6 +9,7 @@ mod trialogue_socket;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Error as JsonError;
 use trialogue_protocol::{
     Chat, ChatId, Connected, FetchMessages, JoinAck, JoinChat, Message, MessagePage,
@@ -21,7 +22,8 @@ use crate::outbox::Draft;
 use crate::people;
 
 /// A kind of server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Dialect {
     /// Our own (CONTRACT §1 and §2).

@@ -15,6 +15,7 @@ use trialogue_protocol::{TokenPair, User};
 use url::Url;
 
 use crate::credentials::TokenKeeper;
+use crate::dialect::Dialect;
 use crate::error::Error;
 
 pub use file::ProfileError;
@@ -61,6 +62,9 @@ impl FromStr for ProfileName {
 pub struct Saved {
     /// The server that the tokens belong to.
     pub server: Url,
+    /// How it speaks.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// Who is signed in, as the server said at login.
     #[serde(default)]
     pub user: Option<User>,
@@ -167,8 +171,9 @@ impl TokenKeeper for ProfileTokens {
     }
 
     fn keep(&self, tokens: Option<&TokenPair>) -> Result<(), Error> {
-        let user = self.saved().and_then(|saved| saved.user);
-        let saved = Saved { server: self.server.clone(), user, tokens: tokens.cloned() };
+        let known = self.saved().map(|saved| (saved.dialect, saved.user));
+        let (dialect, user) = known.unwrap_or_default();
+        let saved = Saved { server: self.server.clone(), dialect, user, tokens: tokens.cloned() };
         self.profile.keep(&saved).map_err(|error| Error::Storage(error.to_string()))
     }
 }

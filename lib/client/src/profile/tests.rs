@@ -7,7 +7,12 @@ use super::*;
 
 fn saved(server: &str) -> Saved {
     let tokens = TokenPair { access_token: "a".to_owned(), refresh_token: "r".to_owned() };
-    Saved { server: server.parse().unwrap(), user: None, tokens: Some(tokens) }
+    Saved {
+        server: server.parse().unwrap(),
+        dialect: Dialect::Stm,
+        user: None,
+        tokens: Some(tokens),
+    }
 }
 
 fn profile(folder: &Path) -> Profile {
