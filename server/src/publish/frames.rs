@@ -54,9 +54,11 @@ pub(crate) fn left_chat(chat_id: ChatId) -> Option<Outgoing> {
     encode(event::LEFT_CHAT, &ChatRef { chat_id })
 }
 
-/// `user_typing`: worth nothing when it is late, so a socket that lags behind does without.
+/// `user_typing`: worth nothing when it is late, so a socket that lags behind does without. But that
+/// somebody has stopped is always said, or he would be seen typing until that expires.
 pub(crate) fn user_typing(typing: &UserTyping) -> Option<Outgoing> {
-    encode(event::USER_TYPING, typing).map(Outgoing::volatile)
+    let frame = encode(event::USER_TYPING, typing)?;
+    Some(if typing.is_typing { frame.volatile() } else { frame })
 }
 
 /// `presence`.

@@ -194,3 +194,17 @@ async fn a_token_that_is_not_ours_is_refused_with_its_code() {
         assert_eq!(refused.data.unwrap(), json!({ "code": "unauthenticated" }), "{wrong}");
     }
 }
+
+/// Typing is skipped where frames wait already; its end is not, or somebody would be seen typing on.
+#[tokio::test]
+async fn that_somebody_has_stopped_typing_is_always_said() {
+    let fixture = Fixture::start().await;
+    let (customer, provider, chat) = fixture.booking().await;
+    let (ours, mut theirs) = (customer.enter(&chat).await, provider.enter(&chat).await);
+    for _ in 0..20 {
+        for is_typing in [true, true, true, true, false] {
+            ours.emit("typing", json!({ "chatId": chat, "isTyping": is_typing }));
+        }
+        while theirs.expect("user_typing").await["isTyping"] == true {}
+    }
+}
