@@ -12,6 +12,9 @@ use super::broadcast::StoredMessage;
 use super::shard::{READ_TIMEOUT, Read, Shard};
 use crate::store::Gap;
 
+/// How long a missing message may still be on its way before its row is read. Commits of one chat
+/// are told by several tasks, and their news cross within this time even on a busy machine.
+const GAP_PATIENCE: Duration = Duration::from_millis(20);
 /// Before a message is read that another node says it has stored: time for other hints that came
 /// with the same notification.
 const HEARD_PATIENCE: Duration = Duration::from_millis(1);
@@ -23,7 +26,9 @@ const TALKING: Duration = Duration::from_secs(1);
 /// Pause after a read that failed or found nothing: the database may be away.
 const FILL_PAUSE: Duration = Duration::from_millis(500);
 /// Rows read at once, shared by the chats of one read; a longer gap is read page by page.
-const FILL_ROWS_MAX: usize = 1_024;
+pub(super) const FILL_ROWS_MAX: usize = 1_024;
+/// After reads that failed or took too long, each asks for half as many, down to this.
+const FILL_ROWS_MIN: usize = 8;
 /// Chats of one read: with another node that stores as much as this one there are many.
 const FILL_CHATS_MAX: usize = 256;
 /// Before a read that had no place is tried again.
@@ -59,7 +64,7 @@ impl Shard<'_> {
         }
         if !gaps.is_empty() {
             self.fills += 1;
-            self.reads.spawn(fill(self.context.clone(), gaps));
+            self.reads.spawn(fill(self.context.clone(), gaps, self.fill_rows));
         }
     }
 
@@ -74,6 +79,20 @@ impl Shard<'_> {
             let patience = if is_talking { TALKING_PATIENCE } else { HEARD_PATIENCE };
             self.timers.push(Reverse((now + patience, chat_id)));
         }
+    }
+
+    /// A read has succeeded or not: the next one asks for more, or for less.
+    pub(super) fn weigh_fill(&mut self, is_read: bool) {
+        self.fill_rows = match is_read {
+            true => (self.fill_rows * 2).min(FILL_ROWS_MAX),
+            false => (self.fill_rows / 2).max(FILL_ROWS_MIN),
+        };
+    }
+
+    /// How long a hole may stay open before its rows are read: where another node stores messages
+    /// too it is most likely one of those.
+    pub(super) fn patience(&self) -> Duration {
+        if self.context.nodes.has_others() { TALKING_PATIENCE } else { GAP_PATIENCE }
     }
 
     /// Puts out what was read.
@@ -93,10 +112,24 @@ impl Shard<'_> {
 }
 
 /// Reads what these chats miss; the rows in the order of the gaps.
-async fn fill(context: Context, mut gaps: Vec<Gap>) -> Read {
+async fn fill(context: Context, mut gaps: Vec<Gap>, rows_max: usize) -> Read {
     gaps.sort_unstable_by_key(|(chat_id, ..)| *chat_id);
-    let rows_max = i64::try_from(FILL_ROWS_MAX.div_ceil(gaps.len())).unwrap_or(1);
-    let rows = timeout(READ_TIMEOUT, context.store.missing(&gaps, rows_max)).await;
-    // Failed and too slow are the same here: it is read again, or asked for again.
-    Read::Rows(gaps, rows.ok().and_then(Result::ok).unwrap_or_default())
+    let rows_max = i64::try_from(rows_max.div_ceil(gaps.len())).unwrap_or(1);
+    let read = match timeout(READ_TIMEOUT, context.store.missing(&gaps, rows_max)).await {
+        Ok(Ok(rows)) => Some(rows),
+        // It is read again, or asked for again.
+        Ok(Err(error)) => {
+            tracing::warn!(%error, chats = gaps.len(), "messages of rooms could not be read");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(
+                chats = gaps.len(),
+                rows_max,
+                "reading messages of rooms takes too long"
+            );
+            None
+        }
+    };
+    Read::Rows(gaps, read)
 }

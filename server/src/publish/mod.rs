@@ -97,6 +97,8 @@ pub(crate) struct Surveyed {
     pub(crate) chat_id: ChatId,
     /// How far it was put out.
     pub(crate) seq: Seq,
+    /// How far it has heard the chat to be.
+    pub(crate) known: Seq,
     /// What the read marks that it knows add up to.
     pub(crate) marks: i64,
 }

@@ -75,14 +75,25 @@ impl<T> Order<T> {
         Some(message)
     }
 
-    /// The rows that nobody brought: after the first number, up to and with the second.
+    /// The rows that nobody brought: after the first number, up to and with the second. What came
+    /// early in between is read once more: where two nodes store in turn every second row is
+    /// missing, and one read must fill all of these holes.
     pub(crate) fn gap(&self) -> Option<(Seq, Seq)> {
         let published = self.published?;
-        match self.early.first_key_value() {
-            Some((&first, _)) if first > published + 1 => Some((published, first - 1)),
-            None if self.known > published => Some((published, self.known)),
-            _ => None,
+        let mut through = self.known;
+        // The run at the end is here.
+        for &seq in self.early.keys().rev() {
+            if seq != through {
+                break;
+            }
+            through = seq - 1;
         }
+        (through > published).then_some((published, through))
+    }
+
+    /// The highest `seq` that is known to be committed.
+    pub(crate) fn known(&self) -> Seq {
+        self.known
     }
 
     /// The database has less than was put out: it is another one, or an older one was restored.
@@ -124,10 +135,11 @@ mod tests {
 
     #[test]
     fn a_missing_message_is_asked_for_and_nothing_overtakes_it() {
-        check("=0 1 3 5", &[1], Some((1, 2)));
+        check("=0 1 3 5", &[1], Some((1, 4)));
         check("=0 1 3 5 2", &[1, 2, 3], Some((3, 4)));
+        check("=0 2 4 5 6", &[], Some((0, 3)));
         check("=2 ?6", &[], Some((2, 6)));
-        check("=2 ?6 4", &[], Some((2, 3)));
+        check("=2 ?6 4", &[], Some((2, 6)));
         check("=2 ?6 3 4 5 6", &[3, 4, 5, 6], None);
         check("=7 ?6", &[], None);
     }

@@ -155,7 +155,8 @@ impl ChatRoom {
             return None;
         }
         let marks = self.marks.iter().map(|(_, seq)| seq).sum();
-        Some(Surveyed { chat_id: self.chat_id, seq: self.order.published()?, marks })
+        let (seq, known) = (self.order.published()?, self.order.known());
+        Some(Surveyed { chat_id: self.chat_id, seq, known, marks })
     }
 
     /// Rows that must be read: after, through.

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::broadcast::{Broadcast, StoredMessage};
 use super::elsewhere::Shown;
+use super::gaps::FILL_ROWS_MAX;
 use super::nodes::Hint;
 use super::notices::Notice;
 use super::room::ChatRoom;
@@ -30,9 +31,6 @@ use crate::security::{Happening, Whose};
 use crate::socket::refusal;
 use crate::store::Gap;
 
-/// How long a missing message may still be on its way before its row is read. Commits of one chat
-/// are told by several tasks, and their news cross within this time even on a busy machine.
-const GAP_PATIENCE: Duration = Duration::from_millis(20);
 /// Time for one read.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Things done between two looks at timers and reads.
@@ -48,6 +46,8 @@ pub(crate) struct Shard<'a> {
     pub(super) timers: BinaryHeap<Reverse<(Instant, ChatId)>>,
     pub(super) reads: JoinSet<Read>,
     pub(super) fills: usize,
+    /// Rows that the next read asks for.
+    pub(super) fill_rows: usize,
     /// Chats whose views are being read; true when they changed again meanwhile.
     views: HashMap<ChatId, bool>,
     /// What `chat_updated` has said last of a chat.
@@ -56,7 +56,8 @@ pub(crate) struct Shard<'a> {
 
 /// What a task has read.
 pub(super) enum Read {
-    Rows(Vec<Gap>, Vec<StoredMessage>),
+    /// Nothing: the database was away or too slow.
+    Rows(Vec<Gap>, Option<Vec<StoredMessage>>),
     Views(ChatId, Vec<(UserId, Chat)>),
 }
 
@@ -86,6 +87,7 @@ impl<'a> Shard<'a> {
             timers: BinaryHeap::new(),
             reads: JoinSet::new(),
             fills: 0,
+            fill_rows: FILL_ROWS_MAX,
             views: HashMap::new(),
             shown: HashMap::new(),
         }
@@ -240,6 +242,7 @@ impl<'a> Shard<'a> {
 
     /// Works on a room that exists, and looks afterwards at what it needs: a timer, or its end.
     pub(super) fn with(&mut self, chat_id: ChatId, work: impl FnOnce(&mut ChatRoom, &Context)) {
+        let patience = self.patience();
         let Entry::Occupied(mut entry) = self.rooms.entry(chat_id) else { return };
         let room = entry.get_mut();
         work(room, &self.context);
@@ -256,7 +259,7 @@ impl<'a> Shard<'a> {
             && !room.is_filling
         {
             room.has_timer = true;
-            self.timers.push(Reverse((Instant::now() + GAP_PATIENCE, chat_id)));
+            self.timers.push(Reverse((Instant::now() + patience, chat_id)));
         }
     }
 
@@ -273,7 +276,8 @@ impl<'a> Shard<'a> {
         match read {
             Ok(Read::Rows(gaps, rows)) => {
                 self.fills = self.fills.saturating_sub(1);
-                let mut rows = rows.into_iter().peekable();
+                self.weigh_fill(rows.is_some());
+                let mut rows = rows.unwrap_or_default().into_iter().peekable();
                 for (chat_id, ..) in gaps {
                     let its = std::iter::from_fn(|| rows.next_if(|r| r.message.chat_id == chat_id));
                     self.filled(chat_id, its.collect());

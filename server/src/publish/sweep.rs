@@ -65,13 +65,15 @@ async fn sweep(publisher: &Publisher, context: &Context) -> Result<(), StoreErro
     }
     let last: HashMap<_, _> = context.store.last_seqs(&chats).await?.into_iter().collect();
     let marks = seen.iter().flatten().map(|room| (room.chat_id, room.marks)).collect::<Vec<_>>();
+    // What a room knows of and waits for is not the sweep's find.
+    let unheard = |room: &Surveyed| Some((last.get(&room.chat_id)? - room.known).max(0));
+    context.metrics.swept(seen.iter().flatten().filter_map(unheard).sum());
     for (shard, seen) in publisher.shards.iter().zip(seen) {
         let found: Vec<_> = seen
             .into_iter()
             .filter_map(|room| Some((room.chat_id, room.seq, *last.get(&room.chat_id)?)))
             .filter(|(_, seq, last_seq)| seq != last_seq)
             .collect();
-        context.metrics.swept(found.iter().map(|(_, seq, last_seq)| (last_seq - seq).max(0)).sum());
         if !found.is_empty() && shard.send(Op::Found(found)).await.is_err() {
             return Ok(());
         }

@@ -15,7 +15,8 @@ pub type Gap = (ChatId, Seq, Seq);
 
 /// $1 chats, $2 after, $3 through, $4 rows of each chat. For the publisher, which has no reader to
 /// check: every message with the members of now and the notifications. Their ids were made right
-/// after the message's own, so the search begins there and ends at the first hit.
+/// after the message's own, so the search begins there and ends at the first hit; it is made for
+/// those alone who got one, or it would walk through all that came to them since.
 const MISSING: &str = "
     select g.chat_id, s.seq, s.id, s.sender_id, s.body, s.message_type, s.client_message_id,
            s.created_at, m.role, u.name, k.members, k.recipients, k.notices
@@ -33,12 +34,13 @@ const MISSING: &str = "
                coalesce(array_agg(t.user_id) filter (where t.id is not null), '{}') as recipients,
                coalesce(array_agg(t.id) filter (where t.id is not null), '{}') as notices
         from (
-            select o.user_id, (
+            select o.user_id, n.id
+            from chat_members o
+            left join lateral (
                 select n.id from notifications n
                 where n.recipient_id = o.user_id and n.id > s.id and n.chat_id = s.chat_id
-                    and n.seq = s.seq
-                order by n.id limit 1) as id
-            from chat_members o
+                    and n.seq = s.seq and o.user_id <> s.sender_id and o.added_seq < s.seq
+                order by n.id limit 1) n on true
             where o.chat_id = g.chat_id and o.removed_at is null) t) k
     order by g.chat_id, s.seq";
 

@@ -194,6 +194,27 @@ async fn a_stored_message_brings_what_others_must_hear() {
     assert_eq!(read[0].notifications, stored.notifications);
 }
 
+/// What was missed is read within its time however much came to its author since.
+#[tokio::test]
+async fn missing_messages_of_somebody_with_many_notifications_are_read_in_time() {
+    let world = World::new().await;
+    let (booked, other) = (world.booking().await, world.booking().await);
+    for _ in 0..200 {
+        world.stored(booked.customer, booked.chat, "missed").await;
+    }
+    let mut outside = world.connect().await;
+    let flood = "insert into notifications (recipient_id, id, kind, chat_id, seq, created_at)
+                 select $1, uuid_v7(), 'message', $2, n, now() from generate_series(1, 60000) n";
+    let flood = sqlx::query(flood).bind(booked.customer.0).bind(other.chat.0);
+    flood.execute(&mut outside).await.unwrap();
+    let read = world.store.missing(&[(booked.chat, 0, 1_000)], 1_000).await.unwrap();
+    assert_eq!(read.len(), 200);
+    for stored in read {
+        let told: Vec<_> = stored.notifications.iter().map(|(person, _)| *person).collect();
+        assert_eq!(told, [booked.provider]);
+    }
+}
+
 #[tokio::test]
 async fn many_chats_in_one_batch_count_each_for_itself() {
     let world = World::new().await;
