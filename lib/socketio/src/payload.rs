@@ -248,14 +248,15 @@ impl Outgoing {
         self
     }
 
-    /// The same event, but left out for a socket that still has frames waiting.
+    /// The same event, but left out for a socket that lags: a server's whose transport takes no more
+    /// or that has 16 frames waiting, a client's that has any.
     #[must_use]
     pub fn volatile(mut self) -> Self {
         self.volatile = true;
         self
     }
 
-    /// Whether the event may be left out for a socket that still has frames waiting.
+    /// Whether the event may be left out for a socket that lags.
     #[must_use]
     pub fn is_volatile(&self) -> bool {
         self.volatile

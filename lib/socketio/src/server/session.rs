@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// Queues the frame that `make` makes for the session's transport. `Ok(false)` when it was
-    /// volatile and something waits already.
+    /// volatile and the socket lags.
     pub(super) fn send(
         self: &Arc<Self>,
         volatile: bool,
@@ -107,7 +107,7 @@ impl Session {
         if queue.closed().is_some() {
             return Err(Closed);
         }
-        if volatile && !queue.is_drained() {
+        if volatile && queue.lags() {
             return Ok(false);
         }
         let frame = make(queue.encoding);

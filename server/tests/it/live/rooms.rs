@@ -202,7 +202,7 @@ async fn that_somebody_has_stopped_typing_is_always_said() {
     let (customer, provider, chat) = fixture.booking().await;
     let (ours, mut theirs) = (customer.enter(&chat).await, provider.enter(&chat).await);
     for _ in 0..20 {
-        for is_typing in [true, true, true, true, false] {
+        for is_typing in std::iter::repeat_n(true, 40).chain([false]) {
             ours.emit("typing", json!({ "chatId": chat, "isTyping": is_typing }));
         }
         while theirs.expect("user_typing").await["isTyping"] == true {}

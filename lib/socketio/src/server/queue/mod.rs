@@ -62,6 +62,9 @@ enum Poll {
     Pending(Option<Waker>),
 }
 
+/// So many waiting frames are more than a reader leaves behind who keeps up.
+const LAG_FRAMES_MIN: usize = 16;
+
 pub(super) struct Queue {
     pub(super) encoding: Encoding,
     frames: VecDeque<Bytes>,
@@ -104,6 +107,13 @@ impl Queue {
     /// Whether nothing waits, neither here nor at the writer.
     pub(super) fn is_drained(&self) -> bool {
         self.frames.is_empty() && self.taken_frames == 0
+    }
+
+    /// Whether the socket lags: its transport takes no more, or many frames wait. A few always do,
+    /// for the writer's turn or for the next poll.
+    pub(super) fn lags(&self) -> bool {
+        let is_stuck = self.encoding == Encoding::Websocket && self.blocked && !self.is_drained();
+        is_stuck || self.frames.len() >= LAG_FRAMES_MIN
     }
 
     pub(super) fn push(&mut self, frame: Bytes, limits: QueueLimits) -> Pushed {
