@@ -16,6 +16,7 @@ pub mod http;
 pub mod limits;
 pub mod metrics;
 pub mod operator;
+mod parse;
 pub mod policy;
 pub mod publish;
 mod retention;

@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::flow::browse::ListQuery;
 use crate::flow::log_in::{self, Caller};
 use crate::limits::BODY_BYTES_MAX;
+use crate::parse;
 use crate::state::AppState;
 
 /// The one media type of bodies, both ways.
@@ -92,13 +94,14 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             let message = "the body is packed: send it as it is";
             return Err(Error::new(ErrorCode::UnsupportedMediaType, message));
         }
+        // What is announced as too long is not waited for.
+        if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+            return Err(too_long());
+        }
         let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
         let bytes = match tokio::time::timeout(BODY_TIMEOUT, body).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let message = format!("the body is over {BODY_BYTES_MAX} bytes");
-                return Err(Error::new(ErrorCode::TooLarge, message));
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_long()),
             Ok(Err(_)) => {
                 return Err(Error::new(ErrorCode::BadRequest, "the body did not arrive whole"));
             }
@@ -106,8 +109,12 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
                 return Err(Error::new(ErrorCode::BadRequest, "the body did not arrive in time"));
             }
         };
-        parse(&bytes).map(Self)
+        parse::object(&bytes, "body").map(Self)
     }
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorCode::TooLarge, format!("the body is over {BODY_BYTES_MAX} bytes"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -123,39 +130,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// Nothing is ever unpacked: a small body must not become a large one here.
 fn is_packed(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity")
-}
-
-/// Reads JSON, and says which field is wrong without repeating what stands in it.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // Serde would fill a struct from an array too, by position.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Error::new(ErrorCode::BadRequest, "the body is not a JSON object"));
-    }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if !inner.is_data() {
-            return Error::new(ErrorCode::BadRequest, "the body is not JSON");
-        }
-        let text = inner.to_string();
-        if let Some(field) = text.strip_prefix("missing field `").and_then(|t| t.split('`').next())
-        {
-            return Error::field(field.to_owned(), format!("{field} is missing"));
-        }
-        let field = if path == "." { "body".to_owned() } else { path };
-        let sentence = wrong_value(&field, &text);
-        Error::field(field, sentence)
-    })?;
-    json.end().map_err(|_| Error::new(ErrorCode::BadRequest, "the body is not JSON"))?;
-    Ok(value)
-}
-
-/// The protocol's own sentences are kept; those of serde repeat the value and are not.
-fn wrong_value(field: &str, text: &str) -> String {
-    let sentence = text.split(" at line ").next().unwrap_or_default();
-    let ours = ["not a", "role is"].iter().any(|begin| sentence.starts_with(begin));
-    if ours { format!("{field}: {sentence}") } else { format!("{field} has the wrong type") }
 }
 
 /// A query string.
@@ -212,50 +186,8 @@ impl From<Paging> for ListQuery {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
-    use trialogue_protocol::{CreateJob, Register};
 
     use super::*;
-
-    fn fields<T: DeserializeOwned>(body: &str) -> (ErrorCode, String) {
-        let error = parse::<T>(body.as_bytes()).err().unwrap();
-        let details = error.body().details.map(|details| details["fields"][0].to_string());
-        (error.code(), details.unwrap_or_default() + " " + error.message())
-    }
-
-    #[test]
-    fn a_wrong_body_is_told_which_field() {
-        let check = |body: &str, expect: &str| {
-            let (code, text) = fields::<CreateJob>(body);
-            assert_eq!(code, ErrorCode::BadRequest);
-            assert_eq!(text, expect, "{body}");
-        };
-        check("{}", "\"providerId\" providerId is missing");
-        check(r#"{"providerId":"7"}"#, "\"providerId\" providerId has the wrong type");
-        check(r#"{"providerId":7,"title":["<script>"]}"#, "\"title\" title has the wrong type");
-        check(
-            r#"{"providerId":7,"scheduledAt":"soon"}"#,
-            "\"scheduledAt\" scheduledAt: not an RFC 3339 time",
-        );
-        check("[7]", " the body is not a JSON object");
-        check("", " the body is not a JSON object");
-        check("{", " the body is not JSON");
-        check(r#"{"providerId":7} x"#, " the body is not JSON");
-        check(r#"{"providerId":1e400}"#, " the body is not JSON");
-        let deep = format!(r#"{{"providerId":7,"x":{}"#, "[".repeat(100_000));
-        assert_eq!(fields::<CreateJob>(&deep).1, " the body is not JSON");
-    }
-
-    #[test]
-    fn what_was_sent_is_not_repeated() {
-        let (_, text) = fields::<Register>(
-            r#"{"email":"a","password":4711471147,"firstName":"a","lastName":"b","role":"x"}"#,
-        );
-        assert!(!text.contains("4711"), "{text}");
-        let (_, text) = fields::<Register>(
-            r#"{"email":"a","password":"p","firstName":"a","lastName":"b","role":"<b>"}"#,
-        );
-        assert_eq!(text, "\"role\" role: role is none of customer, provider, lsm");
-    }
 
     #[test]
     fn only_json_is_json() {

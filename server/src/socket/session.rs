@@ -22,6 +22,7 @@ use super::{ChatService, Identity, instant_of, refusal, too_many_sockets};
 use crate::error::Error;
 use crate::flow::Outcome;
 use crate::limits::{Bucket, Rate};
+use crate::parse;
 use crate::publish::{answer, room as chat_room};
 use crate::security::{Happening, Whose};
 use crate::store::Person;
@@ -232,11 +233,7 @@ impl<'a> Session<'a> {
     ///
     /// `bad_request`, with what is wrong.
     pub(super) fn read<T: DeserializeOwned>(request: &Event) -> Result<T, Error> {
-        // Serde would fill a struct from a list too, by position.
-        if request.args().raw(0).is_some_and(|argument| !argument.starts_with('{')) {
-            return Err(Error::new(ErrorCode::BadRequest, "the argument is not an object"));
-        }
-        request.args().get(0).map_err(|error| Error::new(ErrorCode::BadRequest, error.to_string()))
+        parse::object(request.args().raw(0).unwrap_or_default().as_bytes(), "argument")
     }
 }
 

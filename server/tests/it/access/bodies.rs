@@ -71,6 +71,37 @@ async fn arguments_too_many_or_too_few_are_answered_and_names_that_are_none_end_
 }
 
 #[tokio::test]
+async fn what_was_sent_is_not_repeated_to_a_socket_either() {
+    let server = Fixture::start().await;
+    let (customer, _, chat) = server.booking().await;
+    let mut wire = Wire::connect(&server, &customer.token).await;
+    for (id, (event, argument, expect)) in [
+        (
+            "typing",
+            json!({ "chatId": chat, "isTyping": "<canary>" }),
+            "isTyping has the wrong type",
+        ),
+        (
+            "send_message",
+            json!({ "chatId": chat, "message": ["<canary>"] }),
+            "message has the wrong type",
+        ),
+        ("join_chat", json!({ "chatId": "<canary>" }), "chatId: not a valid ChatId"),
+        ("join_chat", json!({ "sinceSeq": 1 }), "chatId is missing"),
+        ("refresh_auth", json!({ "token": 4711 }), "token has the wrong type"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        wire.send(&[&format!("42/chat,{id}[\"{event}\",{argument}]")]).await;
+        let frames = wire.until(&format!("43/chat,{id}[")).await;
+        let ack = frames.last().unwrap();
+        assert!(ack.contains(&format!("\"message\":\"{expect}\"")), "{argument}: {ack}");
+        assert!(!ack.contains("canary") && !ack.contains("4711"), "{ack}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_json_by_its_head_is_not_read() {
     let server = Fixture::start().await;
     let person = server.register("customer").await;

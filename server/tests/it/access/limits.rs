@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use trialogue_server::config::LimitsProfile;
 use trialogue_server::limits::{BODY_BYTES_MAX, Limits};
 
-use super::raw::{Poll, Wire};
+use super::raw::{Poll, Wire, exchange, host};
 use crate::fixture::{Fixture, Live, SOON};
 use crate::rest::check_error;
 
@@ -111,7 +111,27 @@ async fn what_is_over_64_kib_is_not_taken_on_any_way_in() {
     let answer = customer.post("/jobs/create", body).await;
     check_error(&answer, "too_large");
     assert!(answer.1["message"].as_str().unwrap().contains("65536"), "{}", answer.1);
+    // The same without a word of how long it is.
+    let chunks = vec![Ok::<_, std::io::Error>("x".repeat(BODY_BYTES_MAX)), Ok("x".to_owned())];
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    let request = server.http.post(format!("{}/jobs/create", server.url)).body(body);
+    let answer = customer.answer(request.header("content-type", "application/json")).await;
+    check_error(&answer, "too_large");
     customer.enter(&chat).await.send(&chat, "still here").await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_as_too_long_is_refused_before_it_comes() {
+    let server = Fixture::start().await;
+    // Nothing of it is ever sent: who waits for it says after a while that it did not arrive.
+    let head = format!(
+        "POST /auth/login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 999999999\r\n\r\n",
+        host(&server)
+    );
+    let answer = exchange(&server, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("too_large") && answer.contains("65536"), "{answer}");
 }
 
 #[tokio::test]
