@@ -91,7 +91,7 @@ pub struct Acceptor<D> {
 
 impl<D: Door> Acceptor<D> {
     /// Accepts until told to stop. At the limit, new connections wait in the kernel's queue.
-    pub async fn run(self, listener: TcpListener) {
+    pub async fn run(&self, listener: &TcpListener) {
         let room = Arc::new(Semaphore::new(self.limits.connections_max));
         let addresses = Addresses::default();
         loop {

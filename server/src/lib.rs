@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod operator;
 mod parse;
 pub mod policy;
+mod private;
 pub mod publish;
 mod retention;
 mod running;
@@ -27,6 +28,7 @@ pub mod seed;
 pub mod socket;
 pub mod state;
 pub mod store;
+mod supervise;
 pub mod throttle;
 
 use tokio::net::TcpListener;

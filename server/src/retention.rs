@@ -6,6 +6,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::state::AppState;
 use crate::store::{Kept, PRUNED_ROWS_MAX};
+use crate::supervise::Task;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -14,8 +15,19 @@ const BITES_MAX: usize = 20;
 /// Every node has heeded an ending within seconds; a day is for who looks into what happened.
 const KEEP_ENDINGS: Duration = Duration::from_hours(24);
 
+/// The task.
+pub(crate) struct Retention(pub(crate) AppState);
+
+impl Task for Retention {
+    const NAME: &'static str = "retention";
+
+    async fn run(&mut self) {
+        run(&self.0).await;
+    }
+}
+
 /// Removes for ever.
-pub(crate) async fn run(state: AppState) {
+async fn run(state: &AppState) {
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -25,7 +37,7 @@ pub(crate) async fn run(state: AppState) {
             (Kept::Sessions, state.config.keep_sessions),
             (Kept::Endings, KEEP_ENDINGS),
         ] {
-            prune(&state, what, keep).await;
+            prune(state, what, keep).await;
         }
     }
 }

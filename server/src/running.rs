@@ -33,13 +33,16 @@ use crate::limits::{
     UPGRADE_TIMEOUT,
 };
 use crate::metrics::{self, Metrics, MetricsDoor};
+use crate::private::{self, PrivateDatabase};
 use crate::publish::{Publisher, answer};
+use crate::retention::Retention;
 use crate::security::Security;
 use crate::socket::{ChatService, Presence};
 use crate::state::AppState;
 use crate::store::{OpenError, Store, StoreConfig};
+use crate::supervise::{self, Supervisor, Task};
 use crate::throttle::Throttle;
-use crate::{cors, retention, secret, seed};
+use crate::{cors, secret, seed};
 
 /// Where Socket.IO lives (CONTRACT §2).
 const SOCKET_PATH: &str = "/socket.io/";
@@ -49,8 +52,6 @@ const RECONNECT_SPREAD_MS: u64 = 3_000;
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two writings of when people were last seen, and two prunings of what is kept of them.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
-/// Between two looks at whether a private PostgreSQL still runs.
-const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a server did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +94,7 @@ pub struct Running {
     engine: Server,
     router: Router,
     /// Publisher tasks, which end after everything else.
-    publishing: (TaskTracker, CancellationToken),
+    tasks: Supervisor,
     /// The private PostgreSQL, when this server owns one.
     database: PrivateDatabase,
 }
@@ -110,7 +111,7 @@ impl Running {
         let secret = secret::jwt_secret(&config, address)?;
         let (url, database) = match &config.database_url {
             Some(url) => (url.reveal().to_owned(), PrivateDatabase::default()),
-            None => private_database(&config).await?,
+            None => private::start(&config).await?,
         };
         let opening = StoreConfig {
             url,
@@ -129,7 +130,7 @@ impl Running {
         let (publisher, publishing) = Publisher::new(!config.no_notify);
         let presence = Presence::new(publisher.nodes().clone());
         let limits = Arc::new(config.limits());
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::with(store.restarts().clone()));
         let state = AppState {
             security: Security::new(Arc::clone(&metrics)),
             throttle: Throttle::new(Arc::clone(&limits)),
@@ -151,19 +152,18 @@ impl Running {
         let engine = Server::builder(engine_config(&state))
             .namespace(&[NAMESPACE, NAMESPACE_ALIAS], service)
             .build();
-        let tasks = (TaskTracker::new(), CancellationToken::new());
+        let tasks = Supervisor::new(state.metrics.restarts.clone());
         if let Some(namespace) = engine.namespace(NAMESPACE) {
             let (store, presence) = (state.store.clone(), state.presence.clone());
             let watching = (Arc::clone(&state.metrics), state.security.clone());
-            let tasks = (&tasks.0, &tasks.1);
-            publishing.start(&state.publisher, store, namespace, presence, watching, tasks);
+            publishing.start(&state.publisher, store, namespace, presence, watching, &tasks);
         }
-        tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(tidy(state.clone())));
-        tasks.0.spawn(tasks.1.clone().run_until_cancelled_owned(retention::run(state.clone())));
+        tasks.keep(Tidy(state.clone()));
+        tasks.keep(Retention(state.clone()));
         let router = rest::router(state.clone());
         let metrics = state.config.metrics_addr.map(accept::listen).transpose();
         let metrics = metrics.map_err(RunError::Metrics)?;
-        Ok(Self { listener, address, metrics, state, engine, router, publishing: tasks, database })
+        Ok(Self { listener, address, metrics, state, engine, router, tasks, database })
     }
 
     /// Where metrics can be read, if anywhere.
@@ -205,11 +205,14 @@ impl Running {
             tracker: tracker.clone(),
             open: self.state.metrics.connections.clone(),
         };
-        let accepting = tracker.spawn(acceptor.run(self.listener));
+        let restarts = &self.state.metrics.restarts;
+        let accepting = Accepting { acceptor, listener: self.listener };
+        let accepting = tracker.spawn(supervise::keep(accepting, restarts.clone()));
         if let Some(listener) = self.metrics {
-            tracker.spawn(metrics_acceptor(&self.state, &tracker, &stop).run(listener));
+            let acceptor = metrics_acceptor(&self.state, &tracker, &stop);
+            tracker.spawn(supervise::keep(Accepting { acceptor, listener }, restarts.clone()));
         }
-        shutdown.run_until_cancelled(keep_database(&self.database)).await;
+        shutdown.run_until_cancelled(private::keep(&self.database)).await;
 
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         tracing::info!("draining");
@@ -230,10 +233,9 @@ impl Running {
         stop.cancel();
         tracker.close();
         let ended = timeout_at(deadline, tracker.wait()).await;
-        self.publishing.1.cancel();
-        self.publishing.0.close();
+        self.tasks.stop();
         let tidied = timeout_at(deadline, async {
-            self.publishing.0.wait().await;
+            self.tasks.ended().await;
             write_last_seen(&self.state).await;
             self.state.publisher.leave_nodes(&self.state.store).await;
             self.state.store.close().await;
@@ -241,7 +243,7 @@ impl Running {
         if ended.is_err() | tidied.await.is_err() {
             tracing::warn!("the time for a graceful stop is over");
         }
-        stop_database(self.database).await;
+        private::stop(self.database).await;
         tracing::info!("stopped");
     }
 }
@@ -263,58 +265,6 @@ fn metrics_acceptor(
     }
 }
 
-/// What keeps a private PostgreSQL alive, if there is one.
-#[cfg(unix)]
-type PrivateDatabase = Option<crate::embedded::Cluster>;
-#[cfg(not(unix))]
-type PrivateDatabase = ();
-
-#[cfg(unix)]
-async fn private_database(config: &Config) -> Result<(String, PrivateDatabase), RunError> {
-    let mut options = crate::embedded::Options::from_env();
-    options.data = config.data_dir.clone().or(options.data);
-    let cluster = crate::embedded::Cluster::persistent_with(&options).await?;
-    Ok((cluster.own_database().await?, Some(cluster)))
-}
-
-/// Starts a private PostgreSQL again whenever it is gone: nobody else would. For ever.
-#[cfg(unix)]
-async fn keep_database(database: &PrivateDatabase) {
-    let Some(cluster) = database else { return std::future::pending().await };
-    let mut tick = tokio::time::interval(KEEP_INTERVAL);
-    loop {
-        tick.tick().await;
-        match cluster.revive().await {
-            Ok(false) => {}
-            Ok(true) => tracing::warn!("the private database had ended and was started again"),
-            Err(error) => tracing::warn!(%error, "the private database does not start"),
-        }
-    }
-}
-
-#[cfg(not(unix))]
-async fn keep_database(_: &PrivateDatabase) {
-    std::future::pending().await
-}
-
-/// Lets go of a private PostgreSQL, so that nothing runs any more once the server has ended.
-#[cfg(unix)]
-async fn stop_database(database: PrivateDatabase) {
-    if let Some(cluster) = database
-        && let Err(error) = cluster.stop().await
-    {
-        tracing::warn!(%error, "the private database did not stop");
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_database(_: PrivateDatabase) {}
-
-#[cfg(not(unix))]
-async fn private_database(_: &Config) -> Result<(String, PrivateDatabase), RunError> {
-    Err(RunError::NoDatabase)
-}
-
 /// Tells every socket that the server stops and when to come back, each at another time.
 fn farewell(state: &AppState) {
     for socket in state.presence.all_sockets() {
@@ -324,12 +274,33 @@ fn farewell(state: &AppState) {
 }
 
 /// Writes down who went, and forgets what need not be kept of them. For ever.
-async fn tidy(state: AppState) {
-    let mut tick = tokio::time::interval(TIDY_INTERVAL);
-    loop {
-        tick.tick().await;
-        write_last_seen(&state).await;
-        state.presence.prune(state.limits.messages, std::time::Instant::now());
+struct Tidy(AppState);
+
+impl Task for Tidy {
+    const NAME: &'static str = "tidy";
+
+    async fn run(&mut self) {
+        let Self(state) = self;
+        let mut tick = tokio::time::interval(TIDY_INTERVAL);
+        loop {
+            tick.tick().await;
+            write_last_seen(state).await;
+            state.presence.prune(state.limits.messages, std::time::Instant::now());
+        }
+    }
+}
+
+/// An accept loop that goes on.
+struct Accepting<D> {
+    acceptor: Acceptor<D>,
+    listener: TcpListener,
+}
+
+impl<D: Door> Task for Accepting<D> {
+    const NAME: &'static str = "accept";
+
+    async fn run(&mut self) {
+        self.acceptor.run(&self.listener).await;
     }
 }
 

@@ -36,4 +36,5 @@ mod scenarios;
 mod sending;
 mod shell;
 mod story;
+mod supervised;
 mod verbs;

@@ -55,6 +55,17 @@ const FANOUT_BOUNDS: &[Duration] = &[
     Duration::from_millis(100),
 ];
 
+/// How often each task was started again after a panic. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Restarts(Counters);
+
+impl Restarts {
+    /// The counter of one task, which is shown from now on.
+    pub(crate) fn of(&self, task: &'static str) -> Counter {
+        self.0.get_or_create(&[("task", task)]).clone()
+    }
+}
+
 /// Every counter of one server.
 pub struct Metrics {
     registry: Registry,
@@ -78,6 +89,7 @@ pub struct Metrics {
     refused: Vec<Counter>,
     happenings: Vec<Counter>,
     pruned: Counters,
+    pub(crate) restarts: Restarts,
     store: Durations,
     fanout: Durations,
     rest: Durations,
@@ -99,6 +111,12 @@ const REASONS: [DisconnectReason; 11] = [
     DisconnectReason::HandlerFailed,
 ];
 
+fn register_restarts(registry: &mut Registry, restarts: Restarts) -> Restarts {
+    let help = "Tasks that have failed and were started again: each is a bug";
+    registry.register("tasks_restarted", help, restarts.0.clone());
+    restarts
+}
+
 /// Names, explains and keeps a metric.
 macro_rules! register {
     ($registry:ident: $metric:expr, $name:literal, $help:literal) => {{
@@ -117,6 +135,11 @@ impl Default for Metrics {
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
+        Self::with(Restarts::default())
+    }
+
+    /// The same with a counter of restarts that somebody had need of before.
+    pub(crate) fn with(restarts: Restarts) -> Self {
         let mut r = Registry::with_prefix("trialogue");
         let gauges = scrape::Asked::register(&mut r);
         let counter = Counter::default;
@@ -164,6 +187,7 @@ impl Metrics {
                 "Putting one message into the queues of all sockets of its room"),
             rest: register!(r: Durations::new(STORE_BOUNDS), "rest_seconds",
                 "From a REST request to the head of its answer"),
+            restarts: register_restarts(&mut r, restarts),
             gauges,
             registry: r,
         }

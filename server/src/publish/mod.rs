@@ -22,8 +22,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use trialogue_protocol::{ChatId, NotificationId, Seq, Typing, UserId};
 use trialogue_socketio::server::{Event, Namespace, Socket, SocketId};
 
@@ -35,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::security::Security;
 use crate::socket::Presence;
 use crate::store::Store;
+use crate::supervise::Supervisor;
 use notices::Notice;
 use room::Admission;
 
@@ -262,7 +261,7 @@ impl Publisher {
 }
 
 impl Publishing {
-    /// Starts the tasks: shards, notices, sweep. They end with `stop`.
+    /// Starts the tasks: shards, notices, sweep. They end with `tasks`.
     pub(crate) fn start(
         self,
         publisher: &Publisher,
@@ -270,19 +269,17 @@ impl Publishing {
         namespace: Namespace,
         presence: Presence,
         (metrics, security): (Arc<Metrics>, Security),
-        (tracker, stop): (&TaskTracker, &CancellationToken),
+        tasks: &Supervisor,
     ) {
-        let (notices, lane) = notices::lane();
+        let (notices, waiting) = notices::lane();
         let nodes = publisher.nodes.clone();
         let context = Context { store, namespace, presence, notices, metrics, security, nodes };
         for (index, queue) in self.queues.into_iter().enumerate() {
-            let shard = shard::keep(index, queue, context.clone());
-            tracker.spawn(stop.clone().run_until_cancelled_owned(shard));
+            tasks.keep(shard::Kept { index, queue, context: context.clone() });
         }
-        let sweep = sweep::run(publisher.clone(), context.clone());
-        tracker.spawn(stop.clone().run_until_cancelled_owned(sweep));
-        publisher.nodes.start(publisher, &context, (tracker, stop));
-        tracker.spawn(stop.clone().run_until_cancelled_owned(lane.run(context)));
+        tasks.keep(sweep::Sweep::new(publisher.clone(), context.clone()));
+        publisher.nodes.start(publisher, &context, tasks);
+        tasks.keep(notices::Lane::new(waiting, context));
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use trialogue_protocol::{ChatId, NotificationCreated, NotificationId, UserId, event, room};
 
 use super::{Context, frames};
+use crate::supervise::Task;
 
 /// Notifications that wait to be pushed; beyond that the push is left out (the row is there).
 const WAITING_MAX: usize = 1_024;
@@ -33,25 +34,37 @@ pub(crate) struct Notice {
 }
 
 /// The reading end.
-pub(crate) struct Lane(mpsc::Receiver<Notice>);
+pub(crate) struct Lane {
+    waiting: mpsc::Receiver<Notice>,
+    had: Had,
+    context: Context,
+}
 
-/// A lane and the way into it.
-pub(crate) fn lane() -> (mpsc::Sender<Notice>, Lane) {
-    let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    (sender, Lane(receiver))
+/// The way into a lane, and what waits in it.
+pub(crate) fn lane() -> (mpsc::Sender<Notice>, mpsc::Receiver<Notice>) {
+    mpsc::channel(WAITING_MAX)
 }
 
 impl Lane {
+    pub(crate) fn new(waiting: mpsc::Receiver<Notice>, context: Context) -> Self {
+        let had = Had { lately: HashSet::new(), before: HashSet::new(), since: Instant::now() };
+        Self { waiting, had, context }
+    }
+}
+
+impl Task for Lane {
+    const NAME: &'static str = "notices";
+
     /// Pushes until every sender is gone.
-    pub(crate) async fn run(mut self, context: Context) {
+    async fn run(&mut self) {
+        let Self { waiting, had, context } = self;
         let mut notices = Vec::with_capacity(BATCH_MAX);
-        let mut had = Had { lately: HashSet::new(), before: HashSet::new(), since: Instant::now() };
-        while self.0.recv_many(&mut notices, BATCH_MAX).await > 0 {
+        while waiting.recv_many(&mut notices, BATCH_MAX).await > 0 {
             notices.retain(|notice| {
                 had.is_first(notice.id) && context.presence.sockets_of(notice.recipient) > 0
             });
             if !notices.is_empty() {
-                push(&notices, &context).await;
+                push(&notices, context).await;
             }
             notices.clear();
         }

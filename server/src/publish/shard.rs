@@ -5,10 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -30,6 +28,7 @@ use super::{Context, Op, answer, frames, shard_of};
 use crate::security::{Happening, Whose};
 use crate::socket::refusal;
 use crate::store::Gap;
+use crate::supervise::Task;
 
 /// Time for one read.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(3);
@@ -61,17 +60,25 @@ pub(super) enum Read {
     Views(ChatId, Vec<(UserId, Chat)>),
 }
 
-/// Keeps a shard working until every [`super::Publisher`] is gone. One that panics has lost count
-/// of its rooms: it begins again with none, and every socket is sent away to come back.
-pub(crate) async fn keep(index: usize, mut queue: mpsc::Receiver<Op>, context: Context) {
-    loop {
-        let shard = Shard::new(&mut queue, context.clone());
-        if AssertUnwindSafe(shard.run()).catch_unwind().await.is_ok() {
-            return;
-        }
-        tracing::error!("a publisher has failed and begins again");
-        context.nodes.lost_rooms(|chat_id| shard_of(chat_id) == index);
-        for socket in context.presence.all_sockets() {
+/// A shard that works until every [`super::Publisher`] is gone.
+pub(super) struct Kept {
+    pub(super) index: usize,
+    pub(super) queue: mpsc::Receiver<Op>,
+    pub(super) context: Context,
+}
+
+impl Task for Kept {
+    const NAME: &'static str = "shard";
+
+    async fn run(&mut self) {
+        Shard::new(&mut self.queue, self.context.clone()).run().await;
+    }
+
+    /// It has lost count of its rooms: it begins again with none, and every socket is sent away to
+    /// come back.
+    fn failed(&mut self) {
+        self.context.nodes.lost_rooms(|chat_id| shard_of(chat_id) == self.index);
+        for socket in self.context.presence.all_sockets() {
             socket.close(DisconnectReason::HandlerFailed);
         }
     }

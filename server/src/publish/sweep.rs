@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::nodes::{self, Due, Tail};
 use super::{Broadcast, Context, Op, Publisher, Surveyed};
 use crate::store::{Ending, Endings, StoreError};
+use crate::supervise::Task;
 
 /// Between the beginnings of two sweeps: with the statement and the reading of what was found
 /// everything is visible within 2.5 s, and every ending known within 2 s.
@@ -21,10 +22,31 @@ const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How far a commit may lie behind its own time stamp: endings are read so far back each time.
 const COMMIT_LAG_MAX: Duration = Duration::from_secs(10);
 
+/// The task. It remembers what it has dealt with.
+pub(super) struct Sweep {
+    publisher: Publisher,
+    context: Context,
+    endings: Heeded,
+    tail: Tail,
+}
+
+impl Sweep {
+    pub(super) fn new(publisher: Publisher, context: Context) -> Self {
+        let endings = Heeded { by_id: HashMap::new(), read_at: Instant::now() };
+        Self { publisher, context, endings, tail: Tail::default() }
+    }
+}
+
+impl Task for Sweep {
+    const NAME: &'static str = "sweep";
+
+    async fn run(&mut self) {
+        run(self).await;
+    }
+}
+
 /// Sweeps for ever; a part of it before its time when another node says where something is new.
-pub(crate) async fn run(publisher: Publisher, context: Context) {
-    let mut endings = Heeded { by_id: HashMap::new(), read_at: Instant::now() };
-    let mut tail = Tail::default();
+async fn run(Sweep { publisher, context, endings, tail }: &mut Sweep) {
     let mut tick = tokio::time::interval(SWEEP_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -35,13 +57,13 @@ pub(crate) async fn run(publisher: Publisher, context: Context) {
         let swept = tokio::time::timeout(SWEEP_TIMEOUT, async {
             // The database may be away: whoever asks for something is told so, and we come again.
             if due.everything || due.endings {
-                let _ = endings.sweep(&publisher, &context).await;
+                let _ = endings.sweep(publisher, context).await;
             }
             if due.everything {
-                let _ = sweep(&publisher, &context).await;
+                let _ = sweep(publisher, context).await;
             }
             if context.nodes.has_others() {
-                let _ = tail.sweep(&due, &publisher, &context).await;
+                let _ = tail.sweep(&due, publisher, context).await;
             }
         });
         if swept.await.is_err() {

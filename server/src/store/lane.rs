@@ -21,6 +21,8 @@ use super::busy::Busy;
 use super::error::StoreError;
 use super::messages::{NewMessage, Verdict, store_batch, twins};
 use super::pool::Pool;
+use crate::metrics::Restarts;
+use crate::supervise::{self, Task};
 
 /// Messages that may wait in line; then senders are told `unavailable` at once.
 const WAITING_MAX: usize = 8_192;
@@ -58,11 +60,11 @@ pub(super) struct Lane(mpsc::Sender<Waiting>);
 
 impl Lane {
     /// Starts the task.
-    pub(super) fn start(pool: Pool) -> Self {
+    pub(super) fn start(pool: Pool, restarts: Restarts) -> Self {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
         let busy = Busy::new(pool.clone());
         let line = Line { busy, pool, waiting, held: Vec::new(), wave: 0 };
-        tokio::spawn(line.work());
+        tokio::spawn(supervise::keep(line, restarts));
         Self(sender)
     }
 
@@ -96,8 +98,11 @@ struct Line {
     wave: usize,
 }
 
-impl Line {
-    async fn work(mut self) {
+impl Task for Line {
+    const NAME: &'static str = "line";
+
+    /// The senders of a batch in which it panics are told that its outcome is unknown.
+    async fn run(&mut self) {
         while let Some(batch) = self.collect().await {
             if batch.is_empty() {
                 continue;
@@ -111,7 +116,9 @@ impl Line {
             }
         }
     }
+}
 
+impl Line {
     /// Whether a locked message goes to the head of the next batch. The first one of a chat decides
     /// for all that follow: one that is younger must not be tried while an older one waits elsewhere.
     fn goes_first(&mut self, locked: &Waiting) -> bool {

@@ -56,6 +56,7 @@ pub use retention::Kept;
 pub(crate) use retention::ROWS_MAX as PRUNED_ROWS_MAX;
 pub use sessions::{NewUser, Refreshed, SessionTokens};
 
+use crate::metrics::Restarts;
 use lane::Lane;
 use pool::Pool;
 
@@ -134,6 +135,8 @@ pub struct Store {
     lane: Lane,
     /// For what must not wait behind people: a node whose heartbeat is late is taken for dead.
     aside: Pool,
+    /// How often a task of the store had to begin again.
+    restarts: Restarts,
 }
 
 impl Store {
@@ -175,8 +178,9 @@ impl Store {
         }
         let aside = Pool::new(options.clone(), CONNECTIONS_ASIDE, config.unsafe_durability);
         let pool = Pool::new(options, config.connections.max(2), config.unsafe_durability);
-        let lane = Lane::start(pool.clone());
-        let store = Self { pool, lane, aside };
+        let restarts = Restarts::default();
+        let lane = Lane::start(pool.clone(), restarts.clone());
+        let store = Self { pool, lane, aside, restarts };
         match store.ready().await {
             Ok(()) => Ok(store),
             // An empty database has no list of migrations to read.
@@ -186,6 +190,11 @@ impl Store {
             }
             Err(error) => Err(OpenError::Refused(error.to_string())),
         }
+    }
+
+    /// The counter that the tasks of this store use.
+    pub(crate) fn restarts(&self) -> &Restarts {
+        &self.restarts
     }
 
     /// Whether the database answers and has all migrations: `GET /health/ready`.

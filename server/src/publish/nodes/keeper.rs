@@ -12,6 +12,7 @@ use super::super::{Context, Publisher};
 use super::theirs::Changed;
 use super::{Hint, lock};
 use crate::store::{OtherNode, Place};
+use crate::supervise::Task;
 
 /// How long a node counts as alive after its last heartbeat (CONTRACT's issue of several nodes:
 /// "leases of 6 s"): three heartbeats may fail.
@@ -44,8 +45,12 @@ impl Keeper {
         let (has_entered, forget) = (false, (now + FORGET_AFTER, 0));
         Self { publisher, context, has_entered, patient_until: now, forget }
     }
+}
 
-    pub(super) async fn run(mut self) {
+impl Task for Keeper {
+    const NAME: &'static str = "keeper";
+
+    async fn run(&mut self) {
         let mut tick = interval(BEAT_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -67,6 +72,13 @@ impl Keeper {
         }
     }
 
+    /// What was taken to be said may not have been: all of it is said under a new lease.
+    fn failed(&mut self) {
+        self.has_entered = false;
+    }
+}
+
+impl Keeper {
     /// A sign of life, and a look at those of the others.
     async fn beat(&mut self) {
         let nodes = self.context.nodes.clone();

@@ -8,20 +8,35 @@ use trialogue_protocol::Typing;
 
 use super::super::{Context, Op, Publisher, shard_of};
 use super::{DUE_PEOPLE_MAX, Hint};
+use crate::supervise::Task;
 
 /// Between two attempts to listen.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
+/// The task.
+pub(super) struct Listener {
+    pub(super) publisher: Publisher,
+    pub(super) context: Context,
+}
+
+impl Task for Listener {
+    const NAME: &'static str = "listener";
+
+    async fn run(&mut self) {
+        run(&self.publisher, &self.context).await;
+    }
+}
+
 /// Listens for ever.
-pub(super) async fn run(publisher: Publisher, context: Context) {
+async fn run(publisher: &Publisher, context: &Context) {
     loop {
         if let Ok(mut listening) = context.store.listen().await {
             // Whatever was told before this moment was not heard.
-            look_at_everything(&context);
+            look_at_everything(context);
             loop {
                 match listening.next().await {
-                    Ok(Some(text)) => hear(&text, &publisher, &context),
-                    Ok(None) => look_at_everything(&context),
+                    Ok(Some(text)) => hear(&text, publisher, context),
+                    Ok(None) => look_at_everything(context),
                     Err(error) => {
                         tracing::debug!(%error, "the listener has lost its connection");
                         break;

@@ -24,8 +24,6 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use trialogue_protocol::{ChatId, UserId};
 use uuid::Uuid;
 
@@ -34,6 +32,7 @@ pub(super) use tail::{Tail, marks as sweep_marks};
 pub(crate) use theirs::Attendee;
 
 use super::{Broadcast, Context, Publisher};
+use crate::supervise::Supervisor;
 use hint::About;
 use ours::Ours;
 use theirs::Theirs;
@@ -106,20 +105,13 @@ impl Nodes {
         Self { inside: Arc::new(inside) }
     }
 
-    /// Starts the tasks: lease and people, hints out, hints in. They end with `stop`.
-    pub(super) fn start(
-        &self,
-        publisher: &Publisher,
-        context: &Context,
-        (tracker, stop): (&TaskTracker, &CancellationToken),
-    ) {
-        let keeper = keeper::Keeper::new(publisher.clone(), context.clone());
-        tracker.spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
+    /// Starts the tasks: lease and people, hints out, hints in. They end with `tasks`.
+    pub(super) fn start(&self, publisher: &Publisher, context: &Context, tasks: &Supervisor) {
+        tasks.keep(keeper::Keeper::new(publisher.clone(), context.clone()));
         if self.inside.whispers {
-            let whisper = whisper::run(self.clone(), context.store.clone());
-            tracker.spawn(stop.clone().run_until_cancelled_owned(whisper));
-            let listener = listener::run(publisher.clone(), context.clone());
-            tracker.spawn(stop.clone().run_until_cancelled_owned(listener));
+            tasks.keep(whisper::Whisperer { nodes: self.clone(), store: context.store.clone() });
+            let (publisher, context) = (publisher.clone(), context.clone());
+            tasks.keep(listener::Listener { publisher, context });
         }
     }
 

@@ -9,14 +9,29 @@ use tokio::time::{sleep, timeout};
 
 use super::{Nodes, lock};
 use crate::store::Store;
+use crate::supervise::Task;
 
 /// Between two statements. The first hint after a silence is told at once.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A hint that comes later than this is no better than the sweep.
 const TELL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The task.
+pub(super) struct Whisperer {
+    pub(super) nodes: Nodes,
+    pub(super) store: Store,
+}
+
+impl Task for Whisperer {
+    const NAME: &'static str = "whisper";
+
+    async fn run(&mut self) {
+        run(&self.nodes, &self.store).await;
+    }
+}
+
 /// Whispers for ever.
-pub(super) async fn run(nodes: Nodes, store: Store) {
+async fn run(nodes: &Nodes, store: &Store) {
     loop {
         nodes.inside.whisperer.notified().await;
         let hints = std::mem::take(&mut *lock(&nodes.inside.hints));
