@@ -40,3 +40,13 @@ alter default privileges for role trialogue_owner in schema public
 grant select, insert, update, delete on all tables in schema public to trialogue_server;
 grant usage on all sequences in schema public to trialogue_server;
 grant execute on all functions in schema public to trialogue_server;
+
+-- The list of migrations is for the owner: who may write it can have a server run on tables that it
+-- does not fit. (`trialogue migrate` does the same when it makes the list.)
+do $$
+begin
+    if to_regclass('public._sqlx_migrations') is not null then
+        revoke insert, update, delete on _sqlx_migrations from trialogue_server;
+    end if;
+end
+$$;

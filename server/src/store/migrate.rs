@@ -54,10 +54,33 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<Migrated, Migr
     let from = newest(&mut connection).await;
     if !is_current(&mut connection, &migrator).await {
         migrator.run_direct(None, &mut connection, false).await?;
+        keep_list(&mut connection).await?;
     }
     let to = newest(&mut connection).await;
     connection.close().await?;
     Ok(Migrated { from, to })
+}
+
+/// The list of migrations is for who migrates: a role that serves, which default privileges may
+/// let write to every new table (`deploy/roles.sql`), can read it and no more.
+async fn keep_list(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    let revoke = "do $$
+        declare
+            v_role text;
+        begin
+            for v_role in
+                select distinct case a.grantee when 0 then 'public'
+                    else quote_ident(pg_get_userbyid(a.grantee)) end
+                from pg_class c, aclexplode(c.relacl) a
+                where c.oid = '_sqlx_migrations'::regclass
+                  and a.grantee <> c.relowner and a.privilege_type <> 'SELECT'
+            loop
+                execute 'revoke insert, update, delete, truncate, references, trigger'
+                    || ' on _sqlx_migrations from ' || v_role;
+            end loop;
+        end $$";
+    sqlx::raw_sql(revoke).execute(connection).await?;
+    Ok(())
 }
 
 /// What a migration has done.

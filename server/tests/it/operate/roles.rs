@@ -13,6 +13,8 @@ use trialogue_server::store::{OpenError, Store};
 use crate::database;
 use crate::fixture::{Fixture, SOON};
 
+const ROLES: &str = include_str!("../../../../deploy/roles.sql");
+
 /// The database's address for another role.
 fn url_as(database: &Database, role: &str) -> String {
     let mut url = url::Url::parse(&database.url()).unwrap();
@@ -37,6 +39,10 @@ async fn refuses_ddl(server: &str) {
         "create or replace function uuid_v7() returns uuid language sql as 'select null::uuid'",
         "create role mine",
         "create schema mine",
+        "update _sqlx_migrations set success = false",
+        "delete from _sqlx_migrations",
+        "insert into _sqlx_migrations select * from _sqlx_migrations",
+        "truncate _sqlx_migrations",
     ] {
         let refused = sqlx::raw_sql(ddl).execute(&mut role).await.unwrap_err();
         let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
@@ -62,10 +68,7 @@ async fn a_role_without_ddl_serves_what_another_role_has_migrated() {
     // Roles belong to the cluster, which other runs of this test share.
     sqlx::query("select pg_advisory_lock(7234)").execute(&mut admin).await.unwrap();
     for _ in 0..2 {
-        sqlx::raw_sql(include_str!("../../../../deploy/roles.sql"))
-            .execute(&mut admin)
-            .await
-            .unwrap();
+        sqlx::raw_sql(ROLES).execute(&mut admin).await.unwrap();
     }
     let (owner, server) =
         (url_as(&database, "trialogue_owner"), url_as(&database, "trialogue_server"));
@@ -82,6 +85,8 @@ async fn a_role_without_ddl_serves_what_another_role_has_migrated() {
     let again = operator::migrate(&Secret::new(&*owner)).await.unwrap();
     assert_eq!(again.from, again.to);
 
+    refuses_ddl(&server).await;
+    sqlx::raw_sql(ROLES).execute(&mut admin).await.unwrap();
     refuses_ddl(&server).await;
 
     // Everything that a server does with a database, as that role: with and without `--no-migrate`.
