@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, sleep};
 
 use crate::state::AppState;
 use crate::store::{Kept, PRUNED_ROWS_MAX};
@@ -10,8 +10,14 @@ use crate::supervise::Task;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_mins(1);
-/// Statements of one look: 20,000 rows a minute keep up with 300 notifications a second.
-const BITES_MAX: usize = 20;
+/// Statements of one look for one kind of rows: [`MADE_MAX`] twice, and an end to it.
+const BITES_MAX: usize = 1_080;
+/// Between two bites, so that people's statements come in between.
+const BITE_PAUSE: Duration = Duration::from_millis(10);
+/// Notifications that one look must be able to remove: 9,000 messages a second (the target of the
+/// load tests) make 2 each.
+const MADE_MAX: u64 = 9_000 * 2 * INTERVAL.as_secs();
+const _: () = assert!(BITES_MAX as u64 * PRUNED_ROWS_MAX as u64 >= 2 * MADE_MAX);
 /// Every node has heeded an ending within seconds; a day is for who looks into what happened.
 const KEEP_ENDINGS: Duration = Duration::from_hours(24);
 
@@ -50,6 +56,7 @@ async fn prune(state: &AppState, what: Kept, keep: Duration) {
                 if removed < i64::from(PRUNED_ROWS_MAX) {
                     return;
                 }
+                sleep(BITE_PAUSE).await;
             }
             Err(error) => {
                 tracing::debug!(%error, what = what.word(), "nothing was removed");

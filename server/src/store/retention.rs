@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Store, StoreError};
 
-/// Rows that one statement removes: some milliseconds of locks.
-pub(crate) const ROWS_MAX: i32 = 1_000;
+/// Rows that one statement removes: some ten milliseconds of locks on rows that are old.
+pub(crate) const ROWS_MAX: i32 = 2_000;
 
 /// What is removed by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Kept {
 }
 
 impl Store {
-    /// Removes what is older than `keep`, at most 1,000 rows; answers how many there were. None
+    /// Removes what is older than `keep`, at most 2,000 rows; answers how many there were. None
     /// while another server does the same.
     ///
     /// # Errors
