@@ -42,7 +42,7 @@ use crate::state::AppState;
 use crate::store::{OpenError, Store, StoreConfig};
 use crate::supervise::{self, Supervisor, Task};
 use crate::throttle::Throttle;
-use crate::{cors, secret, seed};
+use crate::{cors, secret, seed, store};
 
 /// Where Socket.IO lives (CONTRACT §2).
 const SOCKET_PATH: &str = "/socket.io/";
@@ -107,7 +107,10 @@ impl Running {
     /// [`RunError`]; no text of it carries a secret.
     pub async fn start(listener: TcpListener, config: Config) -> Result<Self, RunError> {
         let address = listener.local_addr().map_err(RunError::Listener)?;
-        config.check(address)?;
+        Self::check(&config, address)?;
+        // Before a database is started: an address that is taken is known at once.
+        let metrics_listener = config.metrics_addr.map(accept::listen).transpose();
+        let metrics_listener = metrics_listener.map_err(RunError::Metrics)?;
         let secret = secret::jwt_secret(&config, address)?;
         let (url, database) = match &config.database_url {
             Some(url) => (url.reveal().to_owned(), PrivateDatabase::default()),
@@ -161,9 +164,23 @@ impl Running {
         tasks.keep(Tidy(state.clone()));
         tasks.keep(Retention(state.clone()));
         let router = rest::router(state.clone());
-        let metrics = state.config.metrics_addr.map(accept::listen).transpose();
-        let metrics = metrics.map_err(RunError::Metrics)?;
+        let metrics = metrics_listener;
         Ok(Self { listener, address, metrics, state, engine, router, tasks, database })
+    }
+
+    /// Everything that [`Running::start`] refuses before it has touched anything: combinations of
+    /// settings, the secret, the form of the database's address. Makes and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]; no text of it carries a secret.
+    pub fn check(config: &Config, listening: SocketAddr) -> Result<(), RunError> {
+        config.check(listening)?;
+        secret::check(config, listening)?;
+        if let Some(url) = &config.database_url {
+            store::check_url(url.reveal())?;
+        }
+        Ok(())
     }
 
     /// Where metrics can be read, if anywhere.

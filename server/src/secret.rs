@@ -37,6 +37,23 @@ pub(crate) fn known(config: &Config, listening: SocketAddr) -> Result<Secret, Co
     })
 }
 
+/// Whether a server would find its secret or make one. Makes none.
+///
+/// # Errors
+///
+/// [`ConfigError`], as [`jwt_secret`] has it.
+pub(crate) fn check(config: &Config, listening: SocketAddr) -> Result<(), ConfigError> {
+    let is_given = config.jwt_secret.is_some() || config.jwt_secret_file.is_some();
+    if !is_given && listening.ip().is_loopback() {
+        let own = data_folder(config)?.join("jwt-secret");
+        let found = std::fs::symlink_metadata(own);
+        if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(());
+        }
+    }
+    known(config, listening).map(drop)
+}
+
 fn find(
     config: &Config,
     listening: SocketAddr,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use trialogue_server::Running;
 
 use crate::exit::{Exit, Failure};
 use crate::human;
@@ -33,6 +34,6 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
         out.data("")?;
         out.data(&human::table(["LIMIT", "VALUE"], &rows))?;
     }
-    config.check(config.listen).map_err(|error| Failure::usage(error.to_string()))?;
+    Running::check(config, config.listen).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Exit::DONE)
 }

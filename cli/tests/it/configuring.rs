@@ -203,3 +203,58 @@ fn a_secret_is_not_taken_from_the_command_line() {
         assert!(!ran.stderr.contains("0123456789"), "{ran}");
     }
 }
+
+#[test]
+fn config_fails_where_serve_would_and_makes_nothing() {
+    let home = Home::with("");
+    let empty = home.0.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    let empty = empty.to_string_lossy();
+    let good = ("TRIALOGUE_JWT_SECRET", "0123456789 0123456789 0123456789");
+    for (variable, args, words) in [
+        (("TRIALOGUE_JWT_SECRET", "12345"), &[][..], "5 bytes"),
+        (("TRIALOGUE_X", ""), &["--listen", "0.0.0.0:0"][..], "no JWT secret"),
+        (("TRIALOGUE_X", ""), &["--jwt-secret-file", "/nonexistent"], "/nonexistent"),
+        (("TRIALOGUE_X", ""), &["--jwt-secret-file", &empty], "0 bytes"),
+        (("DATABASE_URL", "nonsense"), &[], "database URL"),
+        (good, &["--listen", "0.0.0.0:0", "--seed-demo"], "--seed-demo"),
+        (good, &["--ping-timeout", "0s"], "--ping-timeout"),
+    ] {
+        for verb in ["serve", "config"] {
+            let mut command = home.command(&[verb, "--listen", "127.0.0.1:0"]);
+            if args.contains(&"--listen") {
+                command = home.command(&[verb]);
+            }
+            // Should it go so far, there is no database for it.
+            command.env_remove("DATABASE_URL").env("TRIALOGUE_PG_BIN", "none");
+            let ran = run(command.args(args).env(variable.0, variable.1));
+            assert!(ran.code.is_some_and(|code| code > 0), "{verb} {args:?}: {ran}");
+            assert!(ran.stderr.contains(words), "{verb} {args:?}: {ran}");
+            assert!(!home.0.path().join("data").exists(), "{verb} {args:?} has made something");
+        }
+    }
+    // A local server would make its secret; to ask what it would run with makes none.
+    let ran = home.run(&["config"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(!home.0.path().join("data").exists());
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_before_a_database_is_started() {
+    let home = Home::with("");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (args, words) in [
+        (["--listen", &*address, "--metrics-addr", "127.0.0.1:0"], &*address),
+        (["--listen", "127.0.0.1:0", "--metrics-addr", &*address], "metrics address"),
+    ] {
+        let mut command = home.command(&["serve"]);
+        // Without programs of PostgreSQL it would say so, if it came to that.
+        command.env_remove("DATABASE_URL").env("TRIALOGUE_PG_BIN", "none");
+        let ran = run(command.args(args));
+        assert!(ran.code.is_some_and(|code| code > 0), "{ran}");
+        assert!(ran.stderr.contains("cannot listen on"), "{ran}");
+        assert!(ran.stderr.contains(words), "{ran}");
+        assert!(!home.0.path().join("data").exists(), "something was made");
+    }
+}

@@ -263,6 +263,15 @@ impl Store {
     }
 }
 
+/// Whether the address of a database can be read; nothing is asked there.
+///
+/// # Errors
+///
+/// [`OpenError::Url`].
+pub(crate) fn check_url(url: &str) -> Result<(), OpenError> {
+    url.parse::<PgConnectOptions>().map(drop).map_err(|_| OpenError::Url)
+}
+
 fn options_of(config: &StoreConfig) -> Result<PgConnectOptions, OpenError> {
     let options: PgConnectOptions = config.url.parse().map_err(|_| OpenError::Url)?;
     Ok(options.application_name("trialogue").options(SESSION_SETTINGS).disable_statement_logging())
