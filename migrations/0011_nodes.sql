@@ -14,7 +14,11 @@ create unlogged table nodes (
     -- rows: who has read up to a version has missed nothing.
     version     bigint not null,
     -- Whoever has read less than this must read all: what went before has been forgotten.
-    whole_from  bigint not null
+    whole_from  bigint not null,
+    -- False from when it begins until it has said everybody who is with it. What it has said by
+    -- then is only a part, and nobody is gone because a part leaves them out: until it is true,
+    -- what others have read of this node before stays.
+    said_all    boolean not null
 ) with (fillfactor = 50);
 
 -- Who has a socket at a node, and in which chats' rooms. Written only while another node is alive.
@@ -36,20 +40,24 @@ create function enter_node(p_node uuid, p_version bigint, p_lease interval) retu
 language sql as $$
     delete from node_people p
     where p.node_id = p_node or not exists (select from nodes n where n.id = p.node_id);
-    insert into nodes (id, beat_at, lease_until, version, whole_from)
-    values (p_node, clock_timestamp(), clock_timestamp() + p_lease, p_version, p_version)
+    insert into nodes (id, beat_at, lease_until, version, whole_from, said_all)
+    values (p_node, clock_timestamp(), clock_timestamp() + p_lease, p_version, p_version, false)
     on conflict (id) do update
     set beat_at = excluded.beat_at, lease_until = excluded.lease_until,
-        version = excluded.version, whole_from = excluded.whole_from;
+        version = excluded.version, whole_from = excluded.whole_from,
+        said_all = excluded.said_all;
 $$;
 
--- Who came and went at a node. False when its lease is over: then it has to begin anew.
+-- Who came and went at a node. `p_is_all`: with that it has said everybody, since it began. False
+-- when its lease is over: then it has to begin anew.
 create function store_people(
-    p_node uuid, p_version bigint, p_users bigint[], p_chats uuid[], p_here boolean[]
+    p_node uuid, p_version bigint, p_is_all boolean,
+    p_users bigint[], p_chats uuid[], p_here boolean[]
 ) returns boolean
 language plpgsql as $$
 begin
-    update nodes set version = p_version where id = p_node and lease_until > clock_timestamp();
+    update nodes set version = p_version, said_all = said_all or p_is_all
+    where id = p_node and lease_until > clock_timestamp();
     if not found then
         return false;
     end if;

@@ -86,13 +86,14 @@ const BEAT: &str = "
            exists (select from own) as own
     from nodes n";
 
-/// $1 ids, $2 how far each was read. What somebody is called is read here, once, and not with
-/// every frame that names the person.
+/// $1 ids, $2 how far each was read. Of a node that has not said everybody since it began nothing
+/// is read: it would look as if those that are still to be said were gone. What somebody is called
+/// is read here, once, and not with every frame that names the person.
 const SAID: &str = "
     select n.id, n.version, k.version < n.whole_from as is_whole,
            p.user_id, p.chat_id, p.here, m.role, u.name
     from unnest($1::uuid[], $2::bigint[]) as k (id, version)
-    join nodes n on n.id = k.id and n.version > k.version
+    join nodes n on n.id = k.id and n.version > k.version and n.said_all
     left join node_people p on p.node_id = n.id
         and p.version > case when k.version < n.whole_from then -1 else k.version end
     left join chat_members m on m.chat_id = p.chat_id and m.user_id = p.user_id and p.here
@@ -161,8 +162,9 @@ impl Store {
             .await
     }
 
-    /// Says who came and who went, as one version. False when the lease is over, and then nothing
-    /// was said.
+    /// Says who came and who went, as one version. `is_all`: with that everybody was said who is
+    /// there; before it nobody reads what this node says under its lease. False when the lease is
+    /// over, and then nothing was said.
     ///
     /// # Errors
     ///
@@ -171,6 +173,7 @@ impl Store {
         &self,
         node: Uuid,
         version: i64,
+        is_all: bool,
         people: &[(Place, bool)],
     ) -> Result<bool, StoreError> {
         let users: Vec<i64> = people.iter().map(|(place, _)| place.user_id.0).collect();
@@ -180,9 +183,10 @@ impl Store {
         self.aside
             .read(move |connection| {
                 Box::pin(async move {
-                    sqlx::query_scalar("select store_people($1, $2, $3, $4, $5)")
+                    sqlx::query_scalar("select store_people($1, $2, $3, $4, $5, $6)")
                         .bind(node)
                         .bind(version)
+                        .bind(is_all)
                         .bind(users)
                         .bind(chats)
                         .bind(here)
@@ -211,7 +215,7 @@ impl Store {
     }
 
     /// What these nodes have said after the versions that were read before (-1: nothing was).
-    /// Those with nothing new are left out.
+    /// Those with nothing new are left out, and those that have not said everybody yet.
     ///
     /// # Errors
     ///

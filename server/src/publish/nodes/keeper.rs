@@ -175,16 +175,17 @@ impl Keeper {
         let nodes = self.context.nodes.clone();
         let presence = self.context.presence.clone();
         let saying = nodes.ours().take(|user| presence.sockets_of(user) > 0);
-        let (id, rows) = (nodes.inside.id, &saying.rows);
-        let was_said = rows.is_empty()
-            || self.context.store.store_people(id, saying.version, rows).await.unwrap_or(false);
+        let (id, store) = (nodes.inside.id, &self.context.store);
+        let (version, is_all, rows) = (saying.version, saying.is_all, &saying.rows);
+        let was_said = saying.is_empty()
+            || store.store_people(id, version, is_all, rows).await.unwrap_or(false);
         let (round, is_done) = {
             let mut ours = nodes.ours();
             ours.settle(&saying, was_said);
             (ours.round(), !ours.has_news())
         };
         nodes.inside.rounds.send_replace(round);
-        if was_said && !rows.is_empty() {
+        if was_said && !saying.is_empty() {
             nodes.whisper(Hint::People);
         }
         if !was_said {

@@ -27,6 +27,8 @@ pub(super) struct Ours {
     /// What the table has.
     said: HashSet<Place>,
     dirty: HashSet<Place>,
+    /// Everybody was said since the lease began; before that nobody reads it.
+    has_said_all: bool,
     version: i64,
     /// How often all that was marked had been said.
     round: u64,
@@ -46,6 +48,15 @@ pub(super) struct Saying {
     pub(super) gone: Vec<Place>,
     /// Everything marked so far is said with this.
     pub(super) is_last: bool,
+    /// With this everybody was said, for the first time since the lease began.
+    pub(super) is_all: bool,
+}
+
+impl Saying {
+    /// There is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && !self.is_all
+    }
 }
 
 impl Ours {
@@ -77,6 +88,7 @@ impl Ours {
     /// that begins.
     pub(super) fn begin_anew(&mut self) -> i64 {
         self.dirty.extend(self.said.drain());
+        self.has_said_all = false;
         self.version += 1;
         self.version
     }
@@ -149,9 +161,9 @@ impl Ours {
         self.round
     }
 
-    /// Whether there is something to say.
+    /// Whether there is something to say: that nobody is here too, once in every lease.
     pub(super) fn has_news(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || (self.is_sharing() && !self.has_said_all)
     }
 
     /// How far this node has said.
@@ -174,6 +186,7 @@ impl Ours {
             }
         }
         saying.is_last = self.dirty.is_empty();
+        saying.is_all = saying.is_last && self.is_sharing() && !self.has_said_all;
         self.is_saying_last = saying.is_last;
         saying
     }
@@ -189,9 +202,10 @@ impl Ours {
             self.dirty.extend(saying.rows.iter().map(|(place, _)| *place));
             return;
         }
-        if !saying.rows.is_empty() {
+        if !saying.is_empty() {
             self.version = self.version.max(saying.version);
         }
+        self.has_said_all |= saying.is_all;
         for (place, here) in &saying.rows {
             if *here {
                 self.said.insert(*place);
@@ -213,131 +227,4 @@ impl Ours {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    const ANNA: UserId = UserId(1);
-    const CHAT: ChatId = ChatId(Uuid::from_u128(7));
-    const IN_CHAT: Place = Place { user_id: ANNA, chat_id: Some(CHAT) };
-    const ONLINE: Place = Place { user_id: ANNA, chat_id: None };
-
-    fn sharing() -> Ours {
-        let mut ours = Ours::default();
-        ours.share();
-        ours
-    }
-
-    /// Says what there is to say; the rows.
-    fn say(ours: &mut Ours, online: bool) -> Vec<(Place, bool)> {
-        let saying = ours.take(|_| online);
-        ours.settle(&saying, true);
-        saying.rows
-    }
-
-    #[test]
-    fn nothing_is_kept_for_nobody() {
-        let mut ours = Ours::default();
-        assert!(!ours.in_room(ANNA, CHAT, true));
-        assert!(!ours.online(ANNA));
-        assert!(!ours.has_news());
-    }
-
-    #[test]
-    fn what_is_said_is_what_is_true_when_it_is_said() {
-        let mut ours = sharing();
-        assert!(ours.in_room(ANNA, CHAT, true));
-        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
-        ours.in_room(ANNA, CHAT, false);
-        ours.in_room(ANNA, CHAT, true);
-        assert_eq!(say(&mut ours, false), []);
-        ours.online(ANNA);
-        assert_eq!(say(&mut ours, true), [(ONLINE, true)]);
-        ours.online(ANNA);
-        assert_eq!(say(&mut ours, false), [(ONLINE, false)]);
-    }
-
-    #[test]
-    fn who_came_and_went_between_is_settled_without_a_row() {
-        let mut ours = sharing();
-        ours.in_room(ANNA, CHAT, true);
-        ours.in_room(ANNA, CHAT, false);
-        let saying = ours.take(|_| false);
-        assert_eq!((&saying.rows, &saying.gone), (&vec![], &vec![IN_CHAT]));
-    }
-
-    #[test]
-    fn what_could_not_be_said_is_said_again() {
-        let mut ours = sharing();
-        ours.in_room(ANNA, CHAT, true);
-        let saying = ours.take(|_| false);
-        ours.settle(&saying, false);
-        assert!(ours.has_news());
-        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
-        let version = ours.version();
-        assert!(ours.begin_anew() > version);
-        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)], "the table has forgotten it");
-    }
-
-    #[test]
-    fn who_is_about_to_enter_counts_as_being_in() {
-        let mut ours = sharing();
-        assert_eq!(ours.coming(ANNA, CHAT), Some(ours.next_round()));
-        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
-        assert_eq!(ours.coming(ANNA, CHAT), None, "it is said already");
-        ours.came(ANNA, CHAT);
-        assert_eq!(say(&mut ours, false), []);
-        ours.came(ANNA, CHAT);
-        assert_eq!(say(&mut ours, false), [(IN_CHAT, false)], "refused, both of them");
-        ours.coming(ANNA, CHAT);
-        ours.in_room(ANNA, CHAT, true);
-        ours.came(ANNA, CHAT);
-        assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
-    }
-
-    #[test]
-    fn a_round_is_over_when_all_that_was_marked_before_is_said() {
-        let mut ours = sharing();
-        for n in 0..2 * SAY_MAX as i64 {
-            ours.online(UserId(n));
-        }
-        let round = ours.next_round();
-        say(&mut ours, true);
-        assert!(ours.round < round);
-        say(&mut ours, true);
-        assert_eq!(ours.round, round);
-    }
-
-    #[test]
-    fn what_is_marked_while_something_is_being_said_waits_for_the_next_round() {
-        let mut ours = sharing();
-        ours.online(ANNA);
-        let saying = ours.take(|_| true);
-        let round = ours.coming(ANNA, CHAT).unwrap();
-        ours.settle(&saying, true);
-        assert!(ours.round < round);
-        say(&mut ours, true);
-        assert_eq!(ours.round, round);
-    }
-
-    #[test]
-    fn a_node_that_stops_says_nothing_more() {
-        let mut ours = sharing();
-        ours.in_room(ANNA, CHAT, true);
-        say(&mut ours, true);
-        ours.fade();
-        assert!(!ours.in_room(ANNA, CHAT, false));
-        assert!(!ours.has_news());
-    }
-
-    #[test]
-    fn whoever_is_not_settled_when_the_others_are_gone_is_named() {
-        let mut ours = sharing();
-        ours.in_room(ANNA, CHAT, true);
-        say(&mut ours, true);
-        ours.in_room(ANNA, CHAT, false);
-        assert_eq!(ours.hush(|_| true), [IN_CHAT]);
-        assert!(!ours.is_sharing() && !ours.has_news());
-    }
-}
+mod tests;

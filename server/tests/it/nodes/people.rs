@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{
     GONE, LEASE_OVER, SEEN, SWEPT, marker, meet, status_of, two, two_deaf, until, until_status,
@@ -220,6 +222,56 @@ async fn a_database_that_forgot_who_is_where_is_told_again() {
         if rows >= 4 { Ok(()) } else { Err(format!("{rows} rows")) }
     };
     until(GONE, rows).await;
+    marker(&there, &mut here, &chat).await;
+    assert!(!here.has("user_left") && !here.has("presence"), "{here:?}");
+    there.abort();
+    assert_eq!(within(SEEN, &mut here, "user_left").await["userId"], provider.id);
+    assert_eq!(within(SEEN, &mut here, "presence").await["status"], "offline");
+}
+
+#[tokio::test]
+async fn a_server_that_has_its_lease_again_and_has_not_said_its_people_makes_nobody_look_gone() {
+    let (fixture, node) = two().await;
+    let (customer, provider, chat) = fixture.booking().await;
+    let mut here = customer.enter(&chat).await;
+    let there = node.sees(&provider).enter(&chat).await;
+    within(SEEN, &mut here, "user_joined").await;
+    within(SEEN, &mut here, "presence").await;
+    let mut database = database::connect(&fixture.database).await;
+    let whose = "select distinct node_id from node_people where user_id = $1 and here";
+    let whose = sqlx::query_scalar::<_, Uuid>(whose).bind(provider.id);
+    let other = whose.fetch_one(&mut database).await.unwrap();
+    // Both servers have to begin their lease anew, and one of them cannot say who is with it.
+    let mute = format!("check (node_id <> '{other}') not valid");
+    let mute = format!("alter table node_people add constraint mute {mute}");
+    sqlx::query(AssertSqlSafe(mute)).execute(&mut database).await.unwrap();
+    sqlx::query("truncate nodes, node_people").execute(&mut database).await.unwrap();
+    let beats = "select max(beat_at) from nodes where id <> $1
+                 having exists (select from nodes where id = $1)";
+    let mut seen = None;
+    // The one that is read from is there again, and the reader has looked three times since.
+    for _ in 0..4 {
+        seen = until(GONE, || async {
+            let mut database = database::connect(&fixture.database).await;
+            let beat = sqlx::query_scalar::<_, Option<DateTime<Utc>>>(beats).bind(other);
+            let beat = beat.fetch_optional(&mut database).await.unwrap().flatten();
+            if beat > seen { Ok(beat) } else { Err(format!("{seen:?}, {beat:?}")) }
+        })
+        .await;
+    }
+    marker(&there, &mut here, &chat).await;
+    assert!(!here.has("user_left") && !here.has("presence"), "{here:?}");
+    until_status(&customer, &chat, provider.id, "online").await;
+
+    let speak = "alter table node_people drop constraint mute";
+    sqlx::query(speak).execute(&mut database).await.unwrap();
+    until(GONE, || async {
+        let mut database = database::connect(&fixture.database).await;
+        let sql = "select said_all from nodes where id = $1";
+        let said = sqlx::query_scalar::<_, bool>(sql).bind(other).fetch_one(&mut database).await;
+        if said.unwrap() { Ok(()) } else { Err("not said") }.map_err(str::to_owned)
+    })
+    .await;
     marker(&there, &mut here, &chat).await;
     assert!(!here.has("user_left") && !here.has("presence"), "{here:?}");
     there.abort();
