@@ -35,21 +35,26 @@ create unlogged table node_people (
 create index node_people_by_version on node_people (node_id, version);
 
 -- A node begins, or begins anew: nothing that it said before counts. Rows of a node that died while
--- it wrote them belong to nobody, and somebody has to remove them.
+-- it wrote them belong to nobody, and somebody has to remove them. When the node has said something
+-- later, this was given up long ago, came late and does nothing.
 create function enter_node(p_node uuid, p_version bigint, p_lease interval) returns void
 language sql as $$
-    delete from node_people p
-    where p.node_id = p_node or not exists (select from nodes n where n.id = p.node_id);
     insert into nodes (id, beat_at, lease_until, version, whole_from, said_all)
     values (p_node, clock_timestamp(), clock_timestamp() + p_lease, p_version, p_version, false)
     on conflict (id) do update
     set beat_at = excluded.beat_at, lease_until = excluded.lease_until,
         version = excluded.version, whole_from = excluded.whole_from,
-        said_all = excluded.said_all;
+        said_all = excluded.said_all
+    where nodes.version <= excluded.version;
+    delete from node_people p
+    where p.node_id = p_node
+        and exists (select from nodes n where n.id = p_node and n.version = p_version)
+        or not exists (select from nodes n where n.id = p.node_id);
 $$;
 
 -- Who came and went at a node. `p_is_all`: with that it has said everybody, since it began. False
--- when its lease is over: then it has to begin anew.
+-- when its lease is over: then it has to begin anew. False too when a later version was said: this
+-- one was given up long ago, and came late.
 create function store_people(
     p_node uuid, p_version bigint, p_is_all boolean,
     p_users bigint[], p_chats uuid[], p_here boolean[]
@@ -57,7 +62,7 @@ create function store_people(
 language plpgsql as $$
 begin
     update nodes set version = p_version, said_all = said_all or p_is_all
-    where id = p_node and lease_until > clock_timestamp();
+    where id = p_node and lease_until > clock_timestamp() and version <= p_version;
     if not found then
         return false;
     end if;

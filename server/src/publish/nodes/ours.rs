@@ -26,6 +26,9 @@ pub(super) struct Ours {
     coming: HashMap<(UserId, ChatId), u32>,
     /// What the table has.
     said: HashSet<Place>,
+    /// Places of which it is not known what the table has: nobody knows whether it took what it was
+    /// told. They are written with the next word of them, whatever that is.
+    unknown: HashSet<Place>,
     dirty: HashSet<Place>,
     /// Everybody was said since the lease began; before that nobody reads it.
     has_said_all: bool,
@@ -84,10 +87,11 @@ impl Ours {
         self.is_fading = true;
     }
 
-    /// The table has forgotten what was said: all of it is said again. The version under which
+    /// The table is about to forget what was said: all of it is said again. The version under which
     /// that begins.
     pub(super) fn begin_anew(&mut self) -> i64 {
-        self.dirty.extend(self.said.drain());
+        self.dirty.extend(&self.said);
+        self.unknown.extend(self.said.drain());
         self.has_said_all = false;
         self.version += 1;
         self.version
@@ -178,7 +182,7 @@ impl Ours {
         for place in places {
             self.dirty.remove(&place);
             let here = self.is_here(&place, &is_online);
-            if here != self.said.contains(&place) {
+            if here != self.said.contains(&place) || self.unknown.contains(&place) {
                 saying.rows.push((place, here));
             }
             if !here {
@@ -191,26 +195,26 @@ impl Ours {
         saying
     }
 
-    /// It was said: or it could not be, and is marked again.
+    /// It was said: or the table may have taken it or not, and it is marked again. Its version is
+    /// not used again in any case, because somebody may have read that far.
     pub(super) fn settle(&mut self, saying: &Saying, was_said: bool) {
         self.round += u64::from(saying.is_last);
         self.is_saying_last = false;
         if !self.is_sharing {
             return;
         }
-        if !was_said {
-            self.dirty.extend(saying.rows.iter().map(|(place, _)| *place));
-            return;
-        }
         if !saying.is_empty() {
             self.version = self.version.max(saying.version);
         }
-        self.has_said_all |= saying.is_all;
-        for (place, here) in &saying.rows {
-            if *here {
-                self.said.insert(*place);
-            } else {
-                self.said.remove(place);
+        self.has_said_all |= saying.is_all && was_said;
+        for &(place, here) in &saying.rows {
+            self.said.remove(&place);
+            self.unknown.remove(&place);
+            if !was_said {
+                self.unknown.insert(place);
+                self.dirty.insert(place);
+            } else if here {
+                self.said.insert(place);
             }
         }
     }

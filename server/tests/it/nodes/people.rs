@@ -314,3 +314,29 @@ async fn whoever_is_here_already_is_told_to_a_server_that_comes_later() {
     here.abort();
     assert_eq!(within(SEEN, &mut there, "user_left").await["userId"], customer.id);
 }
+
+#[tokio::test]
+async fn what_a_server_gave_up_saying_and_comes_late_undoes_nothing() {
+    let fixture = Fixture::start().await;
+    let mut database = database::connect(&fixture.database).await;
+    let node = Uuid::new_v4();
+    let enter = || sqlx::query("select enter_node($1, $2, interval '1 hour')").bind(node);
+    let say = "select store_people($1, $2, true, array[7], array[$3], array[$4])";
+    let say = |version: i64, here: bool| {
+        let say = sqlx::query_scalar::<_, bool>(say);
+        say.bind(node).bind(version).bind(Uuid::nil()).bind(here)
+    };
+    enter().bind(5_i64).execute(&mut database).await.unwrap();
+    assert!(say(7, true).fetch_one(&mut database).await.unwrap());
+    assert!(say(7, true).fetch_one(&mut database).await.unwrap(), "the same once more");
+    assert!(!say(6, false).fetch_one(&mut database).await.unwrap());
+    enter().bind(5_i64).execute(&mut database).await.unwrap();
+    let now = "select n.version, n.said_all, p.here from nodes n
+               join node_people p on p.node_id = n.id where n.id = $1";
+    let now = sqlx::query_as::<_, (i64, bool, bool)>(now).bind(node);
+    assert_eq!(now.fetch_one(&mut database).await.unwrap(), (7, true, true));
+    enter().bind(8_i64).execute(&mut database).await.unwrap();
+    let left = "select count(*) from node_people where node_id = $1";
+    let left = sqlx::query_scalar::<_, i64>(left).bind(node);
+    assert_eq!(left.fetch_one(&mut database).await.unwrap(), 0, "begins anew");
+}

@@ -169,3 +169,44 @@ fn that_nobody_is_here_is_said_too() {
     ours.fade();
     assert!(!ours.has_news(), "what it said last stays until its lease ends");
 }
+
+#[test]
+fn whoever_goes_after_a_word_that_may_have_been_heard_does_not_stay_for_ever() {
+    let mut ours = sharing();
+    ours.online(ANNA);
+    ours.in_room(ANNA, CHAT, true);
+    let unheard = ours.take(|_| true);
+    assert_eq!(unheard.rows.len(), 2);
+    ours.settle(&unheard, false);
+    ours.online(ANNA);
+    ours.in_room(ANNA, CHAT, false);
+    let saying = ours.take(|_| false);
+    assert!(saying.rows.contains(&(ONLINE, false)) && saying.rows.contains(&(IN_CHAT, false)));
+    assert!(saying.version > unheard.version, "who has read that far would not read this");
+    ours.settle(&saying, true);
+    ours.online(ANNA);
+    assert_eq!(say(&mut ours, false), [], "by now it is known");
+}
+
+#[test]
+fn whoever_comes_back_after_a_word_that_may_have_been_heard_does_not_stay_away() {
+    let mut ours = sharing();
+    ours.online(ANNA);
+    assert_eq!(say(&mut ours, true), [(ONLINE, true)]);
+    ours.online(ANNA);
+    let unheard = ours.take(|_| false);
+    ours.settle(&unheard, false);
+    ours.online(ANNA);
+    let saying = ours.take(|_| true);
+    assert_eq!(saying.rows, [(ONLINE, true)]);
+    assert!(saying.version > unheard.version);
+}
+
+#[test]
+fn whoever_went_when_the_table_may_or_may_not_have_forgotten_them_is_said_to_be_gone() {
+    let mut ours = sharing();
+    ours.online(ANNA);
+    say(&mut ours, true);
+    ours.begin_anew();
+    assert_eq!(say(&mut ours, false), [(ONLINE, false)]);
+}
