@@ -162,7 +162,7 @@ impl Keeper {
             tracing::info!("this node is alone");
             nodes.inside.has_others.store(false, Ordering::Release);
             let presence = &self.context.presence;
-            let gone = nodes.ours().hush(|user| presence.sockets_of(user) > 0);
+            let gone = nodes.hush(|user| presence.sockets_of(user) > 0);
             self.settle(gone).await;
             // Another node that begins must not read what was true when the last one ended.
             self.enter().await;
@@ -179,12 +179,7 @@ impl Keeper {
         let (version, is_all, rows) = (saying.version, saying.is_all, &saying.rows);
         let was_said = saying.is_empty()
             || store.store_people(id, version, is_all, rows).await.unwrap_or(false);
-        let (round, is_done) = {
-            let mut ours = nodes.ours();
-            ours.settle(&saying, was_said);
-            (ours.round(), !ours.has_news())
-        };
-        nodes.inside.rounds.send_replace(round);
+        let is_done = nodes.settle(&saying, was_said);
         if was_said && !saying.is_empty() {
             nodes.whisper(Hint::People);
         }

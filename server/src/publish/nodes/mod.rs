@@ -32,9 +32,10 @@ pub(super) use tail::{Tail, marks as sweep_marks};
 pub(crate) use theirs::Attendee;
 
 use super::{Broadcast, Context, Publisher};
+use crate::store::Place;
 use crate::supervise::Supervisor;
 use hint::About;
-use ours::Ours;
+use ours::{Ours, Saying};
 use theirs::Theirs;
 
 /// Hints that wait to be told; beyond that they are left out and the sweep brings the news.
@@ -168,10 +169,16 @@ impl Nodes {
 
     /// Waits until the others can know that somebody is online here.
     pub(crate) async fn said_online(&self, user: UserId) {
-        if self.online(user) {
-            let round = self.ours().next_round();
+        if let Some(round) = self.mark_online(user) {
             self.said(round).await;
         }
+    }
+
+    /// Marks somebody as online. The round with which that is said: looked up before the keeper can
+    /// take the mark, because the one after it may never come.
+    fn mark_online(&self, user: UserId) -> Option<u64> {
+        let mut ours = self.has_others().then(|| self.ours())?;
+        ours.online(user).then(|| ours.next_round())
     }
 
     /// Somebody is about to enter a room: waits until the others can know. Until the answer is
@@ -197,6 +204,22 @@ impl Nodes {
         if timeout(SAID_TIMEOUT, rounds.wait_for(|over| *over >= round)).await.is_err() {
             tracing::debug!("other nodes hear late of an arrival");
         }
+    }
+
+    /// Something was said, or could not be ([`Ours::settle`]). Whether nothing else is to be said.
+    fn settle(&self, saying: &Saying, was_said: bool) -> bool {
+        let mut ours = self.ours();
+        ours.settle(saying, was_said);
+        self.inside.rounds.send_replace(ours.round());
+        !ours.has_news()
+    }
+
+    /// Nobody listens any more ([`Ours::hush`]).
+    fn hush(&self, is_online: impl Fn(UserId) -> bool) -> Vec<Place> {
+        let mut ours = self.ours();
+        let gone = ours.hush(is_online);
+        self.inside.rounds.send_replace(ours.round());
+        gone
     }
 
     /// Whispers where others have to look after what a flow has committed here.
@@ -314,29 +337,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hint_never_waits_and_never_piles_up() {
-        let nodes = Nodes::new(true);
-        for n in 0..10 * HINTS_MAX {
-            nodes.whisper(Hint::Notice(UserId(n as i64)));
-            nodes.whisper(Hint::Ended);
-        }
-        assert_eq!(lock(&nodes.inside.hints).len(), HINTS_MAX);
-        let deaf = Nodes::new(false);
-        deaf.whisper(Hint::Ended);
-        assert!(lock(&deaf.inside.hints).is_empty());
-    }
-
-    #[test]
-    fn a_node_that_is_alone_keeps_nothing() {
-        let nodes = Nodes::new(true);
-        let (user, chat) = (UserId(1), ChatId(Uuid::nil()));
-        nodes.entered(user, chat);
-        assert!(!nodes.left(user, chat) && !nodes.online(user));
-        nodes.tell(&Broadcast::SessionsEnded { user_id: user, family: None, except: None });
-        assert!(lock(&nodes.inside.hints).is_empty() && !nodes.ours().has_news());
-    }
-}
+mod tests;

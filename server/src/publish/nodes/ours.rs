@@ -76,7 +76,8 @@ impl Ours {
     pub(super) fn hush(&mut self, is_online: impl Fn(UserId) -> bool) -> Vec<Place> {
         let dirty = std::mem::take(&mut self.dirty);
         let gone = dirty.into_iter().filter(|place| !self.is_here(place, &is_online)).collect();
-        let (version, round) = (self.version, self.round);
+        // Whoever waits for what it marked to be said waits for nothing any more.
+        let (version, round) = (self.version, self.next_round());
         let is_fading = self.is_fading;
         *self = Self { version, round, is_fading, ..Self::default() };
         gone
@@ -168,6 +169,12 @@ impl Ours {
     /// Whether there is something to say: that nobody is here too, once in every lease.
     pub(super) fn has_news(&self) -> bool {
         !self.dirty.is_empty() || (self.is_sharing() && !self.has_said_all)
+    }
+
+    /// Whether something is to be said or being said.
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        self.has_news() || self.is_saying_last
     }
 
     /// How far this node has said.
