@@ -81,7 +81,14 @@ fn tokens_of_one_server_are_never_handed_to_another() {
     assert!(there.load().is_none());
     // Signing in over there makes this the account of that server.
     there.keep(saved(THERE).tokens.as_ref()).unwrap();
-    assert_eq!(profile.load().unwrap(), Some(saved(THERE)));
+    // How that one speaks is not known from this one.
+    let moved = Saved { dialect: Dialect::default(), ..saved(THERE) };
+    assert_eq!(profile.load().unwrap(), Some(moved));
+
+    profile.keep(&saved(HERE)).unwrap();
+    profile.tokens_at(HERE.parse().unwrap()).keep(None).unwrap();
+    let signed_out = Saved { tokens: None, ..saved(HERE) };
+    assert_eq!(profile.load().unwrap(), Some(signed_out));
 }
 
 #[test]
