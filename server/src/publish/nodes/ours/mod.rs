@@ -171,12 +171,6 @@ impl Ours {
         !self.dirty.is_empty() || (self.is_sharing() && !self.has_said_all)
     }
 
-    /// Whether something is to be said or being said.
-    #[cfg(test)]
-    pub(super) fn is_busy(&self) -> bool {
-        self.has_news() || self.is_saying_last
-    }
-
     /// How far this node has said.
     pub(super) fn version(&self) -> i64 {
         self.version
