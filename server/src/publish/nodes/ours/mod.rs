@@ -26,8 +26,9 @@ pub(super) struct Ours {
     coming: HashMap<(UserId, ChatId), u32>,
     /// What the table has.
     said: HashSet<Place>,
-    /// Places of which it is not known what the table has: nobody knows whether it took what it was
-    /// told. They are written with the next word of them, whatever that is.
+    /// Places of which it is not known what the table has: it is being told of them, or nobody knows
+    /// whether it took what it was told. They are written with the next word of them, whatever that
+    /// is, and nobody relies on what was said of them before.
     unknown: HashSet<Place>,
     dirty: HashSet<Place>,
     /// Everybody was said since the lease began; before that nobody reads it.
@@ -184,6 +185,8 @@ impl Ours {
             self.dirty.remove(&place);
             let here = self.is_here(&place, &is_online);
             if here != self.said.contains(&place) || self.unknown.contains(&place) {
+                self.said.remove(&place);
+                self.unknown.insert(place);
                 saying.rows.push((place, here));
             }
             if !here {
@@ -209,12 +212,12 @@ impl Ours {
         }
         self.has_said_all |= saying.is_all && was_said;
         for &(place, here) in &saying.rows {
-            self.said.remove(&place);
-            self.unknown.remove(&place);
             if !was_said {
-                self.unknown.insert(place);
                 self.dirty.insert(place);
-            } else if here {
+                continue;
+            }
+            self.unknown.remove(&place);
+            if here {
                 self.said.insert(place);
             }
         }

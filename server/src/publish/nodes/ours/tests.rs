@@ -210,3 +210,19 @@ fn whoever_went_when_the_table_may_or_may_not_have_forgotten_them_is_said_to_be_
     ours.begin_anew();
     assert_eq!(say(&mut ours, false), [(ONLINE, false)]);
 }
+
+#[test]
+fn whoever_comes_back_while_their_going_is_being_said_waits_until_they_are_said_again() {
+    let mut ours = sharing();
+    ours.in_room(ANNA, CHAT, true);
+    say(&mut ours, false);
+    ours.in_room(ANNA, CHAT, false);
+    let going = ours.take(|_| false);
+    assert_eq!(going.rows, [(IN_CHAT, false)]);
+    let round = ours.coming(ANNA, CHAT).expect("the table is about to have them gone");
+    ours.settle(&going, true);
+    assert!(ours.round() < round);
+    assert_eq!(say(&mut ours, false), [(IN_CHAT, true)]);
+    assert_eq!(ours.round(), round);
+    assert_eq!(ours.coming(ANNA, CHAT), None);
+}
