@@ -115,6 +115,11 @@ impl Live {
         }
     }
 
+    /// Takes what has come by now, for later: a client stops reading when too much is left.
+    pub(crate) fn take_in(&mut self) {
+        self.poll();
+    }
+
     /// Whether an event of that name has come by now. Only after something that would have come
     /// behind it.
     pub(crate) fn has(&mut self, name: &str) -> bool {

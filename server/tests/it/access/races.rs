@@ -23,24 +23,32 @@ async fn count(sql: &'static str, chat: &str, person: i64, outside: &mut PgConne
 /// Speaks, two messages under way at a time, until one is refused so; the places of what was stored.
 ///
 /// `begun` is told when `enough` of them are stored, so that what ends the talk comes in the middle
-/// of it however fast either is. Behind the first refusal nothing may be stored.
-async fn speak(live: &Live, chat: &str, refusal: &str, enough: usize, begun: &Notify) -> Vec<i64> {
+/// of it however fast either is. Behind the first refusal nothing may be stored. The `listener`
+/// takes what comes meanwhile: a client stops reading when nobody does.
+async fn speak(
+    live: &mut Live,
+    listener: &mut Live,
+    (chat, refusal): (&str, &str),
+    (enough, begun): (usize, &Notify),
+) -> Vec<i64> {
     const AT_MOST: usize = 10_000;
     let body = json!({ "chatId": chat, "message": "in time?" });
-    let ask = || live.ask("send_message", &body);
-    let mut asked = VecDeque::from([ask(), ask()]);
+    let mut asked = VecDeque::from([(); 2].map(|()| live.ask("send_message", &body)));
     let (mut stored, mut refused) = (Vec::new(), false);
     while let Some(ack) = asked.pop_front() {
         if stored.len() == enough {
             begun.notify_one();
         }
         let ack: Value = ack.within(SOON).await.unwrap().get(0).unwrap();
+        for live in [&mut *live, &mut *listener] {
+            live.take_in();
+        }
         match ack["error"]["code"].as_str() {
             None => {
                 assert!(!refused, "stored behind a refusal: {ack}");
                 stored.push(ack["message"]["seq"].as_i64().unwrap());
                 assert!(stored.len() < AT_MOST, "nothing ends the talk");
-                asked.push_back(ask());
+                asked.push_back(live.ask("send_message", &body));
             }
             Some(code) => {
                 assert_eq!(code, refusal, "{ack}");
@@ -121,7 +129,8 @@ async fn nothing_is_stored_of_an_lsm_after_the_end_of_the_dispute() {
             lsm.post(&path, json!({ "resolution": "done" })).await
         };
         // Early in some rounds, late in others.
-        let speak = speak(&third, &chat, "denied", round, &begun);
+        let what = (chat.as_str(), "denied");
+        let speak = speak(&mut third, &mut ours, what, (round, &begun));
         let (resolved, stored) = tokio::join!(resolve, speak);
         assert_eq!(resolved.0, 200, "{}", resolved.1);
         let marker = ours.send(&chat, "alone again").await["seq"].as_i64().unwrap();
@@ -160,7 +169,7 @@ async fn nothing_is_stored_in_a_chat_after_it_was_closed() {
     let server = Fixture::start().await;
     let (customer, provider) =
         (server.register("customer").await, server.register("provider").await);
-    let theirs = provider.connect().await;
+    let (mut theirs, mut ours) = (provider.connect().await, customer.connect().await);
     for round in 0..ROUNDS {
         let body = json!({ "providerId": provider.id });
         let (_, booked) = customer.post("/jobs/create", body).await;
@@ -173,7 +182,8 @@ async fn nothing_is_stored_in_a_chat_after_it_was_closed() {
             assert_eq!(status, 200, "{body}");
             customer.get(&format!("/chat/{chat}/messages")).await.1
         };
-        let speak = speak(&theirs, chat, "chat_closed", round, &begun);
+        let what = (chat, "chat_closed");
+        let speak = speak(&mut theirs, &mut ours, what, (round, &begun));
         let (then, stored) = tokio::join!(cancel, speak);
         let (_, now) = customer.get(&format!("/chat/{chat}/messages")).await;
         assert_eq!(then["messages"], now["messages"], "stored after the end");
