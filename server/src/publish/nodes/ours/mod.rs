@@ -26,9 +26,9 @@ pub(super) struct Ours {
     coming: HashMap<(UserId, ChatId), u32>,
     /// What the table has.
     said: HashSet<Place>,
-    /// Places of which it is not known what the table has: it is being told of them, or nobody knows
-    /// whether it took what it was told. They are written with the next word of them, whatever that
-    /// is, and nobody relies on what was said of them before.
+    /// Places of which it is not known what the table has: it is being told of them, or nobody
+    /// knows whether it took what it was told. They are written with the next word of them,
+    /// whatever that is, and nobody relies on what was said of them before.
     unknown: HashSet<Place>,
     dirty: HashSet<Place>,
     /// Everybody was said since the lease began; before that nobody reads it.
