@@ -35,8 +35,16 @@ fn names(restored: &[Restored]) -> Vec<&str> {
     restored.iter().map(|r| r.draft.id.as_str()).collect()
 }
 
+/// A process that another test is starting has our files too, locks included, until it is itself.
+#[expect(clippy::disallowed_methods, reason = "no runtime here, and nobody tells of a free lock")]
 fn open(folder: &std::path::Path) -> Opened {
-    FileJournal::open(folder, OWNER).unwrap()
+    for _ in 0..500 {
+        match FileJournal::open(folder, OWNER) {
+            Err(OpenError::Busy) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("it stays locked");
 }
 
 /// A place of its own and a folder in it that is not there yet.
