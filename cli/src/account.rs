@@ -211,14 +211,7 @@ impl Account {
             ids.sort_unstable();
             ids.dedup();
         }
-        match ids.as_slice() {
-            [id] => Ok(*id),
-            [] => Err(Failure::not_found(format!("no chat of yours is {}", given.0)).into()),
-            [one, two, ..] => {
-                let text = format!("{} could be {one} or {two}: give more of it", given.0);
-                Err(Failure::usage(text).into())
-            }
-        }
+        Ok(given.only(&ids, "no chat of yours")?)
     }
 }
 
@@ -231,6 +224,20 @@ impl ChatGiven {
     pub(crate) fn matches(&self, id: ChatId) -> bool {
         let id = id.to_string();
         id.starts_with(&self.0) || id.ends_with(&self.0)
+    }
+}
+
+impl ChatGiven {
+    /// The one of these that fit; `none` names them when nothing does.
+    pub(crate) fn only(&self, fit: &[ChatId], none: &str) -> Result<ChatId, Failure> {
+        match fit {
+            [id] => Ok(*id),
+            [] => Err(Failure::not_found(format!("{none} is {self}"))),
+            [one, two, ..] => {
+                let text = format!("{self} could be {one} or {two}: give more of it");
+                Err(Failure::usage(text))
+            }
+        }
     }
 }
 

@@ -65,17 +65,11 @@ impl Account {
         given: &ChatGiven,
     ) -> anyhow::Result<(ChatId, Vec<Message>)> {
         let (shelf, _) = self.recent()?;
-        let mut fit = shelf.chats().into_iter().filter(|recent| given.matches(recent.id));
-        match (fit.next(), fit.next()) {
-            (Some(recent), None) => Ok((recent.id, recent.messages.iter().cloned().collect())),
-            (None, _) => {
-                Err(Failure::not_found(format!("no chat that was kept is {given}")).into())
-            }
-            (Some(one), Some(two)) => {
-                let text = format!("{given} could be {} or {}: give more of it", one.id, two.id);
-                Err(Failure::usage(text).into())
-            }
-        }
+        let ids = shelf.chats().into_iter().map(|recent| recent.id);
+        let fit: Vec<ChatId> = ids.filter(|id| given.matches(*id)).collect();
+        let id = given.only(&fit, "no chat that was kept")?;
+        let messages = shelf.get(id).map(|recent| recent.messages.iter().cloned().collect());
+        Ok((id, messages.unwrap_or_default()))
     }
 
     /// Forgets the recent chats of whoever signed in last, as a logout must.

@@ -101,8 +101,9 @@ async fn version(account: &Account, context: &Context) -> Option<String> {
 
 fn login(account: &Account) -> Option<Login> {
     let credentials = account.rest.credentials();
-    let renews = !credentials.tokens()?.refresh_token.is_empty();
-    Some(Login { expires: credentials.ends_at().map(Timestamp::from), renews })
+    credentials.tokens()?;
+    let expires = credentials.ends_at().map(Timestamp::from);
+    Some(Login { expires, renews: credentials.renews() })
 }
 
 fn show(status: &Status<'_>, context: &Context, out: &mut Out) -> anyhow::Result<()> {

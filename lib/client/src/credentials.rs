@@ -94,6 +94,11 @@ impl Credentials {
         DateTime::from_timestamp_millis((exp * 1_000.0) as i64)
     }
 
+    /// Whether the access token is renewed without a word from the user.
+    pub fn renews(&self) -> bool {
+        self.tokens().is_some_and(|tokens| !tokens.refresh_token.is_empty())
+    }
+
     /// Takes and keeps new tokens.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use trialogue_protocol::{
     ChangePassword, Chat, ChatId, ChatList, CreateJob, Dispute, DisputeId, DisputeList,
     DisputeOpened, DisputeQuery, DisputeStatus, ErrorCode, HISTORY_PAGE_MAX, Job, JobCreated,
-    JobId, JobList, Login, MessagePage, NotificationId, NotificationList, OpenDispute, PageQuery,
-    ProviderList, Register, ResolveDispute, Seq, Session, User,
+    JobId, JobList, LIST_LIMIT_MAX, Login, MessagePage, NotificationId, NotificationList,
+    OpenDispute, PageQuery, ProviderList, Register, ResolveDispute, Seq, Session, User,
 };
 
 use crate::credentials::Credentials;
@@ -48,8 +48,8 @@ pub struct NotificationQuery {
     pub before: Option<NotificationId>,
 }
 
-/// Rows of a list that one request may ask for (CONTRACT §1).
-const LIST_PAGE_MAX: u32 = 1_000;
+/// Rows of a list that one request may ask for, as its query has them.
+const LIST_PAGE_MAX: u32 = LIST_LIMIT_MAX as u32;
 /// Pages of pending disputes looked through for one chat (10): ten thousand of them wait for
 /// nobody.
 const INVITATION_PAGES_MAX: u32 = 10;

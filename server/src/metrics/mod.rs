@@ -111,12 +111,6 @@ const REASONS: [DisconnectReason; 11] = [
     DisconnectReason::HandlerFailed,
 ];
 
-fn register_restarts(registry: &mut Registry, restarts: Restarts) -> Restarts {
-    let help = "Tasks that have failed and were started again: each is a bug";
-    registry.register("tasks_restarted", help, restarts.0.clone());
-    restarts
-}
-
 /// Names, explains and keeps a metric.
 macro_rules! register {
     ($registry:ident: $metric:expr, $name:literal, $help:literal) => {{
@@ -187,7 +181,8 @@ impl Metrics {
                 "Putting one message into the queues of all sockets of its room"),
             rest: register!(r: Durations::new(STORE_BOUNDS), "rest_seconds",
                 "From a REST request to the head of its answer"),
-            restarts: register_restarts(&mut r, restarts),
+            restarts: Restarts(register!(r: restarts.0, "tasks_restarted",
+                "Tasks that have failed and were started again: each is a bug")),
             gauges,
             registry: r,
         }

@@ -24,6 +24,12 @@ struct Attendee<S> {
     is_leaving: bool,
 }
 
+impl<S> Attendee<S> {
+    fn new(user_id: UserId, sockets: Vec<S>, is_elsewhere: bool) -> Self {
+        Self { user_id, sockets, is_elsewhere, is_leaving: false }
+    }
+}
+
 /// What entering changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entered {
@@ -72,9 +78,7 @@ impl<S> Attendance<S> {
                 if is_first { Entered::FirstOfNode } else { Entered::Another }
             }
             None => {
-                let sockets = vec![socket];
-                let (is_elsewhere, is_leaving) = (false, false);
-                self.people.push(Attendee { user_id, sockets, is_elsewhere, is_leaving });
+                self.people.push(Attendee::new(user_id, vec![socket], false));
                 Entered::First
             }
         }
@@ -122,13 +126,7 @@ impl<S> Attendance<S> {
         });
         for &user_id in elsewhere {
             if !self.people.iter().any(|person| person.user_id == user_id) {
-                let (is_elsewhere, is_leaving) = (true, false);
-                self.people.push(Attendee {
-                    user_id,
-                    sockets: Vec::new(),
-                    is_elsewhere,
-                    is_leaving,
-                });
+                self.people.push(Attendee::new(user_id, Vec::new(), true));
                 came.push(user_id);
             }
         }

@@ -72,7 +72,7 @@ impl Shard<'_> {
     pub(super) fn heard(&mut self, chat_id: ChatId, seq: Seq) {
         let Some(room) = self.rooms.get_mut(&chat_id) else { return };
         room.learn_of(seq);
-        if room.gap().is_some() && !room.has_timer && !room.is_filling {
+        if room.has_gap() && !room.has_timer && !room.is_filling {
             room.has_timer = true;
             let now = Instant::now();
             let is_talking = room.spoken_at.is_some_and(|at| now - at < TALKING);
@@ -89,12 +89,6 @@ impl Shard<'_> {
         };
     }
 
-    /// How long a hole may stay open before its rows are read: where another node stores messages
-    /// too it is most likely one of those.
-    pub(super) fn patience(&self) -> Duration {
-        if self.context.nodes.has_others() { TALKING_PATIENCE } else { GAP_PATIENCE }
-    }
-
     /// Puts out what was read.
     pub(super) fn filled(&mut self, chat_id: ChatId, rows: Vec<StoredMessage>) {
         let Some(room) = self.rooms.get_mut(&chat_id) else { return };
@@ -109,6 +103,12 @@ impl Shard<'_> {
             rows.into_iter().for_each(|row| room.arrive(row, context));
         });
     }
+}
+
+/// How long a hole may stay open before its rows are read: where another node stores messages too
+/// it is most likely one of those.
+pub(super) fn patience(context: &Context) -> Duration {
+    if context.nodes.has_others() { TALKING_PATIENCE } else { GAP_PATIENCE }
 }
 
 /// Reads what these chats miss; the rows in the order of the gaps.

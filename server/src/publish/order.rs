@@ -91,6 +91,12 @@ impl<T> Order<T> {
         (through > published).then_some((published, through))
     }
 
+    /// Whether [`Order::gap`] has something: asked after everything that happens in a room.
+    pub(crate) fn has_gap(&self) -> bool {
+        let early = Seq::try_from(self.early.len()).unwrap_or(Seq::MAX);
+        self.published.is_some_and(|published| self.known - published > early)
+    }
+
     /// The highest `seq` that is known to be committed.
     pub(crate) fn known(&self) -> Seq {
         self.known
@@ -124,6 +130,7 @@ mod tests {
         }
         assert_eq!(out, expect_out, "{news}");
         assert_eq!(order.gap(), expect_gap, "{news}");
+        assert_eq!(order.has_gap(), expect_gap.is_some(), "{news}");
     }
 
     #[test]
@@ -188,6 +195,7 @@ mod tests {
                 }
                 order.arrive(seq, seq);
                 out.extend(std::iter::from_fn(|| order.next()));
+                prop_assert_eq!(order.has_gap(), order.gap().is_some());
             }
             order.start_at(start);
             // Whatever is said to be missing is read; then everything is out.

@@ -159,6 +159,11 @@ impl ChatRoom {
         Some(Surveyed { chat_id: self.chat_id, seq, known, marks })
     }
 
+    /// Whether there are rows that must be read.
+    pub(crate) fn has_gap(&self) -> bool {
+        self.order.has_gap()
+    }
+
     /// Rows that must be read: after, through.
     pub(crate) fn gap(&self) -> Option<(Seq, Seq)> {
         self.order.gap()

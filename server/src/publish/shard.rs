@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::broadcast::{Broadcast, StoredMessage};
 use super::elsewhere::Shown;
-use super::gaps::FILL_ROWS_MAX;
+use super::gaps::{self, FILL_ROWS_MAX};
 use super::nodes::Hint;
 use super::notices::Notice;
 use super::room::ChatRoom;
@@ -249,7 +249,6 @@ impl<'a> Shard<'a> {
 
     /// Works on a room that exists, and looks afterwards at what it needs: a timer, or its end.
     pub(super) fn with(&mut self, chat_id: ChatId, work: impl FnOnce(&mut ChatRoom, &Context)) {
-        let patience = self.patience();
         let Entry::Occupied(mut entry) = self.rooms.entry(chat_id) else { return };
         let room = entry.get_mut();
         work(room, &self.context);
@@ -261,12 +260,10 @@ impl<'a> Shard<'a> {
             for user_id in room.members().collect::<Vec<_>>() {
                 self.unwatch(chat_id, user_id);
             }
-        } else if (room.gap().is_some() || room.has_waiting())
-            && !room.has_timer
-            && !room.is_filling
-        {
+        } else if (room.has_gap() || room.has_waiting()) && !room.has_timer && !room.is_filling {
             room.has_timer = true;
-            self.timers.push(Reverse((Instant::now() + patience, chat_id)));
+            let at = Instant::now() + gaps::patience(&self.context);
+            self.timers.push(Reverse((at, chat_id)));
         }
     }
 

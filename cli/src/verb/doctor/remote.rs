@@ -26,21 +26,9 @@ const UPGRADE: &str = "upgrade";
 /// How the server is spoken to, and what it cannot tell.
 pub(super) fn dialect(account: &Account) -> Check {
     let dialect = account.rest.dialect();
-    let can = dialect.capabilities();
-    let facts = [
-        (can.acks, "acknowledgements"),
-        (can.own_echo, "own messages"),
-        (can.client_message_ids, "ids of the sender"),
-        (can.seq, "numbers"),
-        (can.resume, "resuming"),
-        (can.presence, "presence"),
-        (can.stored_reads, "read marks"),
-        (can.unread_counts, "unread counts"),
-        (can.dispute_push, "notices of disputes"),
-        (can.error_codes, "error codes"),
-        (can.refresh_auth, "new tokens while connected"),
-    ];
-    let lacks: Vec<&str> = facts.iter().filter(|(can, _)| !can).map(|(_, name)| *name).collect();
+    let facts = dialect.capabilities().table();
+    let lacks: Vec<String> =
+        facts.filter(|(_, can)| !can).map(|(name, _)| name.replace('_', " ")).collect();
     match lacks.as_slice() {
         [] => Check::good("dialect", format!("{dialect}: it can do everything")),
         lacks => Check::good("dialect", format!("{dialect}: without {}", lacks.join(", "))),
@@ -72,9 +60,8 @@ pub(super) async fn sign_in_and_sockets(context: &Context) -> Vec<Check> {
     };
     let credentials = account.rest.credentials();
     let until = credentials.ends_at().map(|at| {
-        let renews = credentials.tokens().is_some_and(|tokens| !tokens.refresh_token.is_empty());
         let at = human::time(Timestamp::from(at), human::today());
-        format!(", until {at}{}", if renews { " and renewed by itself" } else { "" })
+        format!(", until {at}{}", if credentials.renews() { " and renewed by itself" } else { "" })
     });
     let detail = format!("{}{}", human::user(&user), until.unwrap_or_default());
     let mut checks = vec![Check::good("token", detail)];

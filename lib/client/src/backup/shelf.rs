@@ -67,12 +67,10 @@ impl Recent {
         let follows = match (last.and_then(|last| last.seq), message.seq) {
             (Some(last), Some(seq)) if seq <= last => return false,
             (Some(last), Some(seq)) => seq == last + 1,
-            (None, None) => {
-                if self.messages.iter().any(|known| known.id == message.id) {
-                    return false;
-                }
-                true
+            (None, None) if self.messages.iter().any(|known| known.id == message.id) => {
+                return false;
             }
+            (None, None) => true,
             (Some(_), None) => false,
             (None, Some(_)) => last.is_none(),
         };

@@ -92,7 +92,9 @@ pub(super) fn fetch(body: &FetchMessages) -> Result<Outgoing, JsonError> {
 }
 
 pub(super) fn typing(chat_id: ChatId, is_typing: bool) -> Result<Outgoing, JsonError> {
-    Outgoing::new(event::TYPING, &Typing { chat_id, is_typing }).map(Outgoing::volatile)
+    let outgoing = Outgoing::new(event::TYPING, &Typing { chat_id, is_typing })?;
+    // That it has stopped is worth more than its repetition.
+    Ok(if is_typing { outgoing.volatile() } else { outgoing })
 }
 
 pub(super) fn mark_read(chat_id: ChatId, seq: Option<Seq>) -> Result<Outgoing, JsonError> {

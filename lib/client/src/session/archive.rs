@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use trialogue_protocol::{Chat, ChatId, Message, UserId};
 
 use super::driver::Count;
+use super::show::listed;
 use crate::backup::{Keeper, Opened, Recent, Shelf};
 use crate::error::Error;
 use crate::time::Now;
@@ -54,9 +55,7 @@ impl Archive {
         let chats = self.shelf.chats().into_iter().filter_map(|recent| recent.chat.as_ref());
         let counted = chats.map(|chat| {
             let mut unread = Unread::default();
-            let mine = chat.members.iter().find(|member| Some(member.user_id) == me);
-            unread.read(mine.map_or(0, |member| member.last_read_seq));
-            unread.listed(chat.unread_count, chat.last_seq);
+            listed(&mut unread, chat, me);
             let told = unread.count();
             (chat.id, Count { unread, told })
         });

@@ -2,8 +2,8 @@
 
 use futures_util::FutureExt as _;
 use trialogue_protocol::{
-    Chat, ChatId, Message, NotificationCreated, NotificationId, NotificationList, NotificationType,
-    Seq,
+    Chat, ChatId, Member, Message, NotificationCreated, NotificationId, NotificationList,
+    NotificationType, Seq, UserId,
 };
 
 use super::Update;
@@ -15,6 +15,18 @@ use crate::people::{self, People};
 use crate::rest::NotificationQuery;
 use crate::timeline::{ResetReason, Via};
 use crate::unread::Unread;
+
+/// How far the user has read, by a list of members.
+fn mark_of(members: &[Member], me: Option<UserId>) -> Option<Seq> {
+    let mine = members.iter().find(|member| Some(member.user_id) == me);
+    mine.map(|member| member.last_read_seq)
+}
+
+/// What a listed chat tells of its unread messages.
+pub(super) fn listed(unread: &mut Unread, chat: &Chat, me: Option<UserId>) {
+    unread.read(mark_of(&chat.members, me).unwrap_or_default());
+    unread.listed(chat.unread_count, chat.last_seq);
+}
 
 impl Driver {
     /// The timeline says that it is this message's turn.
@@ -44,8 +56,7 @@ impl Driver {
         let me = self.me;
         let Some(room) = self.rooms.get_mut(&chat) else { return };
         let members = room.members.clone();
-        let mine = members.iter().find(|member| Some(member.user_id) == me);
-        let mark = mine.map_or(0, |member| member.last_read_seq);
+        let mark = mark_of(&members, me).unwrap_or_default();
         room.people = People::new(config);
         self.jobs.push_back(Job::People(chat, people::Event::Members(members)));
         self.count(chat, |unread| {
@@ -63,13 +74,13 @@ impl Driver {
     }
 
     /// The members of an open chat, as the server has them now.
-    pub(super) fn members(&mut self, chat: ChatId, members: &[trialogue_protocol::Member]) {
+    pub(super) fn members(&mut self, chat: ChatId, members: &[Member]) {
         let Some(room) = self.rooms.get_mut(&chat) else { return };
         room.members = members.to_vec();
         self.jobs.push_back(Job::People(chat, people::Event::Members(members.to_vec())));
         let me = self.me;
-        if let Some(mine) = members.iter().find(|member| Some(member.user_id) == me) {
-            self.read_up_to(chat, Some(mine.last_read_seq));
+        if let Some(mark) = mark_of(members, me) {
+            self.read_up_to(chat, Some(mark));
         }
     }
 
@@ -89,12 +100,7 @@ impl Driver {
         }
         let me = self.me;
         for chat in chats {
-            let mine = chat.members.iter().find(|member| Some(member.user_id) == me);
-            let mark = mine.map_or(0, |member| member.last_read_seq);
-            self.count(chat.id, |unread| {
-                unread.read(mark);
-                unread.listed(chat.unread_count, chat.last_seq);
-            });
+            self.count(chat.id, |unread| listed(unread, chat, me));
             self.tell_count(chat.id);
         }
     }

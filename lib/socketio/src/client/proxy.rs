@@ -50,10 +50,7 @@ impl Proxy {
 
     /// Its host and port, without user and password.
     pub fn address(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
-        }
+        authority(&self.host, self.port)
     }
 
     /// What is sent to it to get a tunnel: method, URI and headers.
@@ -62,10 +59,7 @@ impl Proxy {
         host: &str,
         port: u16,
     ) -> Result<http::Request<http_body_util::Full<bytes::Bytes>>, ConnectError> {
-        let authority = match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
-        };
+        let authority = authority(host, port);
         let unusable = |what: String| ConnectError::Config(what);
         let mut headers = HeaderMap::new();
         let value = HeaderValue::try_from(&authority).map_err(|e| unusable(e.to_string()))?;
@@ -85,6 +79,14 @@ impl Proxy {
     /// Why there is no tunnel.
     pub(super) fn refused(&self, status: StatusCode) -> std::io::Error {
         std::io::Error::other(format!("the proxy {} answered {status}", self.address()))
+    }
+}
+
+/// Host and port as a URI has them.
+fn authority(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
     }
 }
 

@@ -84,10 +84,9 @@ impl Theirs {
         }
         for SaidPlace { place, here, person } in said.people {
             let Some(chat_id) = place.chat_id else {
-                let known = node.online.contains(&place.user_id);
-                if here && !known {
+                if here {
                     node.online.insert(place.user_id);
-                } else if !here && known {
+                } else {
                     node.online.remove(&place.user_id);
                 }
                 changed.people.insert(place.user_id);

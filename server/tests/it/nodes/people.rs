@@ -12,8 +12,28 @@ use super::{
     GONE, LEASE_OVER, SEEN, SWEPT, marker, meet, status_of, two, two_deaf, until, until_status,
     within,
 };
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Live, Person};
 use crate::{database, nodes::Node};
+
+/// Two people in the room of their chat, one at each server.
+struct Met {
+    customer: Person,
+    provider: Person,
+    chat: String,
+    /// The customer's, who knows that the provider is there.
+    here: Live,
+    /// The provider's.
+    there: Live,
+}
+
+async fn one_at_each(fixture: &Fixture, node: &Node) -> Met {
+    let (customer, provider, chat) = fixture.booking().await;
+    let mut here = customer.enter(&chat).await;
+    let there = node.sees(&provider).enter(&chat).await;
+    within(SEEN, &mut here, "user_joined").await;
+    within(SEEN, &mut here, "presence").await;
+    Met { customer, provider, chat, here, there }
+}
 
 #[tokio::test]
 async fn somebody_comes_with_the_first_socket_and_goes_with_the_last_over_both_servers() {
@@ -188,11 +208,7 @@ async fn a_server_that_stalled_beyond_its_lease_comes_back_with_its_people() {
 #[tokio::test]
 async fn a_server_that_is_replaced_makes_nobody_look_gone() {
     let (fixture, node) = two().await;
-    let (customer, provider, chat) = fixture.booking().await;
-    let mut here = customer.enter(&chat).await;
-    let mut there = node.sees(&provider).enter(&chat).await;
-    within(SEEN, &mut here, "user_joined").await;
-    within(SEEN, &mut here, "presence").await;
+    let Met { provider, chat, mut here, mut there, .. } = one_at_each(&fixture, &node).await;
     node.stop().await;
     there.closed().await;
     let next = Node::beside(&fixture, |_| ()).await;
@@ -207,11 +223,7 @@ async fn a_server_that_is_replaced_makes_nobody_look_gone() {
 #[tokio::test]
 async fn a_database_that_forgot_who_is_where_is_told_again() {
     let (fixture, node) = two().await;
-    let (customer, provider, chat) = fixture.booking().await;
-    let mut here = customer.enter(&chat).await;
-    let there = node.sees(&provider).enter(&chat).await;
-    within(SEEN, &mut here, "user_joined").await;
-    within(SEEN, &mut here, "presence").await;
+    let Met { provider, chat, mut here, there, .. } = one_at_each(&fixture, &node).await;
     // As after a crash: unlogged tables are empty.
     let mut database = database::connect(&fixture.database).await;
     sqlx::query("truncate nodes, node_people").execute(&mut database).await.unwrap();
@@ -232,11 +244,7 @@ async fn a_database_that_forgot_who_is_where_is_told_again() {
 #[tokio::test]
 async fn a_server_that_has_its_lease_again_and_has_not_said_its_people_makes_nobody_look_gone() {
     let (fixture, node) = two().await;
-    let (customer, provider, chat) = fixture.booking().await;
-    let mut here = customer.enter(&chat).await;
-    let there = node.sees(&provider).enter(&chat).await;
-    within(SEEN, &mut here, "user_joined").await;
-    within(SEEN, &mut here, "presence").await;
+    let Met { customer, provider, chat, mut here, there } = one_at_each(&fixture, &node).await;
     let mut database = database::connect(&fixture.database).await;
     let whose = "select distinct node_id from node_people where user_id = $1 and here";
     let whose = sqlx::query_scalar::<_, Uuid>(whose).bind(provider.id);
@@ -282,11 +290,7 @@ async fn a_server_that_has_its_lease_again_and_has_not_said_its_people_makes_nob
 #[tokio::test]
 async fn a_database_that_was_away_makes_nobody_look_gone() {
     let (fixture, node) = two().await;
-    let (customer, provider, chat) = fixture.booking().await;
-    let mut here = customer.enter(&chat).await;
-    let there = node.sees(&provider).enter(&chat).await;
-    within(SEEN, &mut here, "user_joined").await;
-    within(SEEN, &mut here, "presence").await;
+    let Met { provider, chat, mut here, there, .. } = one_at_each(&fixture, &node).await;
     // No heartbeat gets through until every lease is over.
     let mut outside = database::connect(&fixture.database).await;
     let mut holding = outside.begin().await.unwrap();

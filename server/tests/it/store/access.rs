@@ -3,11 +3,9 @@
 //! the statements that act.
 
 use trialogue_protocol::{DisputeId, JobId, JobStatus, Role, UserId};
-use trialogue_server::store::{
-    Booking, DisputeOpening, DisputeStep, Ended, NewDispute, Range, Verdict,
-};
+use trialogue_server::store::{Booking, DisputeOpening, DisputeStep, Ended, Range, Verdict};
 
-use super::{Booked, World, job, tokens};
+use super::{Booked, World, dispute, job, tokens};
 
 /// A chat with all three in it, and its dispute.
 struct Trio {
@@ -79,15 +77,6 @@ impl World {
     /// The names of the disputes that a list shows.
     async fn disputes_of(&self, who: UserId) -> usize {
         self.store.disputes(who, None, i64::MAX, 9).await.unwrap().len()
-    }
-}
-
-fn dispute(booked: Booked, by: UserId) -> NewDispute {
-    NewDispute {
-        raised_by: by,
-        chat_id: Some(booked.chat),
-        job_id: None,
-        description: "it still leaks".to_owned(),
     }
 }
 

@@ -3,18 +3,9 @@
 use std::sync::Arc;
 
 use trialogue_protocol::{DisputeId, JobStatus, Role, UserId};
-use trialogue_server::store::{DisputeOpening, DisputeStep, Ended, NewDispute, Verdict};
+use trialogue_server::store::{DisputeOpening, DisputeStep, Ended, Verdict};
 
-use super::{Booked, World, at_once};
-
-fn dispute(booked: Booked, by: UserId) -> NewDispute {
-    NewDispute {
-        raised_by: by,
-        chat_id: Some(booked.chat),
-        job_id: None,
-        description: "it still leaks".to_owned(),
-    }
-}
+use super::{Booked, World, at_once, dispute};
 
 async fn open(world: &World, booked: Booked) -> (DisputeId, UserId) {
     match world.store.open_dispute(dispute(booked, booked.customer)).await.unwrap() {

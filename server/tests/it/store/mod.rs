@@ -19,7 +19,8 @@ use tokio::sync::oneshot;
 use trialogue_protocol::{ChatId, MessageType, Role, UserId};
 use trialogue_server::embedded::Database;
 use trialogue_server::store::{
-    Booking, NewJob, NewMessage, NewUser, PersonDetails, SessionTokens, Store, StoreError, Verdict,
+    Booking, NewDispute, NewJob, NewMessage, NewUser, PersonDetails, SessionTokens, Store,
+    StoreError, Verdict,
 };
 use uuid::Uuid;
 
@@ -134,6 +135,16 @@ impl World {
 fn tokens() -> SessionTokens {
     let refresh_hash: [u8; 32] = rand::random();
     SessionTokens { session: Uuid::now_v7(), refresh_hash, ttl: Duration::from_secs(3_600) }
+}
+
+/// A dispute about a chat.
+fn dispute(booked: Booked, by: UserId) -> NewDispute {
+    NewDispute {
+        raised_by: by,
+        chat_id: Some(booked.chat),
+        job_id: None,
+        description: "it still leaks".to_owned(),
+    }
 }
 
 fn job(customer: UserId, provider: UserId) -> NewJob {

@@ -4,7 +4,7 @@ use serde::ser::Error as _;
 use serde_json::{Error as JsonError, Value, json};
 use trialogue_protocol::{
     ChatId, ChatRef, Connected, FetchMessages, JoinAck, JoinChat, MessagePage, NAMESPACE,
-    NotificationCreated, SendAck, Seq, Typing, event,
+    NotificationCreated, SendAck, Seq, event,
 };
 use trialogue_socketio::{Args, Outgoing};
 
@@ -90,9 +90,7 @@ pub(in super::super) fn send(draft: &Draft) -> Result<Outgoing, JsonError> {
     Outgoing::new(event::SEND_MESSAGE, &body)
 }
 
-pub(in super::super) fn typing(chat_id: ChatId, is_typing: bool) -> Result<Outgoing, JsonError> {
-    Outgoing::new(event::TYPING, &Typing { chat_id, is_typing }).map(Outgoing::volatile)
-}
+pub(in super::super) use super::super::trialogue_socket::typing;
 
 /// Nothing is stored, and no place is understood (DEPLOYED §3.1).
 pub(in super::super) fn mark_read(chat_id: ChatId, _: Option<Seq>) -> Result<Outgoing, JsonError> {
