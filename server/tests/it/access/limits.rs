@@ -156,6 +156,7 @@ async fn a_socket_that_does_not_read_is_cut_alone_and_loses_nothing_after_it_is_
         }
         ours.take_all("new_message");
     }
+    assert!(sent < MESSAGES, "not cut by what waits for it");
     assert_eq!(ours.expect("user_left").await["userId"], provider.id);
     assert!(sent > 64, "cut after {sent} messages: less than 1 MiB");
 

@@ -244,3 +244,16 @@ async fn a_token_in_a_query_is_not_read_and_not_logged() {
     assert!(log.contains("token_refused"), "the log is the server's: {log}");
     assert!(!log.contains(token.as_str()) && !log.contains("access_token"), "{log}");
 }
+
+/// A library closes by itself when it is disconnected; this client stays.
+#[tokio::test]
+async fn who_stays_after_the_end_of_the_session_is_cut_off() {
+    /// CONTRACT §1, with a margin of two.
+    const ENDED: Duration = Duration::from_secs(2 * 2);
+    let server = Fixture::start().await;
+    let person = server.register("customer").await;
+    let mut wire = Wire::connect(&server, &person.token).await;
+    assert_eq!(person.post("/auth/logout", json!({})).await.0, 204);
+    let said = timeout(ENDED, wire.until("never said")).await.expect("the transport stays open");
+    assert!(said.iter().any(|text| text.contains("unauthenticated")), "{said:?}");
+}

@@ -106,3 +106,23 @@ async fn a_member_whom_another_process_removes_hears_no_more() {
     assert_eq!(theirs.expect("left_chat").await["chatId"], *chat, "with the next message");
     assert!(!theirs.has("new_message"));
 }
+
+#[tokio::test]
+async fn a_member_whom_another_node_removes_is_out_before_anybody_speaks() {
+    let fixture = Fixture::start().await;
+    let (customer, provider, chat) = fixture.booking().await;
+    let (mut ours, mut theirs) = (customer.enter(&chat).await, provider.enter(&chat).await);
+    fixture
+        .sql_of_chat(
+            "with removed as (
+                update chat_members set removed_at = clock_timestamp()
+                where chat_id = $1 and role = 'service_provider'
+                returning user_id, chat_id
+             )
+             insert into endings (user_id, chat_id) select user_id, chat_id from removed",
+            &chat,
+        )
+        .await;
+    assert_eq!(theirs.expect("left_chat").await["chatId"], *chat, "by the sweep");
+    assert_eq!(ours.expect("user_left").await["userId"], provider.id);
+}

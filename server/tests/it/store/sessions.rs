@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection;
 use trialogue_protocol::Role;
-use trialogue_server::store::{NewUser, PersonDetails, Refreshed, SessionTokens};
+use trialogue_server::store::{Ending, NewUser, PersonDetails, Refreshed, SessionTokens};
 
 use super::{World, at_once, tokens};
 
@@ -33,6 +34,36 @@ async fn parallel_refreshes_get_one_successor() {
     }
     let successor = world.store.refresh_session([7; 32], [8; 32], GRACE).await.unwrap();
     assert!(matches!(successor, Refreshed::Next { .. }));
+}
+
+/// The session's row is the lock: what is found behind it decides.
+#[tokio::test]
+async fn a_refresh_waits_for_the_end_of_its_session() {
+    let world = Arc::new(World::new().await);
+    let (_, tokens) = opened(&world).await;
+    let mut outside = world.connect().await;
+    let mut ending = outside.begin().await.unwrap();
+    sqlx::query("update sessions set ended_at = clock_timestamp() where id = $1")
+        .bind(tokens.session)
+        .execute(&mut *ending)
+        .await
+        .unwrap();
+    let refresh = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.store.refresh_session(tokens.refresh_hash, [7; 32], GRACE).await }
+    });
+    let waiting = "select count(*) from pg_stat_activity
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let mut watching = world.connect().await;
+    while !refresh.is_finished() {
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut watching).await.unwrap();
+        if waiting > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    ending.commit().await.unwrap();
+    assert_eq!(refresh.await.unwrap().unwrap(), Refreshed::Refused);
 }
 
 #[tokio::test]
@@ -113,4 +144,28 @@ async fn an_address_is_taken_in_any_spelling() {
     assert_eq!(register("ada@example.ORG").await, None);
     let known = world.store.credentials(" ADA@example.org ").await.unwrap().unwrap();
     assert_eq!(known.user.email.as_deref(), Some("Ada@Example.org"));
+}
+
+/// CONTRACT §1: the live sockets end within 2 s on every node, and this is how nodes hear of it.
+#[tokio::test]
+async fn other_nodes_are_told_of_every_session_that_ends() {
+    let world = World::new().await;
+    let (left, left_tokens) = opened(&world).await;
+    assert!(world.store.end_session(left, left_tokens.session).await.unwrap());
+    let (changed, mine) = opened(&world).await;
+    let (old, new) = ("none".to_owned(), "new".to_owned());
+    assert!(world.store.change_password(changed, mine.session, old, new).await.unwrap());
+    let (robbed, stolen) = opened(&world).await;
+    for grace in [GRACE, Duration::ZERO] {
+        world.store.refresh_session(stolen.refresh_hash, [7; 32], grace).await.unwrap();
+    }
+    let endings = world.store.endings(60).await.unwrap();
+    let told: Vec<_> = endings.iter().map(|ending| (ending.user_id, ending.what)).collect();
+    for expect in [
+        (left, Ending::Session(left_tokens.session)),
+        (changed, Ending::Sessions { except: Some(mine.session) }),
+        (robbed, Ending::Session(stolen.session)),
+    ] {
+        assert!(told.contains(&expect), "{expect:?} is not in {told:?}");
+    }
 }
