@@ -8,8 +8,9 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row};
 use trialogue_protocol::{ChatId, Role, UserId};
 use uuid::Uuid;
 
@@ -146,20 +147,8 @@ impl Store {
         version: i64,
         lease: Duration,
     ) -> Result<(), StoreError> {
-        self.aside
-            .read(move |connection| {
-                Box::pin(async move {
-                    let sql = "select enter_node($1, $2, $3)";
-                    sqlx::query(sql)
-                        .bind(node)
-                        .bind(version)
-                        .bind(lease)
-                        .execute(connection)
-                        .await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "select enter_node($1, $2, $3)";
+        self.tell_aside(move || sqlx::query(sql).bind(node).bind(version).bind(lease)).await
     }
 
     /// Says who came and who went, as one version. `is_all`: with that everybody was said who is
@@ -203,15 +192,8 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn forget_people(&self, node: Uuid, through: i64) -> Result<(), StoreError> {
-        self.aside
-            .read(move |connection| {
-                Box::pin(async move {
-                    let sql = "select forget_people($1, $2)";
-                    sqlx::query(sql).bind(node).bind(through).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "select forget_people($1, $2)";
+        self.tell_aside(move || sqlx::query(sql).bind(node).bind(through)).await
     }
 
     /// What these nodes have said after the versions that were read before (-1: nothing was).
@@ -240,14 +222,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn bury_nodes(&self, nodes: &[Uuid]) -> Result<(), StoreError> {
         let nodes = nodes.to_vec();
-        self.aside
-            .read(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(BURY).bind(nodes).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        self.tell_aside(move || sqlx::query(BURY).bind(nodes)).await
     }
 
     /// Ends the own lease.
@@ -256,14 +231,7 @@ impl Store {
     ///
     /// [`StoreError`]; then the lease ends by itself.
     pub async fn leave_node(&self, node: Uuid) -> Result<(), StoreError> {
-        self.aside
-            .read(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(LEAVE).bind(node).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        self.tell_aside(move || sqlx::query(LEAVE).bind(node)).await
     }
 
     /// How much of the queue behind hints is in use, 0 to 1. It belongs to the whole cluster, and a
@@ -291,13 +259,18 @@ impl Store {
     ///
     /// [`StoreError`]; then nobody was told.
     pub async fn tell_nodes(&self, hints: Vec<String>) -> Result<(), StoreError> {
+        let sql = "select pg_notify($1, t.hint) from unnest($2::text[]) as t (hint)";
+        self.tell_aside(move || sqlx::query(sql).bind(CHANNEL).bind(hints)).await
+    }
+
+    /// Runs a statement of which nothing is read.
+    async fn tell_aside<F>(&self, statement: F) -> Result<(), StoreError>
+    where
+        F: FnOnce() -> Query<'static, Postgres, PgArguments> + Clone + Send + 'static,
+    {
         self.aside
             .read(move |connection| {
-                Box::pin(async move {
-                    let sql = "select pg_notify($1, t.hint) from unnest($2::text[]) as t (hint)";
-                    sqlx::query(sql).bind(CHANNEL).bind(hints).execute(connection).await?;
-                    Ok(())
-                })
+                Box::pin(async move { statement().execute(connection).await.map(drop) })
             })
             .await
     }
