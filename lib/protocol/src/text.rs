@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::limits::{MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX};
@@ -45,8 +45,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
         DateTime::parse_from_rfc3339(&text)
-            .map(|at| Self::from(at.with_timezone(&Utc)))
-            .map_err(|_| de::Error::custom("not an RFC 3339 time"))
+            .ok()
+            .map(|at| at.with_timezone(&Utc))
+            // The offset may lead out of the years that RFC 3339 can write, and then nobody could
+            // read what we say of it.
+            .filter(|at| (0..=9999).contains(&at.year()))
+            .map(Self::from)
+            .ok_or_else(|| de::Error::custom("not an RFC 3339 time"))
     }
 }
 

@@ -157,3 +157,59 @@ async fn the_customer_cancels_and_the_chat_closes() {
     let dispute = json!({ "chatId": trio.chat, "description": "why?" });
     check_error(&trio.provider.post("/disputes", dispute).await, "chat_closed");
 }
+
+/// A booking may tell of a day that is over, or far ahead; only what no RFC 3339 time can say of it
+/// is refused, because it would make the job unreadable for its members.
+#[tokio::test]
+async fn a_booking_is_for_any_moment_that_can_be_written() {
+    let trio = Trio::new().await;
+    let book = async |at: Value| {
+        let body = json!({ "providerId": trio.provider.id, "scheduledAt": at });
+        trio.customer.post("/jobs/create", body).await
+    };
+    let mut booked = Vec::new();
+    for (said, shown) in [
+        ("2001-09-09T01:46:40Z", "2001-09-09T01:46:40.000Z"),
+        ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+        ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+        ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999Z"),
+        ("9999-12-31T23:59:59+23:59", "9999-12-31T00:00:59.000Z"),
+        ("2024-02-29T12:00:00-00:00", "2024-02-29T12:00:00.000Z"),
+        ("2030-01-02t03:04:05.6z", "2030-01-02T03:04:05.600Z"),
+    ] {
+        let (status, body) = book(json!(said)).await;
+        assert_eq!((status, body["job"]["scheduledAt"].as_str()), (201, Some(shown)), "{said}");
+        booked.push(shown);
+    }
+    let (status, none) = book(Value::Null).await;
+    assert_eq!((status, &none["job"]["scheduledAt"]), (201, &Value::Null));
+    for wrong in [
+        json!("9999-12-31T23:59:59-00:01"),
+        json!("0000-01-01T00:00:00+00:01"),
+        json!("10000-01-01T00:00:00Z"),
+        json!("+10000-01-01T00:00:00Z"),
+        json!("-0001-01-01T00:00:00Z"),
+        json!("2023-02-29T00:00:00Z"),
+        json!("2030-13-01T00:00:00Z"),
+        json!("2030-01-01T24:00:00Z"),
+        json!("2030-01-01T00:00:00"),
+        json!("2030-01-01T00:00:00+24:00"),
+        json!("2030-01-01"),
+        json!("infinity"),
+        json!(""),
+        json!("2030-01-01T00:00:00Z\u{0}"),
+        json!(1_893_456_000),
+        json!({ "at": "2030-01-01T00:00:00Z" }),
+    ] {
+        let answer = book(wrong.clone()).await;
+        check_error(&answer, "bad_request");
+        assert_eq!(answer.1["details"]["fields"][0], "scheduledAt", "{wrong}");
+    }
+    let (status, list) = trio.provider.get("/jobs?limit=100").await;
+    assert_eq!(status, 200, "{list}");
+    let mut listed: Vec<_> =
+        list["jobs"].as_array().unwrap().iter().filter_map(|j| j["scheduledAt"].as_str()).collect();
+    listed.reverse();
+    assert_eq!(listed, booked, "as they were booked, and nothing of what was refused");
+}
