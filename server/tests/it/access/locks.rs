@@ -1,6 +1,7 @@
 //! Every write of a chat waits for the chat's row, and decides by what it finds behind it: here
 //! somebody else holds the row, changes what decides, and lets go (ASVS 15.4.2).
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -117,7 +118,7 @@ impl Stage {
 }
 
 /// Waits until a statement of the server waits for a lock.
-async fn somebody_waits(outside: &mut PgConnection, write: Write) {
+pub(crate) async fn somebody_waits(outside: &mut PgConnection, what: impl Debug) {
     let sql = "select exists (
         select from pg_stat_activity where datname = current_database()
             and wait_event_type = 'Lock' and application_name = 'trialogue')";
@@ -126,7 +127,7 @@ async fn somebody_waits(outside: &mut PgConnection, write: Write) {
             sleep(Duration::from_millis(2)).await;
         }
     };
-    timeout(SOON, waits).await.unwrap_or_else(|_| panic!("{write:?} does not wait for the chat"));
+    timeout(SOON, waits).await.unwrap_or_else(|_| panic!("{what:?} waits for nobody"));
 }
 
 #[tokio::test]
