@@ -31,9 +31,7 @@ pub(super) const FILL_ROWS_MAX: usize = 1_024;
 const FILL_ROWS_MIN: usize = 8;
 /// Chats of one read: with another node that stores as much as this one there are many.
 const FILL_CHATS_MAX: usize = 256;
-/// Before a read that had no place is tried again.
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
-/// Reads at the same time by one shard; what is due meanwhile waits for its turn. Leaves most of
+/// Reads at the same time by one shard; what is due meanwhile waits until one ends. Leaves most of
 /// the pool's connections to people.
 const FILLS_MAX: usize = 2;
 
@@ -57,7 +55,7 @@ impl Shard<'_> {
                 }
                 Some(_) if !room.is_filling => {
                     room.has_timer = true;
-                    self.timers.push(Reverse((now + BUSY_PAUSE, chat_id)));
+                    self.overdue.push(chat_id);
                 }
                 _ => self.with(chat_id, |_, _| ()),
             }
@@ -65,6 +63,15 @@ impl Shard<'_> {
         if !gaps.is_empty() {
             self.fills += 1;
             self.reads.spawn(fill(self.context.clone(), gaps, self.fill_rows));
+        }
+        self.take_turns();
+    }
+
+    /// What was due and had no place in a read is due now, if there is one.
+    pub(super) fn take_turns(&mut self) {
+        if self.fills < FILLS_MAX {
+            let now = Instant::now();
+            self.timers.extend(self.overdue.drain(..).map(|chat_id| Reverse((now, chat_id))));
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Shard<'a> {
     /// In which rooms somebody's presence is shown.
     pub(super) watched: HashMap<UserId, Vec<ChatId>>,
     pub(super) timers: BinaryHeap<Reverse<(Instant, ChatId)>>,
+    /// Rooms whose timer has gone off while there was no place for another read.
+    pub(super) overdue: Vec<ChatId>,
     pub(super) reads: JoinSet<Read>,
     pub(super) fills: usize,
     /// Rows that the next read asks for.
@@ -92,6 +94,7 @@ impl<'a> Shard<'a> {
             rooms: HashMap::new(),
             watched: HashMap::new(),
             timers: BinaryHeap::new(),
+            overdue: Vec::new(),
             reads: JoinSet::new(),
             fills: 0,
             fill_rows: FILL_ROWS_MAX,
@@ -296,6 +299,7 @@ impl<'a> Shard<'a> {
                 self.rooms.values_mut().for_each(|room| room.is_filling = false);
             }
         }
+        self.take_turns();
     }
 
     fn read_views(&mut self, chat_id: ChatId) {
