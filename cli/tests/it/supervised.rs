@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use trialogue_server::embedded::Cluster;
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::client::{Client, ClientConfig};
@@ -15,7 +16,7 @@ use crate::binary::trialogue;
 
 /// A loaded machine may take a while to start ten tasks again.
 const SOON: Duration = Duration::from_secs(60);
-/// Every task, and how many of each a server with metrics has.
+/// Every task that begins with the server, and how many of each one with metrics has.
 const TASKS: [(&str, u64); 10] = [
     ("accept", 2),
     ("keeper", 1),
@@ -28,6 +29,9 @@ const TASKS: [(&str, u64); 10] = [
     ("tidy", 1),
     ("whisper", 1),
 ];
+
+/// The one that begins when somebody keeps a chat locked, for this chat.
+const LOCKED: &str = "locked_chat";
 
 struct Ended(Child);
 
@@ -43,7 +47,7 @@ async fn f17_every_task_that_panics_is_started_again_logged_and_counted() {
     let cluster = Cluster::for_tests().await.unwrap();
     let database = cluster.fresh_database("supervised").await.unwrap();
     let log = tempfile::NamedTempFile::new().unwrap();
-    let names = TASKS.map(|(name, _)| name).join(",");
+    let names = [&TASKS.map(|(name, _)| name)[..], &[LOCKED]].concat().join(",");
     let mut command = trialogue();
     command.args(["--json", "serve", "--listen", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"]);
     command.args(["--unsafe-durability", "--open-registration", "--log-format", "json"]);
@@ -58,18 +62,9 @@ async fn f17_every_task_that_panics_is_started_again_logged_and_counted() {
 
     let http = reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap();
     let expect = TASKS.map(|(task, times)| {
-        (task, format!("trialogue_tasks_restarted_total{{task=\"{task}\"}} {times}\n"))
+        format!("trialogue_tasks_restarted_total{{task=\"{task}\"}} {times}\n")
     });
-    let deadline = Instant::now() + SOON;
-    loop {
-        let text = http.get(metrics).send().await.unwrap().text().await.unwrap();
-        let missing: Vec<_> = expect.iter().filter(|(_, line)| !text.contains(line)).collect();
-        if missing.is_empty() {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{missing:?} not in {text}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_metrics(&http, metrics, &expect).await;
     let log = std::fs::read_to_string(log.path()).unwrap();
     for (task, times) in TASKS {
         let is_said = |line: &&str| {
@@ -104,12 +99,42 @@ async fn f17_every_task_that_panics_is_started_again_logged_and_counted() {
     let auth = json!({ "token": token });
     let socket = client.namespace("/chat", Some(&auth)).await.unwrap();
     let chat = &booked["chatId"];
-    for (event, body) in [
-        ("join_chat", json!({ "chatId": chat })),
-        ("send_message", json!({ "chatId": chat, "message": "hello" })),
-    ] {
-        let asked = socket.sender().emit_for_ack(&Outgoing::new(event, &body).unwrap()).unwrap();
-        let answer: Value = asked.within(SOON).await.unwrap().get(0).unwrap();
+    let ask = |event: &str, body: &Value| {
+        socket.sender().emit_for_ack(&Outgoing::new(event, body).unwrap()).unwrap()
+    };
+    let message = json!({ "chatId": chat, "message": "hello" });
+    for (event, body) in [("join_chat", &json!({ "chatId": chat })), ("send_message", &message)] {
+        let answer: Value = ask(event, body).within(SOON).await.unwrap().get(0).unwrap();
         assert_eq!(answer["ok"], true, "{event}: {answer}");
+    }
+
+    // The chat is locked by somebody else, and the task that waits it out fails as well.
+    let mut outside = PgConnection::connect(&database.url()).await.unwrap();
+    let mut holding = outside.begin().await.unwrap();
+    sqlx::query("select from chats for update").execute(&mut *holding).await.unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| ask("send_message", &message)).collect();
+    let restarted = format!("trialogue_tasks_restarted_total{{task=\"{LOCKED}\"}} 1\n");
+    until_metrics(&http, metrics, &[restarted]).await;
+    holding.commit().await.unwrap();
+    for (at, answer) in waiting.into_iter().enumerate() {
+        let answer: Value = answer.within(SOON).await.unwrap().get(0).unwrap();
+        assert_eq!(answer["message"]["seq"], at + 2, "stored, and in order: {answer}");
+    }
+    // And the chat is one of the common line again.
+    let answer: Value = ask("send_message", &message).within(SOON).await.unwrap().get(0).unwrap();
+    assert_eq!(answer["message"]["seq"], 5, "{answer}");
+}
+
+/// Waits until the metrics have all of these lines.
+async fn until_metrics(http: &reqwest::Client, metrics: &str, lines: &[String]) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let text = http.get(metrics).send().await.unwrap().text().await.unwrap();
+        let missing: Vec<_> = lines.iter().filter(|line| !text.contains(*line)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{missing:?} not in {text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -11,6 +11,8 @@ use trialogue_protocol::ChatId;
 use super::error::StoreError;
 use super::lane::{BATCH_MAX, Waiting, store};
 use super::pool::Pool;
+use crate::metrics::Restarts;
+use crate::supervise::{self, Task};
 
 /// Messages that may wait for one locked chat.
 const WAITING_MAX: usize = 256;
@@ -24,6 +26,7 @@ pub(super) struct Busy {
     pool: Pool,
     queues: HashMap<ChatId, Queue>,
     connections: Arc<Semaphore>,
+    restarts: Restarts,
 }
 
 struct Queue {
@@ -34,9 +37,9 @@ struct Queue {
 }
 
 impl Busy {
-    pub(super) fn new(pool: Pool) -> Self {
+    pub(super) fn new(pool: Pool, restarts: Restarts) -> Self {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        Self { pool, queues: HashMap::new(), connections }
+        Self { pool, queues: HashMap::new(), connections, restarts }
     }
 
     /// Whether the chat still has messages that must go first.
@@ -82,39 +85,69 @@ impl Busy {
     fn start(&self) -> Queue {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
         let unsettled = Arc::new(AtomicUsize::new(0));
-        let work = wait_out(
-            self.pool.clone(),
-            Arc::clone(&self.connections),
+        let wait = WaitOut {
+            pool: self.pool.clone(),
+            connections: Arc::clone(&self.connections),
             waiting,
-            Arc::clone(&unsettled),
-        );
-        tokio::spawn(work);
+            unsettled: Arc::clone(&unsettled),
+            batch: Vec::new(),
+            tried: 0,
+        };
+        tokio::spawn(supervise::keep(wait, self.restarts.clone()));
         Queue { sender, unsettled }
     }
 }
 
 /// Stores the messages of one locked chat, waiting for its lock (at most the `lock_timeout`, then
 /// they are `unavailable`), until the lane lets go of the queue.
-async fn wait_out(
+struct WaitOut {
     pool: Pool,
     connections: Arc<Semaphore>,
-    mut waiting: mpsc::Receiver<Waiting>,
+    waiting: mpsc::Receiver<Waiting>,
     unsettled: Arc<AtomicUsize>,
-) {
-    let mut batch = Vec::new();
-    while let Some(first) = waiting.recv().await {
-        batch.push(first);
-        while !batch.is_empty() {
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = waiting.try_recv()
-            {
-                batch.push(next);
-            }
-            let taken = batch.len();
-            let Ok(_turn) = connections.acquire().await else { return };
+    /// Whose turn is next.
+    batch: Vec<Waiting>,
+    /// How many are in the statement under way.
+    tried: usize,
+}
+
+impl Task for WaitOut {
+    const NAME: &'static str = "locked_chat";
+
+    async fn run(&mut self) {
+        while self.collect().await {
+            let Ok(_turn) = Arc::clone(&self.connections).acquire_owned().await else { return };
+            self.tried = self.batch.len();
             // What comes back carried the key of another one in the batch: its turn is next.
-            batch = store(&pool, std::mem::take(&mut batch), true).await;
-            unsettled.fetch_sub(taken - batch.len(), Ordering::AcqRel);
+            self.batch = store(&self.pool, std::mem::take(&mut self.batch), true).await;
+            self.settle(self.batch.len());
         }
+    }
+
+    /// The senders of that statement were told that its outcome is unknown.
+    fn failed(&mut self) {
+        self.settle(0);
+    }
+}
+
+impl WaitOut {
+    /// Fills the batch with what waits; false when nothing will come any more.
+    async fn collect(&mut self) -> bool {
+        if self.batch.is_empty() {
+            let Some(first) = self.waiting.recv().await else { return false };
+            self.batch.push(first);
+        }
+        while self.batch.len() < BATCH_MAX
+            && let Ok(next) = self.waiting.try_recv()
+        {
+            self.batch.push(next);
+        }
+        true
+    }
+
+    /// The statement is over for all but those that came back.
+    fn settle(&mut self, back: usize) {
+        let tried = std::mem::take(&mut self.tried);
+        self.unsettled.fetch_sub(tried.saturating_sub(back), Ordering::AcqRel);
     }
 }

@@ -62,7 +62,7 @@ impl Lane {
     /// Starts the task.
     pub(super) fn start(pool: Pool, restarts: Restarts) -> Self {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        let busy = Busy::new(pool.clone());
+        let busy = Busy::new(pool.clone(), restarts.clone());
         let line = Line { busy, pool, waiting, held: Vec::new(), wave: 0 };
         tokio::spawn(supervise::keep(line, restarts));
         Self(sender)
