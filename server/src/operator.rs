@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use trialogue_protocol::{ErrorCode, Register, Role, UserId};
+use trialogue_protocol::{ErrorCode, JobId, Register, Role, UserId};
 use uuid::Uuid;
 
 use crate::auth::{self, Passwords, RefreshToken, SESSION_TTL, Tokens};
@@ -17,7 +17,7 @@ use crate::config::{Config, Secret};
 use crate::error::Error;
 use crate::flow::log_in;
 use crate::secret;
-use crate::store::{Migrated, NewUser, OpenError, Store, StoreConfig};
+use crate::store::{Migrated, NewUser, OpenError, RoleChange, Store, StoreConfig};
 
 pub use crate::store::{Account, Filter};
 
@@ -150,12 +150,23 @@ impl Operator {
 
     /// Gives somebody another role; the sessions end. False when it was so before.
     ///
+    /// An LSM leaves the chats of open disputes with the same commit, and for each of them another
+    /// LSM of the region is asked in; without one the dispute waits for the next that comes. Who was
+    /// a customer or provider stays in the chats of jobs that have ended, in the role of then.
+    ///
     /// # Errors
     ///
-    /// `not_found`, `unavailable`, `outcome_unknown`.
+    /// `conflict` names the jobs of a customer or provider that are open; `not_found`,
+    /// `unavailable`, `outcome_unknown`.
     pub async fn set_role(&self, who: &Who, role: Role) -> Result<bool, Error> {
         let id = self.find(who).await?.user.id;
-        Ok(self.store.set_role(id, role).await?)
+        match self.store.set_role(id, role).await? {
+            RoleChange::Stored => Ok(true),
+            RoleChange::Unchanged => Ok(false),
+            RoleChange::OpenJobs { jobs, count } => {
+                Err(Error::new(ErrorCode::Conflict, open_jobs(who, &jobs, count)))
+            }
+        }
     }
 
     /// Sets a password; the sessions end.
@@ -170,6 +181,7 @@ impl Operator {
     }
 
     /// Shuts an account, and then its sessions end; or opens it again. False when it was so before.
+    /// The open disputes of an LSM that is shut go to others, as with another role.
     ///
     /// # Errors
     ///
@@ -242,6 +254,14 @@ async fn hash(field: &'static str, password: String) -> Result<String, Error> {
     let passwords = Passwords::new(false)
         .map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?;
     passwords.hash(password).await
+}
+
+/// Why somebody keeps the role: jobs that nobody else could complete or cancel.
+fn open_jobs(who: &Who, named: &[JobId], count: i64) -> String {
+    let jobs: Vec<_> = named.iter().map(JobId::to_string).collect();
+    let others = usize::try_from(count).map_or(0, |count| count.saturating_sub(jobs.len()));
+    let and = if others > 0 { format!(" and {others} more") } else { String::new() };
+    format!("{who} has open jobs: {}{and}; complete or cancel them first", jobs.join(", "))
 }
 
 fn taken() -> Error {

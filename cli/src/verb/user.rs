@@ -26,6 +26,11 @@ enum What {
     /// List accounts
     List(List),
     /// Give somebody another role; the sessions end
+    ///
+    /// A local service manager leaves the chats of open disputes with it, and another one of the
+    /// region is asked into each; where there is none, the dispute waits for the next that comes.
+    /// A customer or provider must have no open job: complete or cancel them first. The chats of
+    /// jobs that have ended stay open to the person, in the role of then.
     Role {
         /// Id or e-mail address
         who: Who,
@@ -44,6 +49,9 @@ enum What {
         database: DatabaseFrom,
     },
     /// Shut an account; the sessions end
+    ///
+    /// The open disputes of a local service manager go to another one of the region, or wait for
+    /// the next that comes; so they do when the account is opened again.
     Disable {
         /// Id or e-mail address
         who: Who,

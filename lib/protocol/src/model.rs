@@ -358,7 +358,8 @@ pub struct Dispute {
     pub description: String,
     /// Where it stands.
     pub status: DisputeStatus,
-    /// Who was asked.
+    /// Who was asked last. Nobody is while the chat says that no LSM is invited: then the dispute
+    /// waits for one.
     pub lsm: LsmRef,
     /// How it ended.
     pub resolution: Option<String>,

@@ -68,12 +68,13 @@ pub enum DisputeStep {
     Denied,
 }
 
-/// Disputes of chats that the person is in, and those that the person is asked to settle.
+/// Disputes of chats that the person is in, and those of an LSM: asked to settle, or settled before.
 const DISPUTES: &str = "
     select d.id, d.chat_id, d.job_id, d.raised_by, d.description, d.status, d.lsm_id, l.name,
            d.resolution, d.created_at, d.resolved_at
     from (
-        select d.id from disputes d where d.lsm_id = $1
+        select d.id from users l join disputes d on d.lsm_id = l.id
+        where l.id = $1 and l.role = 'local_service_manager'
         union
         select d.id from chat_members m join disputes d on d.chat_id = m.chat_id
         where m.user_id = $1 and m.removed_at is null) mine

@@ -40,8 +40,8 @@ const MOVED_MARKS: &str = "
     order by m.chat_id";
 
 const CHANGED_CHATS: &str = "
-    select chat_id, greatest(created_at, joined_at, resolved_at) as at from disputes
-    where greatest(created_at, joined_at, resolved_at) > clock_timestamp() - $1
+    select chat_id, greatest(created_at, moved_at, joined_at, resolved_at) as at from disputes
+    where greatest(created_at, moved_at, joined_at, resolved_at) > clock_timestamp() - $1
     union all
     select c.id, j.ended_at from jobs j join chats c on c.job_id = j.id
     where j.ended_at > clock_timestamp() - $1";

@@ -11,7 +11,7 @@ macro_rules! sources {
 }
 
 /// Version, name and text of each, in order. A released one is never edited.
-const SOURCES: [(i64, &str, &str); 11] = sources![
+const SOURCES: [(i64, &str, &str); 12] = sources![
     1 "0001_people",
     2 "0002_chats",
     3 "0003_sessions",
@@ -23,6 +23,7 @@ const SOURCES: [(i64, &str, &str); 11] = sources![
     9 "0009_retention",
     10 "0010_one_chat_each",
     11 "0011_nodes",
+    12 "0012_moved_disputes",
 ];
 
 /// Time for another server's migrations to end, and for each of our statements. A new database

@@ -50,7 +50,7 @@ pub use messages::{NewMessage, Verdict};
 pub use migrate::Migrated;
 pub use missing::Gap;
 pub use nodes::{Beat, OtherNode, Place, Said, SaidPlace};
-pub use operators::{Account, Filter};
+pub use operators::{Account, Filter, RoleChange};
 pub use people::{Credentials, Person, PersonDetails};
 pub use retention::Kept;
 pub(crate) use retention::ROWS_MAX as PRUNED_ROWS_MAX;

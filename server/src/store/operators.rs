@@ -1,11 +1,13 @@
 //! What operators do to people, straight on the database. Whoever loses rights loses the sessions
-//! with the same commit, and every server hears of it within 2 s by `endings`.
+//! with the same commit, and every server hears of it within 2 s by `endings`. Whoever can settle no
+//! dispute any more is out of it with that, and somebody else is asked: triggers of the database
+//! see to it (`0012_moved_disputes.sql`).
 
 use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use trialogue_protocol::{Role, Timestamp, User, UserId};
+use trialogue_protocol::{JobId, Role, Timestamp, User, UserId};
 use uuid::Uuid;
 
 use super::people::{email_key, region_key};
@@ -33,6 +35,25 @@ pub struct Filter {
     /// Only disabled ones, or only others.
     pub disabled: Option<bool>,
 }
+
+/// What became of another role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleChange {
+    /// The person has it, and no session any more.
+    Stored,
+    /// It was so before, or there is no such person.
+    Unchanged,
+    /// A customer or provider of jobs that nobody else could end.
+    OpenJobs {
+        /// The first ten of them.
+        jobs: Vec<JobId>,
+        /// How many there are.
+        count: i64,
+    },
+}
+
+/// Open jobs that a refusal names.
+const OPEN_JOBS_NAMED: i32 = 10;
 
 macro_rules! accounts_where {
     ($condition:literal) => {
@@ -71,7 +92,6 @@ macro_rules! ending_sessions {
     };
 }
 
-const SET_ROLE: &str = ending_sessions!("update users set role = $2 where id = $1 and role <> $2");
 const SET_PASSWORD: &str = ending_sessions!("update users set password_hash = $2 where id = $1");
 const DISABLE: &str = ending_sessions!(
     "update users set disabled_at = clock_timestamp() where id = $1 and disabled_at is null"
@@ -176,16 +196,30 @@ impl Store {
         .await
     }
 
-    /// Gives a person another role and ends the sessions; false when nothing had to be changed.
+    /// Gives a person another role and ends the sessions, unless jobs of the person are open.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn set_role(&self, user: UserId, role: Role) -> Result<bool, StoreError> {
+    pub async fn set_role(&self, user: UserId, role: Role) -> Result<RoleChange, StoreError> {
+        let sql = "select verdict, job_ids, jobs_open from set_role($1, $2, $3)";
         self.write(move |connection| {
             Box::pin(async move {
-                let query = sqlx::query_scalar(SET_ROLE).bind(user.0).bind(role.as_str());
-                query.fetch_one(connection).await
+                let row = sqlx::query(sql)
+                    .bind(user.0)
+                    .bind(role.as_str())
+                    .bind(OPEN_JOBS_NAMED)
+                    .fetch_one(connection)
+                    .await?;
+                Ok(match row.try_get::<&str, _>("verdict")? {
+                    "stored" => RoleChange::Stored,
+                    "open_jobs" => {
+                        let ids: Vec<i64> = row.try_get("job_ids")?;
+                        let jobs = ids.into_iter().map(JobId).collect();
+                        RoleChange::OpenJobs { jobs, count: row.try_get("jobs_open")? }
+                    }
+                    _ => RoleChange::Unchanged,
+                })
             })
         })
         .await
