@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use trialogue_server::config::{Config, LimitsProfile, Secret};
 use trialogue_server::embedded::Database;
@@ -30,6 +30,7 @@ pub(crate) const SECRET: &str = "a secret of tests, known to everybody who reads
 pub(crate) struct Fixture {
     pub(crate) url: String,
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     config: Config,
     pub(crate) database: Database,
     shutdown: CancellationToken,
@@ -48,9 +49,11 @@ impl Fixture {
         let database = database::migrated().await;
         let mut config = config(&database);
         change(&mut config);
-        let (address, shutdown, task) = serve(&config).await;
+        let (running, shutdown, task) = serve(&config).await;
+        let (address, metrics) = running;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url: format!("http://{address}"), address, config, database, shutdown, task, http }
+        let url = format!("http://{address}");
+        Self { url, address, metrics, config, database, shutdown, task, http }
     }
 
     /// Stops the server as SIGTERM does; answers how long that took.
@@ -64,7 +67,23 @@ impl Fixture {
     /// Starts it again at the same address.
     pub(crate) async fn start_again(&mut self) {
         self.config.listen = self.address;
-        (self.address, self.shutdown, self.task) = serve(&self.config).await;
+        let (running, shutdown, task) = serve(&self.config).await;
+        ((self.address, self.metrics), self.shutdown, self.task) = (running, shutdown, task);
+    }
+
+    /// Waits until a sample of what a server with `metrics_addr` counts has this value: what a task
+    /// counts, it counts a moment later.
+    pub(crate) async fn expect_counted(&self, name: &str, value: f64) {
+        let metrics = format!("http://{}/metrics", self.metrics.unwrap());
+        let deadline = Instant::now() + SOON;
+        loop {
+            let found = counted(&metrics, name).await;
+            if found == value {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name} is {found}, not {value}");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Runs SQL behind the server's back, with the id of a chat as `$1`.
@@ -141,12 +160,26 @@ pub(crate) fn config(database: &Database) -> Config {
     }
 }
 
-async fn serve(config: &Config) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+/// A sample of what the server with these metrics counts.
+pub(crate) async fn counted(metrics: &str, name: &str) -> f64 {
+    let client = reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap();
+    let text = client.get(metrics).send().await.unwrap().text().await.unwrap();
+    let sample = |line: &str| {
+        line.strip_prefix("trialogue_")?.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
+    };
+    text.lines().find_map(sample).unwrap_or_else(|| panic!("no {name}: {text}"))
+}
+
+/// Where it answers and where its metrics do, how to stop it, and its task.
+type Served = ((SocketAddr, Option<SocketAddr>), CancellationToken, JoinHandle<()>);
+
+async fn serve(config: &Config) -> Served {
     let listener = accept::listen(config.listen).unwrap();
     let running = Running::start(listener, config.clone()).await.unwrap();
-    let (address, shutdown) = (running.address(), CancellationToken::new());
+    let addresses = (running.address(), running.metrics_address());
+    let shutdown = CancellationToken::new();
     let task = tokio::spawn(running.serve(shutdown.clone()));
-    (address, shutdown, task)
+    (addresses, shutdown, task)
 }
 
 fn text(value: &Value) -> String {

@@ -137,7 +137,8 @@ async fn a_body_that_is_announced_as_too_long_is_refused_before_it_comes() {
 #[tokio::test]
 async fn a_socket_that_does_not_read_is_cut_alone_and_loses_nothing_after_it_is_back() {
     const MESSAGES: usize = 400;
-    let server = Fixture::start().await;
+    let server =
+        Fixture::with(|config| config.metrics_addr = Some(([127, 0, 0, 1], 0).into())).await;
     let (customer, provider, chat) = server.booking().await;
     let mut ours = customer.enter(&chat).await;
     let mut stalled = Wire::connect(&server, &provider.token).await;
@@ -159,6 +160,8 @@ async fn a_socket_that_does_not_read_is_cut_alone_and_loses_nothing_after_it_is_
     assert!(sent < MESSAGES, "not cut by what waits for it");
     assert_eq!(ours.expect("user_left").await["userId"], provider.id);
     assert!(sent > 64, "cut after {sent} messages: less than 1 MiB");
+    server.expect_counted("slow_cuts_total", 1.0).await;
+    server.expect_counted("sessions_closed_total{reason=\"slow\"}", 1.0).await;
 
     let back = provider.connect().await;
     let mut seqs = Vec::new();

@@ -208,3 +208,41 @@ async fn that_somebody_has_stopped_typing_is_always_said() {
         while theirs.expect("user_typing").await["isTyping"] == true {}
     }
 }
+
+/// Two devices in the room and one outside: what one has read the others know, and all count alike.
+#[tokio::test]
+async fn the_devices_of_a_person_agree_on_what_is_read() {
+    let fixture = Fixture::start().await;
+    let (customer, provider, chat) = fixture.booking().await;
+    let ours = customer.enter(&chat).await;
+    let (mut phone, mut desk) = (provider.enter(&chat).await, provider.enter(&chat).await);
+    let tablet = provider.log_in("correct horse").await;
+    let mut outside = [tablet.connect().await, provider.connect().await];
+    for text in ["one", "two", "three"] {
+        ours.send(&chat, text).await;
+    }
+    for live in &mut outside {
+        for before in 1..=3 {
+            let pushed = live.expect("notification:created").await;
+            assert_eq!(pushed["notification"]["type"], "message");
+            // Pushes may be read together: each says how many there are by then.
+            assert!(pushed["unreadCount"].as_i64().unwrap() > before, "{pushed}");
+        }
+    }
+    let ack = phone.request("mark_read", json!({ "chatId": chat, "seq": 2 })).await;
+    assert_eq!(ack["ok"], true, "{ack}");
+    let read = json!({ "userId": provider.id, "chatId": chat, "seq": 2 });
+    assert_eq!(desk.expect("messages_read").await, read, "the other device of the same person");
+    // An older mark of a device that is behind takes nothing back.
+    desk.request("mark_read", json!({ "chatId": chat, "seq": 1 })).await;
+    for person in [&provider, &tablet] {
+        let (_, view) = person.get(&format!("/chat/{chat}")).await;
+        assert_eq!(view["unreadCount"], 1, "{view}");
+        let me = view["members"].as_array().unwrap().iter().find(|m| m["userId"] == person.id);
+        assert_eq!(me.unwrap()["lastReadSeq"], 2, "{view}");
+    }
+    assert!(!phone.has("notification:created") && !desk.has("notification:created"));
+    let (status, left) = tablet.post("/notifications/read-all", json!({})).await;
+    assert_eq!((status, &left["unreadCount"]), (200, &json!(0)), "{left}");
+    assert_eq!(provider.get("/notifications").await.1["unreadCount"], 0);
+}

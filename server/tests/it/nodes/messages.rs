@@ -37,15 +37,15 @@ async fn what_is_whispered_is_seen_before_the_sweep_finds_it() {
     let mut ours = customer.enter(&chat).await;
     let mut theirs = node.sees(&provider).enter(&chat).await;
     within(SEEN, &mut ours, "user_joined").await;
-    let before = node.counted("sweeper_finds_total ").await;
+    let before = node.counted("sweeper_finds_total").await;
     for _ in 0..40 {
         let sent = ours.send(&chat, "word").await;
         assert_eq!(within(SEEN, &mut theirs, "new_message").await["id"], sent["id"]);
     }
     // One by one, so that a server that hears nothing has the sweep find all of them.
-    let found = node.counted("sweeper_finds_total ").await - before;
+    let found = node.counted("sweeper_finds_total").await - before;
     assert!(found <= 20.0, "the sweep found {found} of 40 messages first");
-    assert!(node.counted("gaps_filled_total ").await >= 40.0);
+    assert!(node.counted("gaps_filled_total").await >= 40.0);
 }
 
 #[tokio::test]

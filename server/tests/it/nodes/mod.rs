@@ -20,7 +20,7 @@ use trialogue_server::config::Config;
 use trialogue_server::{Running, accept};
 
 use crate::database;
-use crate::fixture::{Fixture, Live, Person, config};
+use crate::fixture::{self, Fixture, Live, Person, config};
 
 /// How long a test waits for what is promised within 2.5 s (committed anywhere, seen everywhere) or
 /// 2 s (logout, a new password, removal): whether it happens is tested here, on machines of any
@@ -75,10 +75,7 @@ impl Node {
 
     /// A sample of what it counts.
     async fn counted(&self, name: &str) -> f64 {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let text = client.get(&self.metrics).send().await.unwrap().text().await.unwrap();
-        let sample = |line: &str| line.strip_prefix("trialogue_")?.strip_prefix(name)?.parse().ok();
-        text.lines().find_map(sample).unwrap_or_else(|| panic!("no {name}: {text}"))
+        fixture::counted(&self.metrics, name).await
     }
 
     /// Lets nothing of it run, as SIGSTOP does, until the answer is dropped.

@@ -134,6 +134,10 @@ async fn traffic_shows_in_the_metrics() {
     }
     assert!(samples["resident_memory_bytes"] > 1e6 && samples["open_files"] > 4.0);
     assert!(samples["rest_seconds_count"] >= 3.0);
+    assert!(samples["http_connections"] >= 1.0, "the one that asks for jobs is kept open");
+    for never in ["slow_cuts_total", "gaps_filled_total"] {
+        assert_eq!(samples[never], 0.0, "{never}");
+    }
 
     // A reader who comes back and catches up.
     theirs.abort();
