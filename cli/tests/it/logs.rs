@@ -26,7 +26,7 @@ impl Served {
     fn start(database: &Database, args: &[&str]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut command = trialogue();
-        command.args(["--json", "serve", "--listen", "127.0.0.1:0", "--unsafe-durability"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--unsafe-durability"]);
         command
             .args(args)
             .env("DATABASE_URL", database.url())
@@ -36,8 +36,8 @@ impl Served {
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let ready: Value = serde_json::from_str(&ready).expect("a ready line");
-        Self { child, url: ready["url"].as_str().unwrap().to_owned(), log }
+        let url = ready.trim().strip_prefix("serving at ").expect("a ready line").to_owned();
+        Self { child, url, log }
     }
 
     fn lines(&self) -> Vec<String> {

@@ -2,6 +2,9 @@
 
 use serde_json::json;
 use tokio::time::timeout;
+use trialogue_protocol::{Role, UserId};
+use trialogue_server::config::Secret;
+use trialogue_server::operator::{Operator, Who};
 
 use super::{SEEN, SWEPT, disputed, marker, resolve, two, two_deaf, within};
 use crate::fixture::{Fixture, SOON};
@@ -80,6 +83,30 @@ async fn an_lsm_who_settled_at_one_server_is_out_at_the_other() {
 async fn without_hints_the_dispute_is_followed_too() {
     let (fixture, node) = two_deaf().await;
     a_dispute_is_followed(&fixture, &node).await;
+}
+
+#[tokio::test]
+async fn an_lsm_who_loses_the_role_is_out_at_both_and_both_tell_it() {
+    let (fixture, node) = two().await;
+    let (customer, provider, lsm, chat, _) = disputed(&fixture).await;
+    let mut here = customer.enter(&chat).await;
+    let mut there = node.sees(&provider).enter(&chat).await;
+    let mut theirs = [lsm.enter(&chat).await, node.sees(&lsm).enter(&chat).await];
+    while within(SEEN, &mut there, "chat_updated").await["chat"]["lsmJoined"] != true {}
+    let next = fixture.register("lsm").await;
+    let mut asked = node.sees(&next).connect().await;
+    let operator = Operator::attach(&Secret::new(fixture.database.url())).await.unwrap();
+    assert!(operator.set_role(&Who::Id(UserId(lsm.id)), Role::Provider).await.unwrap());
+    for live in &mut theirs {
+        timeout(SEEN, live.closed()).await.expect("not closed");
+    }
+    for live in [&mut here, &mut there] {
+        while within(SEEN, live, "chat_updated").await["chat"]["lsmJoined"] != false {}
+        assert_eq!(within(SEEN, live, "user_left").await["userId"], lsm.id);
+    }
+    let told = within(SEEN, &mut asked, "notification:created").await;
+    assert_eq!(told["notification"]["chatId"], *chat, "{told}");
+    operator.close().await;
 }
 
 async fn the_end_of_a_job_is_told(fixture: &Fixture, node: &Node) {
