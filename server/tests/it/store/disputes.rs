@@ -166,6 +166,32 @@ async fn what_ending_a_dispute_once_did_to_other_chats_is_healed() {
 }
 
 #[tokio::test]
+async fn a_dispute_that_was_left_to_nobody_is_healed() {
+    let world = World::new().await;
+    let (gone, booked) = (world.person(Role::Lsm).await, world.booking().await);
+    let (id, _) = open(&world, booked).await;
+    world.store.join_dispute(gone, id).await.unwrap();
+    // As another role did before.
+    let mut outside = world.connect().await;
+    let demote = format!(
+        "alter table users disable trigger user;
+         update users set role = 'customer' where id = {gone};
+         alter table users enable trigger user"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(demote)).execute(&mut outside).await.unwrap();
+    let next = world.person(Role::Lsm).await;
+    assert!(world.store.entry(gone, booked.chat).await.unwrap().is_some());
+    let migration = include_str!("../../../../migrations/0012_moved_disputes.sql");
+    let (_, healing) = migration.split_once("-- Disputes that were left to nobody").unwrap();
+    let healing = healing.split_once('\n').unwrap().1;
+    sqlx::raw_sql(healing).execute(&mut outside).await.unwrap();
+    assert_eq!(world.store.entry(gone, booked.chat).await.unwrap(), None);
+    assert!(matches!(world.store.join_dispute(next, id).await.unwrap(), DisputeStep::Done { .. }));
+    let step = world.store.resolve_dispute(next, id, "done".to_owned()).await.unwrap();
+    assert!(matches!(step, DisputeStep::Done { .. }), "{step:?}");
+}
+
+#[tokio::test]
 async fn a_demoted_lsm_joins_and_resolves_nothing() {
     let world = World::new().await;
     let lsm = world.person(Role::Lsm).await;

@@ -1,7 +1,7 @@
 //! Notifications and unread counts: one per message and other member, counted exactly (promise 6).
 
 use trialogue_protocol::{NotificationType, Role, UserId};
-use trialogue_server::store::{DisputeOpening, DisputeStep, NewDispute};
+use trialogue_server::store::{DisputeOpening, DisputeStep, NewDispute, RoleChange};
 
 use super::{Booked, World};
 
@@ -74,6 +74,17 @@ async fn unread_counts_are_those_of_the_rows_whatever_happens() {
         assert_eq!(world.store.read_notifications(lsm, Some(newest[0].id)).await.unwrap(), 1);
         world.store.mark_read(customer, chat, None).await.unwrap().unwrap();
         world.store.mark_read(lsm, chat, Some(4)).await.unwrap().unwrap();
+        check_counts(&world, &people).await;
+        // Out with another role, and in again with the old one.
+        for role in [Role::Customer, Role::Lsm] {
+            let change = world.store.set_role(lsm, role).await.unwrap();
+            assert_eq!(change, RoleChange::Stored);
+            world.stored(customer, chat, "where is the lsm?").await;
+            check_counts(&world, &people).await;
+        }
+        let back = world.store.join_dispute(lsm, dispute).await.unwrap();
+        assert!(matches!(back, DisputeStep::Done { .. }), "{back:?}");
+        world.stored(lsm, chat, "here again").await;
         check_counts(&world, &people).await;
         world.store.resolve_dispute(lsm, dispute, "a new tap".to_owned()).await.unwrap();
         check_counts(&world, &people).await;
