@@ -13,7 +13,7 @@ use trialogue_faults::{LISTEN, ServerCommand};
 use trialogue_report::diagram::{Row, Tone};
 use trialogue_report::terminal::{Renderer, Style};
 use trialogue_scenarios::file::Scenario;
-use trialogue_scenarios::{Observer, Report, cast};
+use trialogue_scenarios::{Came, Observer, Report, cast};
 use trialogue_server::embedded::{Cluster, Database, Options};
 
 use crate::out::{Out, closed};
@@ -130,11 +130,16 @@ pub(crate) fn table(report: &Report, took: Duration) -> Vec<(&str, String, Tone)
     let verdict = if report.passed() { Tone::Good } else { Tone::Bad };
     let checks = report.verdicts.iter().filter(|verdict| {
         // Counts and orders are many; they are in the sum, and by name where they fail.
-        !verdict.held || !matches!(verdict.name.as_str(), "count" | "order")
+        verdict.came != Came::Held || !matches!(verdict.name.as_str(), "count" | "order")
     });
     let mut rows: Vec<(&str, String, Tone)> = checks
         .map(|verdict| {
-            let (word, tone) = if verdict.held { ("yes", Tone::Good) } else { ("NO", Tone::Bad) };
+            let (word, tone) = match verdict.came {
+                Came::Held => ("yes", Tone::Good),
+                Came::Unimplemented | Came::NotReached => ("not tried", Tone::Plain),
+                Came::Unknown => ("UNKNOWN", Tone::Bad),
+                Came::Broken => ("NO", Tone::Bad),
+            };
             (verdict.name.as_str(), format!("{word}: {}", verdict.promise), tone)
         })
         .collect();

@@ -13,7 +13,9 @@ pub mod yaml;
 
 use std::sync::Arc;
 
-pub use runner::{Failure, Observer, Report, RunConfig, RunError, Target, Verdict, cast, run};
+pub use runner::{
+    Came, Failure, Observer, Report, RunConfig, RunError, StepDone, Target, Verdict, cast, run,
+};
 use source::Source;
 
 /// JSON Schema of the format, for editors; the parser itself says more.

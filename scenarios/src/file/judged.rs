@@ -77,3 +77,26 @@ pub struct Checks {
     /// Nothing was refused that was not expected to be.
     pub no_server_errors: bool,
 }
+
+impl Checks {
+    /// The checks that are asked for, each as the file writes it.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        let delivery = match self.delivery {
+            Delivery::ExactlyOnce => Some("delivery: exactly-once"),
+            Delivery::AtLeastOnce => Some("delivery: at-least-once"),
+            Delivery::AtMostOnce => Some("delivery: at-most-once"),
+            Delivery::Off => None,
+        };
+        let flags = [
+            (self.per_sender_order, "per_sender_order: true"),
+            (self.room_order, "room_order: true"),
+            (self.room_isolation, "room_isolation: true"),
+            (self.saved_before_broadcast, "saved_before_broadcast: true"),
+            (self.history_equals_live, "history_equals_live: true"),
+            (self.no_server_errors, "no_server_errors: true"),
+        ];
+        let asked = flags.into_iter().filter(|(asked, _)| *asked).map(|(_, word)| word);
+        delivery.into_iter().chain(asked).collect()
+    }
+}

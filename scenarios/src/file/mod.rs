@@ -4,6 +4,7 @@
 
 mod duration;
 mod fields;
+pub mod flow;
 mod judged;
 mod scenario;
 mod steps;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use trialogue_protocol::{ChatId, Message, PageQuery};
 
+use super::observe::{Came, why_of};
 use super::stage::{Count, Stage};
 use super::{Failure, Verdict};
 use crate::actor::Wrong;
 use crate::check::{self, Witnessed};
-use crate::file::{ActorId, Chain, Delivery};
+use crate::file::{ActorId, Chain, Delivery, Moment, flow};
 use crate::matching::{matches, quote};
 use crate::record::What;
 use crate::source::Span;
@@ -45,25 +46,50 @@ impl Stage<'_> {
         let mut said: Vec<Verdict> = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
         for (name, verdict) in verdicts {
-            said.push(verdict_of(name, promise(name), verdict.is_ok()));
-            failures.extend(verdict.err().map(|got| {
+            let place = self.place_of(name);
+            // A check that found nothing to judge by has not found anything wrong either.
+            let unknown = verdict.as_ref().is_err_and(|got| got.starts_with("unknown:"));
+            let failure = verdict.err().map(|got| {
                 let wrong = Wrong::new(promise(name), got);
-                self.failure(self.place_of(name), format!("check {name}"), wrong, &[])
-            }));
+                self.failure(place, format!("check {name}"), wrong, &[])
+            });
+            said.push(self.verdict(name, promise(name), place, failure.as_ref(), unknown));
+            failures.extend(failure);
         }
         for count in self.notes().counts.clone() {
             let failure = self.count(&count);
             let text = format!("{} of `{}`", count.range, count.event);
-            said.push(verdict_of("count", &text, failure.is_none()));
+            said.push(self.verdict("count", &text, count.span, failure.as_ref(), false));
             failures.extend(failure);
         }
         for chain in &self.scenario.order {
             let failure = self.chain(chain);
-            let moments: Vec<String> = chain.moments.iter().map(ToString::to_string).collect();
-            said.push(verdict_of("order", &moments.join(" < "), failure.is_none()));
+            let words = flow::order(chain, &self.scenario.actors);
+            said.push(self.verdict("order", &words, chain.span, failure.as_ref(), false));
             failures.extend(failure);
         }
         (said, failures)
+    }
+
+    fn verdict(
+        &self,
+        name: &str,
+        promise: &str,
+        span: Span,
+        failure: Option<&Failure>,
+        unknown: bool,
+    ) -> Verdict {
+        Verdict {
+            name: name.to_owned(),
+            promise: promise.to_owned(),
+            place: self.scenario.source.place(span),
+            came: match failure {
+                None => Came::Held,
+                Some(_) if unknown => Came::Unknown,
+                Some(_) => Came::Broken,
+            },
+            why: failure.map(why_of).unwrap_or_default(),
+        }
     }
 
     /// Everybody's recording, with the final history of every chat that they are in.
@@ -124,20 +150,24 @@ impl Stage<'_> {
         let wrong = |expected: String, got: String| {
             Some(self.failure(chain.span, "order", Wrong::new(expected, got), &[]))
         };
+        let words = |moment: &Moment| flow::moment(moment, &self.scenario.actors);
         for pair in chain.moments.windows(2) {
             let [left, right] = pair else { continue };
-            let time = |moment: &crate::file::Moment| self.moment(&moment.step, moment.part);
+            let pair_words = format!("{} < {}", words(left), words(right));
+            let time = |moment: &Moment| self.moment(&moment.step, moment.part);
             let (Some((_, before)), Some((after, _))) = (time(left), time(right)) else {
                 let missing = if time(left).is_none() { left } else { right };
-                return wrong(format!("{left} < {right}"), format!("{missing} never happened"));
+                return wrong(pair_words, format!("{} never happened", words(missing)));
             };
             if before >= after {
                 let got = format!(
-                    "{left} at {:.3}s, {right} at {:.3}s",
+                    "{} at {:.3}s, {} at {:.3}s",
+                    words(left),
                     before.as_secs_f64(),
+                    words(right),
                     after.as_secs_f64()
                 );
-                return wrong(format!("{left} < {right}"), got);
+                return wrong(pair_words, got);
             }
         }
         None
@@ -155,8 +185,4 @@ fn promise(check: &str) -> &'static str {
         "history_equals_live" => "the history is what was seen live",
         _ => "nothing went wrong that was not expected to",
     }
-}
-
-fn verdict_of(name: &str, promise: &str, held: bool) -> Verdict {
-    Verdict { name: name.to_owned(), promise: promise.to_owned(), held }
 }

@@ -101,6 +101,13 @@ fn upstream(url: &Url) -> Result<SocketAddr, RunError> {
     Ok(SocketAddr::new(ip, port.ok_or_else(not_carried)?))
 }
 
+impl Network {
+    /// The weather in a few words.
+    pub(crate) fn words(&self) -> String {
+        words(self)
+    }
+}
+
 /// The weather in a few words.
 pub(super) fn words(network: &Network) -> String {
     let mut words = Vec::new();

@@ -22,7 +22,7 @@ use url::Url;
 use crate::file::Scenario;
 use crate::scope::Env;
 
-pub use observe::Observer;
+pub use observe::{Came, Observer, StepDone};
 use stage::Stage;
 
 /// Where the scenario plays.
@@ -111,8 +111,12 @@ pub struct Verdict {
     pub name: String,
     /// What it promises, for people.
     pub promise: String,
-    /// Whether that is so.
-    pub held: bool,
+    /// `file:line:column` of it.
+    pub place: String,
+    /// What came of it.
+    pub came: Came,
+    /// Why, when it did not hold; may have several lines.
+    pub why: String,
 }
 
 /// What came of a run.
@@ -136,17 +140,12 @@ pub struct Report {
     pub took: Duration,
     /// What decided everything random.
     pub seed: u64,
+    /// Every step of the file, in its order.
+    pub steps: Vec<StepDone>,
     /// What was judged at the end.
     pub verdicts: Vec<Verdict>,
     /// Everything that did not hold.
     pub failures: Vec<Failure>,
-}
-
-impl Report {
-    /// Whether everything held.
-    pub fn passed(&self) -> bool {
-        self.failures.is_empty() && self.held == self.of
-    }
 }
 
 /// Why a scenario could not be played at all.

@@ -13,7 +13,7 @@ use trialogue_report::diagram::{Row, Tone};
 use uuid::Uuid;
 
 use super::lines::Lines;
-use super::observe::Observer;
+use super::observe::{Came, Observer, StepDone, why_of};
 use super::server::Server;
 use super::{Failure, Recovery, Report, RunConfig, RunError};
 use crate::actor::{Account, Actor, Surroundings, Wrong, outcome_of};
@@ -74,6 +74,8 @@ pub(super) struct Notes<'a> {
     pub(super) recovery: Option<Recovery>,
     pub(super) unsaved: Vec<String>,
     pub(super) slowest: Option<Duration>,
+    /// What came of each step that was begun, in the order of time.
+    pub(super) done: Vec<StepDone>,
     current: Span,
     held: usize,
 }
@@ -149,6 +151,7 @@ impl<'a> Stage<'a> {
             recovery: None,
             unsaved: Vec::new(),
             slowest: None,
+            done: Vec::new(),
             current: Span::default(),
             held: 0,
         });
@@ -184,11 +187,13 @@ impl<'a> Stage<'a> {
             if failures.is_empty() { self.check().await } else { (vec![], vec![]) };
         let steps = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always);
         let of = steps + verdicts.len();
-        let held = self.notes().held + verdicts.iter().filter(|verdict| verdict.held).count();
+        let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
+        let held = self.notes().held + verdicts.iter().filter(is_held).count();
         failures.extend(broken);
         futures_util::future::join_all(self.actors.iter().map(Actor::close)).await;
         self.server.end().await;
-        Report { held, of, verdicts, failures, ..self.report() }
+        let steps = self.all_done();
+        Report { held, of, steps, verdicts, failures, ..self.report() }
     }
 
     async fn within(&self, deadline: Instant, steps: &[Step]) -> Option<Failure> {
@@ -201,7 +206,9 @@ impl<'a> Stage<'a> {
                 let limit = self.scenario.timeout;
                 let wrong =
                     Wrong::new(format!("the scenario to end within {limit:?}"), "this step");
-                Some(self.failure(span, "the scenario's time limit", wrong, &[]))
+                let failure = self.failure(span, "the scenario's time limit", wrong, &[]);
+                self.cut_short(span, &failure);
+                Some(failure)
             }
         }
     }
@@ -226,10 +233,16 @@ impl<'a> Stage<'a> {
             for step in steps {
                 self.notes().current = step.span;
                 self.learn();
+                let began = self.now();
                 match self.step(step).await {
-                    Ok(()) if matches!(step.verb, Verb::Act { .. }) => {}
-                    Ok(()) => self.notes().held += 1,
-                    Err(failure) => return Err(failure),
+                    Ok(()) => self.done(step, began, Came::Held, String::new()),
+                    Err(failure) => {
+                        self.done(step, began, Came::Broken, why_of(&failure));
+                        return Err(failure);
+                    }
+                }
+                if !matches!(step.verb, Verb::Act { .. }) {
+                    self.notes().held += 1;
                 }
             }
             Ok(())
