@@ -1,9 +1,48 @@
 //! What happened between the lanes of a sequence diagram, one row at a time.
 //!
-//! Rows are facts in the order in which they are shown; every writer (terminal, and later Mermaid
-//! and SVG) reads the same ones.
+//! Rows are facts in the order in which they are shown; every writer (terminal, Mermaid, SVG) reads
+//! the same ones.
 
 use std::time::Duration;
+
+/// Most rows of one story (5,000): a picture of more is looked at by nobody.
+pub const ROWS_MAX: usize = 5_000;
+
+/// Everything of one diagram.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Story {
+    /// Everybody who has a lane; a [`LaneId`] is a place in it.
+    pub cast: Vec<Lane>,
+    /// What happened, at most [`ROWS_MAX`] and one that says that there was more.
+    pub rows: Vec<Row>,
+}
+
+impl Story {
+    /// Adds a row, as long as there is room.
+    pub fn push(&mut self, row: &Row) {
+        match self.rows.len() {
+            n if n < ROWS_MAX => self.rows.push(row.clone()),
+            ROWS_MAX => {
+                let text = format!("more than {ROWS_MAX} things happened: the rest is not drawn");
+                let at = row.at().unwrap_or_default();
+                self.rows.push(Row::Band { at, text, tone: Tone::Plain });
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether there is anything to draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.rows.iter().any(|row| !matches!(row, Row::Act { .. } | Row::Gap))
+    }
+
+    /// The name of a lane.
+    #[must_use]
+    pub fn title(&self, lane: LaneId) -> &str {
+        self.cast.get(lane.0).map_or("?", |lane| lane.title.as_str())
+    }
+}
 
 /// A lane by its place in the cast: who appears in the diagram at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,4 +157,16 @@ pub enum Row {
     },
     /// One line of nothing, between steps that do not belong together.
     Gap,
+}
+
+impl Row {
+    /// When it was, since the beginning; headings and gaps are at no time.
+    #[must_use]
+    pub fn at(&self) -> Option<Duration> {
+        match self {
+            Self::Arrow(arrow) => Some(arrow.at),
+            Self::Note { at, .. } | Self::Band { at, .. } => Some(*at),
+            Self::Act { .. } | Self::Alive { .. } | Self::Gap => None,
+        }
+    }
 }

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::diagram::Story;
+
 /// Everything that one run of a tool has to tell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Results {
@@ -30,10 +32,27 @@ pub struct Suite {
     pub facts: Vec<(String, String)>,
     /// Cases in the order in which they are shown.
     pub cases: Vec<Case>,
+    /// What happened, where a diagram can be drawn of it.
+    pub story: Option<Story>,
+    /// What went over the wire, where it was kept.
+    pub wire: Vec<WireLine>,
+}
+
+/// Something that went over a wire, for people who look closer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WireLine {
+    /// When, since the suite began.
+    pub at: Duration,
+    /// Whose wire.
+    pub who: String,
+    /// What, in one line: `-> send_message`, `GET /chat 200`.
+    pub title: String,
+    /// All of it; may be empty.
+    pub body: String,
 }
 
 /// One thing that was tried.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Case {
     /// A name that stays from run to run.
     pub id: String,
@@ -43,6 +62,8 @@ pub struct Case {
     pub place: Option<Place>,
     /// What came of it.
     pub outcome: Outcome,
+    /// When it began, since the suite did, where that is known.
+    pub began: Option<Duration>,
     /// How long it took.
     pub took: Duration,
     /// Why it came out like that; may be empty, and may have several lines.
@@ -58,12 +79,29 @@ pub struct Place {
     pub file: String,
     /// Line, from 1.
     pub line: u32,
+    /// Column in characters, from 1; 0 where only the line is known.
+    pub column: u32,
+}
+
+impl Place {
+    /// Reads `file:line:column` and `file:line`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rest, last) = text.rsplit_once(':')?;
+        let last = last.parse().ok()?;
+        let line_of = |rest: &str| rest.rsplit_once(':').map(|(f, l)| (f.to_owned(), l.parse()));
+        Some(match line_of(rest) {
+            Some((file, Ok(line))) => Self { file, line, column: last },
+            _ => Self { file: rest.to_owned(), line: last, column: 0 },
+        })
+    }
 }
 
 /// What came of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Outcome {
     /// As it should be.
+    #[default]
     Pass,
     /// Not to the letter, and good enough.
     NonStrict,
@@ -89,6 +127,12 @@ impl Outcome {
             Self::Fail => "fail",
             Self::Error => "error",
         }
+    }
+
+    /// The outcome of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 
     /// Whether formats that know only good and bad call it bad.
@@ -123,5 +167,22 @@ impl Results {
     #[must_use]
     pub fn cases(&self) -> usize {
         self.suites.iter().map(|suite| suite.cases.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_editors_write_it() {
+        let check = |text, expect: Option<(&str, u32, u32)>| {
+            let place = Place::parse(text);
+            assert_eq!(place.as_ref().map(|p| (p.file.as_str(), p.line, p.column)), expect);
+        };
+        check("a.scn.yaml:12:3", Some(("a.scn.yaml", 12, 3)));
+        check("a.scn.yaml:12", Some(("a.scn.yaml", 12, 0)));
+        check("C:\\a.yaml:1:2", Some(("C:\\a.yaml", 1, 2)));
+        check("a.scn.yaml", None);
     }
 }

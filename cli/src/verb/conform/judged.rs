@@ -131,7 +131,8 @@ pub(super) fn suites(judged: &[Judged], strict: bool) -> Vec<results::Suite> {
         facts.extend(judged.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         if let Some(why) = &judged.unreachable {
             let cases = vec![reach(why)];
-            suites.push(results::Suite { name: name(&judged.url, "target"), facts, cases });
+            let name = name(&judged.url, "target");
+            suites.push(results::Suite { name, facts, cases, ..results::Suite::default() });
             continue;
         }
         for suite in Suite::ALL {
@@ -139,7 +140,7 @@ pub(super) fn suites(judged: &[Judged], strict: bool) -> Vec<results::Suite> {
             let cases: Vec<results::Case> = of_suite.map(|checked| case(checked, strict)).collect();
             if !cases.is_empty() {
                 let (name, facts) = (name(&judged.url, suite.name()), facts.clone());
-                suites.push(results::Suite { name, facts, cases });
+                suites.push(results::Suite { name, facts, cases, ..results::Suite::default() });
             }
         }
     }
@@ -165,11 +166,10 @@ fn case(checked: &Checked, strict: bool) -> results::Case {
     results::Case {
         id: checked.case.id.to_owned(),
         title: checked.case.title.to_owned(),
-        place: None,
         outcome,
         took: checked.took,
         message,
-        output: None,
+        ..results::Case::default()
     }
 }
 
@@ -178,11 +178,9 @@ fn reach(why: &str) -> results::Case {
     results::Case {
         id: "reach".to_owned(),
         title: "the server answers".to_owned(),
-        place: None,
         outcome: Outcome::Error,
-        took: Duration::ZERO,
         message: why.to_owned(),
-        output: None,
+        ..results::Case::default()
     }
 }
 

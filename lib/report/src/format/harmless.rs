@@ -18,6 +18,31 @@ pub(super) fn block(text: &str) -> Cow<'_, str> {
     escaped(text, |c| matches!(c, '\n' | '\t'))
 }
 
+/// Text of a page or a picture: one line in which nothing is markup.
+pub(super) fn html(text: &str) -> String {
+    markup(&line(text))
+}
+
+/// The same for several lines.
+pub(super) fn html_block(text: &str) -> String {
+    markup(&block(text))
+}
+
+fn markup(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let cut = text.char_indices().nth(CHARS_MAX);
     if cut.is_none() && !text.chars().any(|c| is_harmful(c) && !stays(c)) {

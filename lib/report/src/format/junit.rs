@@ -6,6 +6,10 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::FormatError;
 use super::harmless::{block, line};
 use crate::results::{Case, Outcome, Results, Suite};
+use crate::terminal::{Style, plain};
+
+/// Columns of a diagram in a file.
+pub(super) const DIAGRAM_WIDTH: usize = 100;
 
 pub(super) fn write(results: &Results) -> Result<String, FormatError> {
     let mut report = Report::new(line(&results.title));
@@ -21,6 +25,9 @@ fn suite(results: &Results, of: &Suite) -> TestSuite {
     suite.add_property(("complete", if results.complete { "true" } else { "false" }));
     for (name, value) in &of.facts {
         suite.add_property((&*line(name), &*line(value)));
+    }
+    if let Some(story) = of.story.as_ref().filter(|story| !story.is_empty()) {
+        suite.set_system_out(block(&plain(story, Style::new(DIAGRAM_WIDTH, true))));
     }
     suite.add_test_cases(of.cases.iter().map(|of_case| case(&of.name, of_case)));
     suite
@@ -52,6 +59,9 @@ fn case(suite: &str, of: &Case) -> TestCase {
     if let Some(place) = &of.place {
         case.extra.insert("file".into(), line(&place.file).into());
         case.extra.insert("line".into(), place.line.to_string().into());
+        if place.column > 0 {
+            case.extra.insert("column".into(), place.column.to_string().into());
+        }
     }
     let remark = (of.outcome == Outcome::NonStrict).then(|| format!("non-strict: {}", of.message));
     let output: Vec<&str> = remark.as_deref().into_iter().chain(of.output.as_deref()).collect();

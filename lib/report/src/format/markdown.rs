@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::harmless::line;
-use super::{millis, moment};
+use super::{mermaid, millis, moment};
 use crate::results::{Case, Outcome, Results, Suite};
 
 /// Longest text in bytes: a summary over 1 MiB is dropped whole by the best known CI.
@@ -59,6 +59,10 @@ fn write_suite(text: &mut String, suite: &Suite) -> bool {
             sections.extend(cases.map(item));
         }
     }
+    let bad = suite.cases.iter().any(|case| case.outcome.is_bad());
+    if let Some(story) = suite.story.as_ref().filter(|story| bad && !story.is_empty()) {
+        sections.push(format!("\n```mermaid\n{}```\n", mermaid(story)));
+    }
     for section in sections {
         if text.len() + section.len() > BYTES_MAX {
             return false;
@@ -74,7 +78,8 @@ fn item(case: &Case) -> String {
         _ = write!(item, " {}", plain(&case.title));
     }
     if let Some(place) = &case.place {
-        _ = write!(item, ", {}", span(&format!("{}:{}", place.file, place.line)));
+        let column = if place.column > 0 { format!(":{}", place.column) } else { String::new() };
+        _ = write!(item, ", {}", span(&format!("{}:{}{column}", place.file, place.line)));
     }
     _ = write!(item, ", {} ms", millis(case.took));
     if !case.message.is_empty() {

@@ -1,9 +1,15 @@
-//! Results as files that other programs read: JUnit for CI, JSON for scripts, TAP, Markdown.
+//! Results as files: JSON, which all others can be made of, JUnit for CI, TAP, Markdown, GitHub's
+//! annotations, and one page of HTML for people.
 
+mod github;
 mod harmless;
+mod html;
 mod json;
 mod junit;
 mod markdown;
+mod mermaid;
+mod story;
+mod svg;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -13,6 +19,9 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::results::Results;
+
+pub use mermaid::write as mermaid;
+pub use svg::write as svg;
 
 /// A format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +35,10 @@ pub enum Format {
     Tap,
     /// Markdown for people, such as the summary of a CI job; at most 900 KB.
     Markdown,
+    /// One page of HTML that opens without a network.
+    Html,
+    /// Workflow commands of GitHub, which annotate lines of files.
+    Github,
 }
 
 /// The shape of [`Format::Json`], in its field `schema`. The number grows when a field changes its
@@ -34,8 +47,13 @@ pub enum Format {
 /// ```text
 /// {schema, title, tool, started: RFC 3339, tookMs, complete, counts: Counts, suites: [{
 ///     name, facts: {name: text}, counts: Counts, tookMs, cases: [{
-///         id, title, outcome: pass|non-strict|skip|fail|error, tookMs, message, output?,
-///         place?: {file, line}}]}]}
+///         id, title, outcome: pass|non-strict|skip|fail|error, beganMs?, tookMs, message, output?,
+///         place?: {file, line, column?}}],
+///     story?: {lanes: [{title, detail}], rows: [Row]}, wire?: [{atMs, who, title, body}]}]}
+/// Row: {type: act, title, lanes: [index]} | {type: gap} | {type: alive, lane, alive}
+///    | {type: arrow, atMs, hub, spokes: [index], direction: in|out, wire: http|socket|store,
+///       label, detail, failed}
+///    | {type: note, atMs, lane, text, tone: plain|good|bad} | {type: band, atMs, text, tone}
 /// Counts {cases, pass, nonStrict, skip, fail, error}
 /// ```
 pub const SCHEMA: &str = "trialogue-results/1";
@@ -51,11 +69,37 @@ pub enum FormatError {
     Json(#[from] serde_json::Error),
 }
 
+/// Why a document is not read as results.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is not JSON of this shape.
+    #[error("this is no JSON report")]
+    Json(#[from] serde_json::Error),
+    /// Its `schema` is another one.
+    #[error("its schema is {0:?}, not {SCHEMA:?}")]
+    Schema(String),
+    /// Its `started` is no time.
+    #[error("{0:?} is no time")]
+    Started(String),
+    /// A case came out in a way that nobody knows.
+    #[error("{0:?} is no outcome")]
+    Outcome(String),
+}
+
+/// Reads the document of [`Format::Json`] again.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read(text: &str) -> Result<Results, ReadError> {
+    json::read(text)
+}
+
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Junit, Self::Json, Self::Tap, Self::Markdown];
+    pub const ALL: [Self; 6] =
+        [Self::Junit, Self::Json, Self::Tap, Self::Markdown, Self::Html, Self::Github];
 
-    /// Its name on a command line: `junit`, `json`, `tap`, `md`.
+    /// Its name on a command line: `junit`, `json`, `tap`, `md`, `html`, `github`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -63,6 +107,8 @@ impl Format {
             Self::Json => "json",
             Self::Tap => "tap",
             Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Github => "github",
         }
     }
 
@@ -76,6 +122,8 @@ impl Format {
             Self::Json => json::write(results),
             Self::Tap => Ok(tap::write(results)),
             Self::Markdown => Ok(markdown::write(results)),
+            Self::Html => Ok(html::write(results)),
+            Self::Github => Ok(github::write(results)),
         }
     }
 }

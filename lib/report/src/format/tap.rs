@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use super::harmless::{block, line};
+use super::junit::DIAGRAM_WIDTH;
 use super::millis;
 use crate::results::{Case, Outcome, Results, Suite};
+use crate::terminal::{Style, plain};
 
 const INDENT: &str = "    ";
 
@@ -31,6 +33,11 @@ fn write_suite(tap: &mut String, number: usize, suite: &Suite) {
         write_case(tap, number, case);
     }
     _ = writeln!(tap, "{INDENT}1..{}", suite.cases.len());
+    if let Some(story) = suite.story.as_ref().filter(|story| !story.is_empty()) {
+        // What happened, as remarks: no reader of TAP stumbles over them.
+        let drawn = plain(story, Style::new(DIAGRAM_WIDTH, true));
+        drawn.lines().for_each(|drawn| _ = writeln!(tap, "{INDENT}# {}", line(drawn)));
+    }
     let bad = suite.cases.iter().any(|case| case.outcome.is_bad());
     _ = writeln!(tap, "{} {number} - {name}", if bad { "not ok" } else { "ok" });
 }

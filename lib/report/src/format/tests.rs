@@ -9,11 +9,10 @@ fn case(id: &str, outcome: Outcome, message: &str) -> Case {
     Case {
         id: id.to_owned(),
         title: format!("what {id} is about"),
-        place: None,
         outcome,
         took: Duration::from_micros(12_345),
         message: message.to_owned(),
-        output: None,
+        ..Case::default()
     }
 }
 
@@ -29,7 +28,7 @@ fn results(suites: Vec<Suite>) -> Results {
 }
 
 fn some() -> Results {
-    let place = Some(Place { file: "a.scn.yaml".to_owned(), line: 34 });
+    let place = Some(Place { file: "a.scn.yaml".to_owned(), line: 34, column: 5 });
     let failed = Case {
         place,
         output: Some("a --> b\nb --> a".to_owned()),
@@ -39,6 +38,7 @@ fn some() -> Results {
         name: "one".to_owned(),
         facts: vec![("target".to_owned(), "http://127.0.0.1:1".to_owned())],
         cases: vec![case("one.right", Outcome::Pass, ""), failed],
+        ..Suite::default()
     };
     let two = Suite {
         name: "two".to_owned(),
@@ -49,6 +49,7 @@ fn some() -> Results {
             case("two.lost", Outcome::Error, "connection refused"),
             Case { title: String::new(), ..case("two.bare", Outcome::Pass, "") },
         ],
+        ..Suite::default()
     };
     results(vec![one, two])
 }
@@ -86,7 +87,7 @@ fn hostile() -> Results {
     let mut all = Vec::new();
     for outcome in Outcome::ALL {
         let case = case(HOSTILE, outcome, HOSTILE);
-        let place = Some(Place { file: HOSTILE.to_owned(), line: 1 });
+        let place = Some(Place { file: HOSTILE.to_owned(), line: 1, column: 1 });
         all.push(Case {
             title: HOSTILE.to_owned(),
             output: Some(HOSTILE.to_owned()),
@@ -95,7 +96,8 @@ fn hostile() -> Results {
         });
     }
     let facts = vec![(HOSTILE.to_owned(), HOSTILE.to_owned())];
-    results(vec![Suite { name: HOSTILE.to_owned(), facts, cases: all }])
+    let suite = Suite { name: HOSTILE.to_owned(), facts, cases: all, ..Suite::default() };
+    results(vec![suite])
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn hostile_text_forges_no_line_of_tap_and_no_markup() {
 fn long_texts_are_cut_and_a_summary_stays_below_its_limit() {
     let long = "x".repeat(1_000_000);
     let cases = (0..100).map(|_| case("long", Outcome::Fail, &long)).collect();
-    let results = results(vec![Suite { name: "s".to_owned(), facts: Vec::new(), cases }]);
+    let results = results(vec![Suite { name: "s".to_owned(), cases, ..Suite::default() }]);
     let markdown = Format::Markdown.write(&results).unwrap();
     assert!(markdown.len() < 1_000_000 && markdown.ends_with("There is more than fits here.\n"));
     assert!(Format::Tap.write(&results).unwrap().contains("… (983616 bytes more)"));

@@ -11,6 +11,25 @@ mod text;
 pub use renderer::Renderer;
 pub use table::facts;
 
+use crate::diagram::Story;
+
+/// A whole story as text without colours, for files.
+#[must_use]
+pub fn plain(story: &Story, style: Style) -> String {
+    let mut renderer = Renderer::new(style, story.cast.clone());
+    let drawn: String = story.rows.iter().map(|row| renderer.row(row)).collect();
+    let mut plain = String::with_capacity(drawn.len());
+    let mut chars = drawn.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            // Nothing but our own colours is in it: labels hold no control characters.
+            '\u{1b}' => _ = chars.by_ref().find(|c| *c == 'm'),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
 /// Narrowest drawing, in columns: below that, lines are left to the terminal to break.
 const WIDTH_MIN: usize = 60;
 /// Widest drawing, in columns: longer arrows only make the eye walk.

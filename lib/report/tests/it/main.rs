@@ -1,5 +1,7 @@
 //! What a diagram looks like: rows in, text out.
 
+mod formats;
+
 use std::time::Duration;
 
 use trialogue_report::diagram::{Arrow, Direction, Lane, LaneId, Row, Tone, Wire};
