@@ -285,6 +285,7 @@ fn outcome_words(outcome: &Outcome) -> String {
         }
         Outcome::Refused(refusal) => format!("refused: {refusal}"),
         Outcome::Conflict(refusal) => format!("conflict: {refusal}"),
+        Outcome::Unknown(refusal) => format!("nobody knows whether it is stored: {refusal}"),
         Outcome::Discarded => "discarded".to_owned(),
     }
 }

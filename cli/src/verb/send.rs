@@ -1,7 +1,8 @@
 //! `trialogue send CHAT TEXT…`: says something and waits until the server has stored it.
 //!
 //! The message has an id of its own before it leaves, so trying again never doubles it: neither
-//! here, over reconnects, nor by the caller with `--id`.
+//! here, over reconnects, nor by the caller with `--id`. Of a server that knows no such ids it is
+//! said when nobody can know whether a message is there.
 
 use std::io::{BufRead, Read};
 use std::time::Duration;
@@ -10,9 +11,7 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 use trialogue_client::session::{SessionHandle, Update};
 use trialogue_client::{Error, LinkState, Outcome};
-use trialogue_protocol::{
-    ChatId, ClientMessageId, MESSAGE_BYTES_MAX, MessageType, SendAck, SendStatus,
-};
+use trialogue_protocol::{ChatId, ClientMessageId, MessageType, SendAck, SendStatus};
 use uuid::Uuid;
 
 use crate::account::{Account, ChatArg};
@@ -48,7 +47,10 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let outbox = account.outbox(wait).await?;
     let is_kept = outbox.is_some();
     let (handle, updates) = account.session_with(outbox, true)?;
-    let mut sender = Sender { chat, handle, updates, wait, is_kept };
+    let dialect = account.rest.dialect();
+    let knows_ids = dialect.capabilities().client_message_ids;
+    let bytes_max = dialect.message_bytes_max();
+    let mut sender = Sender { chat, handle, updates, wait, is_kept, knows_ids, bytes_max };
     let sent = sender.all(args, out).await;
     // Also after a failure: what the outbox keeps must be on disk before we go.
     sender.handle.close().await;
@@ -63,13 +65,17 @@ struct Sender {
     wait: Duration,
     /// What is not stored in time is on disk and goes out with the next `send`.
     is_kept: bool,
+    /// The server tells a repeat from a new message.
+    knows_ids: bool,
+    /// Longest message in bytes that it takes.
+    bytes_max: usize,
 }
 
 impl Sender {
     /// The one message, or those of standard input.
     async fn all(&mut self, args: Args, out: &mut Out) -> anyhow::Result<()> {
         if args.each_line {
-            let mut lines = lines();
+            let mut lines = lines(self.bytes_max);
             while let Some(line) = lines.recv().await {
                 let (number, line) = line?;
                 let id = ClientMessageId::from(Uuid::now_v7());
@@ -78,7 +84,7 @@ impl Sender {
             return Ok(());
         }
         let text = match args.text.as_slice() {
-            [dash] if dash == "-" => all_of_stdin().await?,
+            [dash] if dash == "-" => all_of_stdin(self.bytes_max).await?,
             words => words.join(" "),
         };
         let id = args.id.unwrap_or_else(|| ClientMessageId::from(Uuid::now_v7()));
@@ -94,9 +100,12 @@ impl Sender {
                 let what = format!("not stored within {wait:?}; it waits: trialogue outbox");
                 return Err(Failure::left_in_outbox(what).into());
             }
-            // Whether the server has it is not known: the id makes trying again safe.
-            let what = format!("not stored within {wait:?}; to try again safely, add --id {id}");
-            return Err(Failure::time(what).into());
+            // Whether the server has it is not known: an id that it knows makes trying again safe.
+            let safely = match self.knows_ids {
+                true => format!("to try again safely, add --id {id}"),
+                false => "it may be there all the same: look before you try again".to_owned(),
+            };
+            return Err(Failure::time(format!("not stored within {wait:?}; {safely}")).into());
         };
         let ack = stored?;
         if out.is_json() {
@@ -125,6 +134,15 @@ impl Sender {
                             self.handle.discard(id.clone()).await?;
                             return Err(Error::Refused(refusal).into());
                         }
+                        // It stays in the outbox: whoever has looked at the chat discards it.
+                        Outcome::Unknown(refusal) => return Err(Error::Refused(refusal).into()),
+                        Outcome::Retrying { why, not_stored: false, .. } if !self.knows_ids => {
+                            let why = human::line(&why.sentence);
+                            out.say(&format!(
+                                "perhaps stored, which this server does not tell: {why}; looking \
+                                 for it before it is sent again"
+                            ));
+                        }
                         Outcome::Retrying { why, .. } => {
                             out.say(&format!("trying again: {}", human::line(&why.sentence)));
                         }
@@ -146,11 +164,11 @@ impl Sender {
 }
 
 /// One message, however many lines it has.
-async fn all_of_stdin() -> anyhow::Result<String> {
-    let read = tokio::task::spawn_blocking(|| {
+async fn all_of_stdin(bytes_max: usize) -> anyhow::Result<String> {
+    let read = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
         // One byte more than the server takes, so that too long is still seen to be too long.
-        let most = MESSAGE_BYTES_MAX as u64 + 2;
+        let most = (bytes_max as u64).saturating_add(2);
         std::io::stdin().lock().take(most).read_to_string(&mut text).map(|_| text)
     });
     let text = read.await?.context("cannot read standard input")?;
@@ -158,14 +176,14 @@ async fn all_of_stdin() -> anyhow::Result<String> {
 }
 
 /// The lines of standard input with their numbers from 1, without empty ones, as they come.
-fn lines() -> mpsc::Receiver<anyhow::Result<(usize, String)>> {
+fn lines(bytes_max: usize) -> mpsc::Receiver<anyhow::Result<(usize, String)>> {
     let (tell, lines) = mpsc::channel(LINES_AHEAD_MAX);
     // Ends with standard input or with the process: a blocked read cannot be interrupted.
     tokio::task::spawn_blocking(move || {
         let mut stdin = std::io::stdin().lock();
         for number in 1.. {
             let mut line = String::new();
-            let most = MESSAGE_BYTES_MAX as u64 + 2;
+            let most = (bytes_max as u64).saturating_add(2);
             let read = (&mut stdin).take(most).read_line(&mut line);
             let line = match read.context("cannot read standard input") {
                 Ok(0) => return,

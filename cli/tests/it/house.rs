@@ -59,7 +59,7 @@ const LONG_FILES: [(&str, &str); 2] = [
 ];
 
 /// Rooms that decide: no waiting, no clock, no chance, no disk, no network (HOUSE.md §1.3).
-const PURE_ROOMS: [&str; 13] = [
+const PURE_ROOMS: [&str; 12] = [
     "lib/protocol/src",
     "lib/socketio/src/packet",
     "lib/socketio/src/engine",
@@ -70,7 +70,6 @@ const PURE_ROOMS: [&str; 13] = [
     "lib/client/src/people",
     "lib/client/src/unread.rs",
     "lib/client/src/backup/shelf.rs",
-    "lib/client/src/dialect/stm/confirm.rs",
     "lib/client/src/sanitize",
     "server/src/policy.rs",
 ];

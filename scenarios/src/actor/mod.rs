@@ -332,7 +332,10 @@ impl Actor {
         };
         let mut reply = Reply { sent, ..Reply::default() };
         match self.bell.wait(deadline, look).await {
-            Some((at, Outcome::Refused(refusal) | Outcome::Conflict(refusal))) => {
+            Some((
+                at,
+                Outcome::Refused(refusal) | Outcome::Conflict(refusal) | Outcome::Unknown(refusal),
+            )) => {
                 reply.at = at;
                 reply.error = Some(json!({"code": refusal.code, "message": refusal.message}));
             }

@@ -70,6 +70,8 @@ capabilities! {
     pages,
     /// The server tells who is online.
     presence,
+    /// That somebody stopped typing is told; else it is hidden after a while.
+    typing_stops,
     /// The server tells all members of a chat.
     members,
     /// `mark_read` is stored.
@@ -169,6 +171,26 @@ words! {
 }
 
 impl Dialect {
+    /// The longest message in bytes that this kind of server takes, in whatever text.
+    pub const fn message_bytes_max(self) -> usize {
+        match self {
+            Self::Trialogue => trialogue_protocol::MESSAGE_BYTES_MAX,
+            Self::Stm => stm::FRAME_BYTES_MAX,
+        }
+    }
+
+    /// Whether this kind of server can take the text at all; one that cannot is not queued.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names what is wrong.
+    pub fn check_text(self, text: &str) -> Result<(), Error> {
+        match self {
+            Self::Trialogue => trialogue_protocol::check_message_text(text)
+                .map_err(|error| Error::Invalid(error.to_string())),
+            Self::Stm => stm::check_text(text),
+        }
+    }
+
     /// What this kind of server can tell.
     pub const fn capabilities(self) -> Capabilities {
         match self {

@@ -22,6 +22,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     resume: true,
     pages: true,
     presence: true,
+    typing_stops: true,
     members: true,
     stored_reads: true,
     unread_counts: true,

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use super::{Journal, Opened, replay};
 use crate::error::Error;
 use crate::lines;
-use crate::outbox::{Record, Restored};
+use crate::outbox::{Left, Record, Restored};
 use crate::profile::file as private;
 
 /// What every journal begins with.
-pub(super) const KIND: &str = "trialogue-outbox 1";
+pub(super) const KIND: &str = "trialogue-outbox 2";
+/// What journals began with whose writers did not keep what left: nothing is known of it there.
+pub(super) const KIND_WITHOUT_MARKS: &str = "trialogue-outbox 1";
 
 /// Longest journal in bytes (64 MiB): four times what an outbox may hold.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -84,8 +86,8 @@ impl<M: Medium> Lines<M> {
                 "the outbox file is over {FILE_BYTES_MAX} bytes"
             )));
         }
-        // Only a message must not be lost; the end of one costs a harmless repeat.
-        let durable = records.iter().any(|record| matches!(record, Record::Queued(_)));
+        // The end of a message may be lost: that costs a repeat under its id, or a look.
+        let durable = records.iter().any(|record| record.awaited().is_some());
         let appended = self.medium.append(&bytes);
         let kept = appended.and_then(|()| if durable { self.medium.sync() } else { Ok(()) });
         match kept {
@@ -197,7 +199,12 @@ fn read(
     else {
         return Ok(Vec::new());
     };
-    match lines::decode(&bytes, &lines::header(KIND, owner)) {
+    let of = |kind| lines::decode(&bytes, &lines::header(kind, owner));
+    let (content, marked) = match of(KIND) {
+        Some(content) => (Some(content), true),
+        None => (of(KIND_WITHOUT_MARKS), false),
+    };
+    match content {
         Some(content) => {
             if content.torn {
                 notices.push("the end of the outbox was torn and is ignored".to_owned());
@@ -206,7 +213,11 @@ fn read(
                 let bad = content.bad;
                 notices.push(format!("{bad} damaged lines of the outbox are ignored"));
             }
-            Ok(replay(content.records))
+            let mut restored = replay(content.records);
+            if !marked {
+                restored.iter_mut().for_each(|one| one.left = Left::Maybe(None));
+            }
+            Ok(restored)
         }
         None => {
             private::put_aside(folder, path).map_err(|e| failed("rename", path, e))?;
@@ -224,8 +235,12 @@ fn write_anew(
     restored: &[Restored],
 ) -> io::Result<Lines<File>> {
     let mut bytes = lines::header(KIND, owner).into_bytes();
-    for Restored { draft, refused } in restored {
+    for Restored { draft, left, refused } in restored {
         lines::encode(&Record::Queued(draft.clone()), &mut bytes).map_err(io::Error::other)?;
+        if let Left::Maybe(same) = *left {
+            let leaving = Record::Leaving { id: draft.id.clone(), same };
+            lines::encode(&leaving, &mut bytes).map_err(io::Error::other)?;
+        }
         if let Some(refusal) = refused {
             let (id, code) = (draft.id.clone(), refusal.code);
             let refused = Record::Refused { id, code, message: refusal.message.clone() };

@@ -14,12 +14,13 @@ use std::collections::HashMap;
 use trialogue_protocol::ClientMessageId;
 
 use crate::error::{Error, Refusal};
-use crate::outbox::{Record, Restored};
+use crate::outbox::{Left, Record, Restored};
 
 /// A place for records. One owner writes; what it needs for that (a lock) lives as long as it does.
 pub trait Journal: Send {
-    /// Appends all of these, in order. When one of them is [`Record::Queued`], they are on disk
-    /// (or wherever this journal keeps them) when this returns. Blocks.
+    /// Appends all of these, in order. When one of them is [`Record::Queued`] or
+    /// [`Record::Leaving`], they are on disk (or wherever this journal keeps them) when this returns.
+    /// Blocks.
     ///
     /// # Errors
     /// [`Error::Storage`]: none of them is kept.
@@ -51,7 +52,13 @@ pub fn replay(records: impl IntoIterator<Item = Record>) -> Vec<Restored> {
             Record::Queued(draft) => {
                 if !place.contains_key(&draft.id) {
                     place.insert(draft.id.clone(), left.len());
-                    left.push(Some(Restored { draft, refused: None }));
+                    left.push(Some(Restored { draft, left: Left::Never, refused: None }));
+                }
+            }
+            Record::Leaving { id, same } => {
+                let entry = place.get(&id).and_then(|&at| left[at].as_mut());
+                if let Some(entry) = entry {
+                    entry.left = Left::Maybe(same);
                 }
             }
             Record::Done { id } => {
@@ -70,7 +77,7 @@ pub fn replay(records: impl IntoIterator<Item = Record>) -> Vec<Restored> {
                 if let Some(entry) = entry {
                     // To the end, as the outbox itself does.
                     place.insert(id, left.len());
-                    left.push(Some(Restored { refused: None, ..entry }));
+                    left.push(Some(Restored { left: Left::Never, refused: None, ..entry }));
                 }
             }
         }

@@ -2,9 +2,13 @@
 //!
 //! Promises: nothing is emitted before the journal has it; one message in flight per chat, in the
 //! order in which its author wrote; the same id on every retry; nothing dropped, and nothing done
-//! in silence. What may not happen here: making ids, giving up after some number of tries.
+//! in silence. Where the server cannot tell a repeat from a new message ([`OutboxConfig::marks`]),
+//! nothing leaves twice unless it was told that it may be stored already. What may not happen here:
+//! making ids, giving up after some number of tries.
 
+mod marks;
 mod queue;
+mod search;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -17,9 +21,11 @@ use trialogue_protocol::{ChatId, ClientMessageId, ErrorCode, Message, SendStatus
 use crate::error::{Error, Refusal};
 use crate::link::{RETRY_AFTER_MAX, Trouble};
 use crate::time::{Jitter, Now};
-use queue::{Entry, Queues, RetryBudget, State};
+use queue::{Entry, Queues, RetryBudget, State, Step};
+pub use search::{Search, same_rows};
 pub use words::{
-    Answer, Draft, ENTRY_OVERHEAD_BYTES, Effect, Event, OutboxConfig, Outcome, Record, Restored,
+    Answer, Draft, ENTRY_OVERHEAD_BYTES, Effect, Event, Left, Mark, OutboxConfig, Outcome, Record,
+    Restored,
 };
 
 /// The state machine.
@@ -41,12 +47,14 @@ impl Outbox {
     /// An outbox with what a journal had kept, oldest first. `seed` decides every delay.
     pub fn new(config: OutboxConfig, restored: Vec<Restored>, seed: u64) -> Self {
         let mut queues = Queues::default();
-        for Restored { draft, refused } in restored {
+        for Restored { draft, left, refused } in restored {
             let state = match refused {
                 Some(refusal) => State::Refused(refusal),
                 None => State::Waiting { not_before: Now::ZERO, charged: false },
             };
-            queues.push(Entry { draft, state, emits: 0, maybe_emitted: true });
+            // Without marks nobody wrote down what left.
+            let left = if config.marks { left } else { Left::Maybe(None) };
+            queues.push(Entry { draft, state, emits: 0, left, marks_in_hand: 0 });
         }
         Self {
             budget: RetryBudget::new(config.retry_burst, config.retry_every),
@@ -106,11 +114,9 @@ impl Outbox {
             Event::Queue(draft) => self.queue(draft, &mut out),
             Event::Written(ids) => ids.iter().for_each(|id| self.written(id, now, &mut out)),
             Event::NotWritten { ids, why } => {
-                for id in ids {
-                    self.queues.remove(&id);
-                    out.push(Effect::NotQueued { id, error: Error::Storage(why.clone()) });
-                }
+                ids.iter().for_each(|id| self.not_written(id, &why, now, &mut out));
             }
+            Event::Counted { id, attempt, same } => self.counted(&id, attempt, same, &mut out),
             Event::Online { held } => {
                 self.online = true;
                 self.held = held.into_iter().collect();
@@ -159,26 +165,34 @@ impl Outbox {
             return;
         }
         out.push(Effect::Write(Record::Queued(draft.clone())));
-        self.queues.push(Entry { draft, state: State::Writing, emits: 0, maybe_emitted: false });
+        let (state, left) = (State::Writing, Left::Never);
+        self.queues.push(Entry { draft, state, emits: 0, left, marks_in_hand: 0 });
     }
 
     fn written(&mut self, id: &ClientMessageId, now: Now, out: &mut Vec<Effect>) {
-        if let Some(entry) = self.queues.get_mut(id)
-            && entry.state == State::Writing
-        {
+        let Some(entry) = self.queues.get_mut(id) else { return };
+        if entry.state == State::Writing {
             entry.state = State::Waiting { not_before: now, charged: false };
             out.push(entry.tell(Outcome::Queued));
+        } else {
+            self.marked(id, out);
         }
     }
 
     fn offline(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.online = false;
+        let marks = self.config.marks;
         for entry in self.queues.iter_mut() {
-            if matches!(entry.state, State::InFlight { .. }) {
-                // Not charged: the link's own backoff paces what follows.
-                entry.state = State::Waiting { not_before: now, charged: false };
-                out.push(entry.tell(Outcome::Queued));
-            }
+            let State::InFlight { attempt, step, .. } = entry.state else { continue };
+            // Not charged: the link's own backoff paces what follows.
+            entry.state = State::Waiting { not_before: now, charged: false };
+            out.push(entry.tell(if marks && step == Step::Emitted {
+                let why = Trouble::new("the connection is lost: perhaps it is stored already");
+                let (attempt, next_in) = (attempt.saturating_add(1), Duration::ZERO);
+                Outcome::Retrying { attempt, next_in, why, not_stored: false }
+            } else {
+                Outcome::Queued
+            }));
         }
     }
 
@@ -199,9 +213,13 @@ impl Outbox {
                 self.stored(id, ack.message, duplicate, out);
             }
             // A "no" to an older emit says nothing about the newest one.
-            Answer::Refused(_) | Answer::Lost(_) if !current => {}
+            Answer::Refused(_) | Answer::Lost(_) | Answer::Unknown(_) if !current => {}
             Answer::Refused(refusal) => self.refused(id, refusal, now, out),
-            Answer::Lost(why) => self.retry(id, why, None, false, now, out),
+            Answer::Lost(why) => {
+                let not_stored = entry.is_counting();
+                self.retry(id, why, None, not_stored, now, out);
+            }
+            Answer::Unknown(refusal) => self.fail(id, refusal, Outcome::Unknown, out),
         }
     }
 
@@ -225,15 +243,21 @@ impl Outbox {
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed
             | ErrorCode::Conflict
-            | ErrorCode::IdempotencyConflict
             | ErrorCode::ChatClosed
             | ErrorCode::TooLarge
             | ErrorCode::UnsupportedMediaType
-            | ErrorCode::Internal => self.fail(id, refusal, out),
+            | ErrorCode::Internal => self.fail(id, refusal, Outcome::Refused, out),
+            ErrorCode::IdempotencyConflict => self.fail(id, refusal, Outcome::Conflict, out),
         }
     }
 
-    fn fail(&mut self, id: &ClientMessageId, refusal: Refusal, out: &mut Vec<Effect>) {
+    fn fail(
+        &mut self,
+        id: &ClientMessageId,
+        refusal: Refusal,
+        end: impl FnOnce(Refusal) -> Outcome,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(entry) = self.queues.get_mut(id) else { return };
         entry.state = State::Refused(refusal.clone());
         out.push(Effect::Write(Record::Refused {
@@ -241,11 +265,7 @@ impl Outbox {
             code: refusal.code,
             message: refusal.message.clone(),
         }));
-        out.push(entry.tell(if refusal.code == ErrorCode::IdempotencyConflict {
-            Outcome::Conflict(refusal)
-        } else {
-            Outcome::Refused(refusal)
-        }));
+        out.push(entry.tell(end(refusal)));
     }
 
     fn retry(
@@ -298,6 +318,8 @@ impl Outbox {
             && let Some(mut entry) = self.queues.remove(id)
         {
             entry.state = State::Waiting { not_before: now, charged: false };
+            // Its author knows: it is counted anew, and leaves.
+            entry.left = if self.config.marks { Left::Never } else { entry.left };
             out.push(Effect::Write(Record::Again { id: id.clone() }));
             out.push(entry.tell(Outcome::Queued));
             self.queues.push(entry);
@@ -306,7 +328,7 @@ impl Outbox {
 
     fn discard(&mut self, id: &ClientMessageId, out: &mut Vec<Effect>) {
         let Some(entry) = self.queues.get(id) else { return };
-        let never_left = matches!(entry.state, State::Waiting { .. }) && !entry.maybe_emitted;
+        let never_left = matches!(entry.state, State::Waiting { .. }) && entry.left == Left::Never;
         let may = never_left || matches!(entry.state, State::Refused(_));
         if may && let Some(entry) = self.queues.remove(id) {
             out.push(Effect::Write(Record::Done { id: id.clone() }));
@@ -322,7 +344,8 @@ impl Outbox {
         for id in late {
             let seconds = self.config.ack_timeout.as_secs_f32();
             let why = Trouble::new(format!("no acknowledgement within {seconds} s"));
-            self.retry(&id, why, None, false, now, out);
+            let not_stored = self.queues.get(&id).is_some_and(Entry::is_counting);
+            self.retry(&id, why, None, not_stored, now, out);
         }
     }
 
@@ -331,6 +354,7 @@ impl Outbox {
         if !self.online || self.paused_until > now {
             return;
         }
+        let mut unknown = Vec::new();
         for entry in self.queues.heads_mut() {
             let State::Waiting { not_before, charged } = entry.state else { continue };
             if not_before > now || self.held.contains(&entry.draft.chat) {
@@ -341,12 +365,27 @@ impl Outbox {
                 continue;
             }
             entry.emits = entry.emits.saturating_add(1);
-            let again = std::mem::replace(&mut entry.maybe_emitted, true);
             let attempt = entry.emits;
             let deadline = now + self.config.ack_timeout;
-            entry.state = State::InFlight { attempt, deadline };
-            out.push(entry.tell(Outcome::Sending { attempt }));
-            out.push(Effect::Emit { draft: entry.draft.clone(), attempt, again });
+            if !self.config.marks {
+                entry.left = Left::Maybe(None);
+                out.push(entry.tell(Outcome::Sending { attempt }));
+                out.push(entry.emit(attempt, deadline, None));
+                continue;
+            }
+            match entry.left {
+                Left::Never => out.push(entry.count(attempt, deadline)),
+                Left::Maybe(Some(same)) => {
+                    out.extend(entry.of_an_earlier_process());
+                    let mark = Some(Mark { same, again: true });
+                    out.push(entry.tell(Outcome::Sending { attempt }));
+                    out.push(entry.emit(attempt, deadline, mark));
+                }
+                Left::Maybe(None) => unknown.push(entry.draft.id.clone()),
+            }
+        }
+        for id in unknown {
+            self.fail(&id, marks::cannot_be_known(), Outcome::Unknown, out);
         }
     }
 }

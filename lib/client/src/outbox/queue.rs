@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use trialogue_protocol::{ChatId, ClientMessageId};
 
-use super::words::{Draft, ENTRY_OVERHEAD_BYTES, Effect, Outcome};
+use super::words::{Draft, ENTRY_OVERHEAD_BYTES, Effect, Left, Outcome};
 use crate::error::Refusal;
 use crate::time::Now;
 
@@ -15,10 +15,21 @@ pub(super) enum State {
     Writing,
     /// To be emitted, not before; `charged` when that emit is a retry on a living link.
     Waiting { not_before: Now, charged: bool },
-    /// Emitted, not answered.
-    InFlight { attempt: u32, deadline: Now },
+    /// On its way, not answered.
+    InFlight { attempt: u32, deadline: Now, step: Step },
     /// The server said no.
     Refused(Refusal),
+}
+
+/// How far on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Rows that look the same are being counted.
+    Counting,
+    /// Its mark is on its way to the disk.
+    Marking(u32),
+    /// It is emitted, or about to be; where repeats are not harmless, perhaps only looked for.
+    Emitted,
 }
 
 #[derive(Debug)]
@@ -27,8 +38,10 @@ pub(super) struct Entry {
     pub(super) state: State,
     /// Emits of this process.
     pub(super) emits: u32,
-    /// This process or an earlier one may have emitted it.
-    pub(super) maybe_emitted: bool,
+    /// Whether this process or an earlier one may have emitted it.
+    pub(super) left: Left,
+    /// Its marks that are on their way to the disk.
+    pub(super) marks_in_hand: u32,
 }
 
 impl Entry {

@@ -24,6 +24,9 @@ pub struct OutboxConfig {
     pub retry_burst: u32,
     /// ... and one more each (500 ms): many chats together must not become a storm.
     pub retry_every: Duration,
+    /// The server knows no `clientMessageId`: what becomes of a message shows in the chat's history
+    /// alone, so a mark is kept before it leaves ([`Left`]). Whether it is so, is the dialect's word.
+    pub marks: bool,
 }
 
 impl Default for OutboxConfig {
@@ -35,6 +38,7 @@ impl Default for OutboxConfig {
             backoff: Backoff { first: Duration::from_millis(500), cap: Duration::from_secs(30) },
             retry_burst: 20,
             retry_every: Duration::from_millis(500),
+            marks: false,
         }
     }
 }
@@ -49,7 +53,7 @@ pub struct Draft {
     pub id: ClientMessageId,
     /// Where it is to be said.
     pub chat: ChatId,
-    /// The text, already checked by `protocol::check_message_text`.
+    /// The text, already checked by [`crate::Dialect::check_text`].
     pub text: String,
     /// What kind of content it is.
     pub kind: MessageType,
@@ -61,6 +65,15 @@ pub struct Draft {
 pub enum Record {
     /// The message waits. Must be on disk before its first emit.
     Queued(Draft),
+    /// It is about to leave for a server that cannot tell a repeat from a new message. Must be on
+    /// disk before that emit; where repeats are harmless it is not written at all. Of two of one
+    /// message the later counts: nothing left after the earlier one.
+    Leaving {
+        /// Which.
+        id: ClientMessageId,
+        /// Its mark, see [`Left::Maybe`].
+        same: Option<u32>,
+    },
     /// The message is stored at the server or was discarded by its author. Losing this record
     /// costs one harmless retry, so it needs no fsync.
     Done {
@@ -83,11 +96,35 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// The message that waits until this is on disk.
+    pub fn awaited(&self) -> Option<&ClientMessageId> {
+        match self {
+            Self::Queued(draft) => Some(&draft.id),
+            Self::Leaving { id, .. } => Some(id),
+            Self::Done { .. } | Self::Refused { .. } | Self::Again { .. } => None,
+        }
+    }
+}
+
+/// Whether a message left for a server that cannot tell a repeat from a new message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Certainly not.
+    Never,
+    /// Perhaps. The mark: so many rows of its author with the same text and kind were in the chat
+    /// before. One more, and it is stored. Rows that look the same are the same to everybody, so no
+    /// clock and no order of equal times is needed. `None`: nobody counted, so it cannot be known.
+    Maybe(Option<u32>),
+}
+
 /// A message as the journal had it at the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Restored {
     /// The message.
     pub draft: Draft,
+    /// Whether it left. Counts only under [`OutboxConfig::marks`].
+    pub left: Left,
     /// The refusal that it got, if it got one.
     pub refused: Option<Refusal>,
 }
@@ -124,6 +161,9 @@ pub enum Outcome {
     Refused(Refusal),
     /// The server has another text under this id: a retry cannot help.
     Conflict(Refusal),
+    /// It may be stored or not, and this server cannot tell; it is not sent again until its author,
+    /// who can look at the chat, says so or discards it.
+    Unknown(Refusal),
     /// The author discarded it. The end.
     Discarded,
 }
@@ -132,7 +172,11 @@ impl Outcome {
     /// Whether the outbox does nothing more for this message by itself.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Stored { .. } | Self::Refused(_) | Self::Conflict(_) | Self::Discarded => true,
+            Self::Stored { .. }
+            | Self::Refused(_)
+            | Self::Conflict(_)
+            | Self::Unknown(_)
+            | Self::Discarded => true,
             Self::Queued | Self::Sending { .. } | Self::Retrying { .. } => false,
         }
     }
@@ -145,6 +189,8 @@ pub enum Answer {
     Stored(SendAck),
     /// `{ok: false, error}`.
     Refused(Refusal),
+    /// An earlier emit may have stored it, and it cannot be looked for any more.
+    Unknown(Refusal),
     /// Nothing that makes sense came.
     Lost(Trouble),
 }
@@ -156,7 +202,7 @@ pub enum Event {
     Queue(Draft),
     /// The journal has these on disk.
     Written(Vec<ClientMessageId>),
-    /// The journal could not keep these; they are not queued.
+    /// The journal could not keep these: new ones are not queued, marked ones do not leave yet.
     NotWritten {
         /// Which.
         ids: Vec<ClientMessageId>,
@@ -181,6 +227,15 @@ pub enum Event {
         /// How.
         answer: Answer,
     },
+    /// So many own rows of the same text and kind are in the chat.
+    Counted {
+        /// Which message.
+        id: ClientMessageId,
+        /// Which emit of it is to come.
+        attempt: u32,
+        /// The mark.
+        same: u32,
+    },
     /// An own message came back by another way: `new_message`, history or catch-up.
     Echoed(Message),
     /// The author wants a refused message tried again.
@@ -191,19 +246,37 @@ pub enum Event {
     Tick,
 }
 
+/// How a message is told apart in its chat's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// So many own rows looked the same before it left first.
+    pub same: u32,
+    /// It may have left before: it is looked for before it leaves.
+    pub again: bool,
+}
+
 /// What the shell must do, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Append to the journal. For [`Record::Queued`] answer `Written` or `NotWritten`.
+    /// Append to the journal. For [`Record::Queued`] and [`Record::Leaving`] answer `Written` or
+    /// `NotWritten`.
     Write(Record),
+    /// Count the own rows that look like this message; answer `Counted`, or `Answered` when that
+    /// cannot be done.
+    Count {
+        /// The message.
+        draft: Draft,
+        /// Which emit of it is to come, from 1.
+        attempt: u32,
+    },
     /// Emit `send_message`; answer `Answered` with the same attempt.
     Emit {
         /// The message.
         draft: Draft,
         /// Which emit of it, from 1.
         attempt: u32,
-        /// It may have left before, in this process or an earlier one.
-        again: bool,
+        /// For a server that cannot tell a repeat from a new message.
+        mark: Option<Mark>,
     },
     /// Tell the face.
     Outcome {

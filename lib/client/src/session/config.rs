@@ -5,7 +5,6 @@ use std::time::Duration;
 use trialogue_socketio::client::Transports;
 
 use crate::backup;
-use crate::dialect::{Dialect, stm::TYPING_EXPIRES};
 use crate::journal;
 use crate::link::LinkConfig;
 use crate::outbox::OutboxConfig;
@@ -40,6 +39,9 @@ pub struct SessionConfig {
     /// How long history is looked at for a message on a server that acknowledges nothing (12 s);
     /// what it does not show by then is sent again.
     pub look_for: Duration,
+    /// How long history is looked at before a message that may have left leaves again (3 s): the
+    /// server may still be storing it when its connection is lost.
+    pub settle: Duration,
     /// Where the outbox outlives the process; `None`: it does not, which suits tests and load.
     pub journal: Option<journal::Opened>,
     /// From the first TCP packet to `connected` (10 s), as the server gives a socket.
@@ -59,12 +61,13 @@ impl SessionConfig {
     pub fn new(rest: Rest) -> Self {
         let mut outbox = OutboxConfig::default();
         let mut people = PeopleConfig::default();
-        match rest.dialect() {
-            Dialect::Trialogue => {}
-            Dialect::Stm => {
-                outbox.ack_timeout = UNACKED_TIMEOUT;
-                people.typing_expires = TYPING_EXPIRES;
-            }
+        let capabilities = rest.dialect().capabilities();
+        outbox.marks = !capabilities.client_message_ids;
+        if !capabilities.acks {
+            outbox.ack_timeout = UNACKED_TIMEOUT;
+        }
+        if !capabilities.typing_stops {
+            people.typing_expires = TYPING_EXPIRES;
         }
         Self {
             rest,
@@ -78,6 +81,7 @@ impl SessionConfig {
             backup_pause: Duration::from_secs(2),
             notices_every: Duration::from_secs(60),
             look_for: Duration::from_secs(12),
+            settle: Duration::from_secs(3),
             journal: None,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
@@ -91,6 +95,10 @@ impl SessionConfig {
 /// How long a message may take where history has to be looked at, one message after the other
 /// (2 min).
 const UNACKED_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// When typing is hidden where nobody says that it stopped (3 s): the advice of such a server's
+/// guide (DEPLOYED §11.12).
+const TYPING_EXPIRES: Duration = Duration::from_secs(3);
 
 /// Commands that wait for the session's task (256). When full, the caller waits, at most
 /// [`COMMAND_WAIT_MAX`].

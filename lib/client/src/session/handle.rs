@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use trialogue_protocol::{Chat, ChatId, ClientMessageId, MessageType, Seq, check_message_text};
+use trialogue_protocol::{Chat, ChatId, ClientMessageId, MessageType, Seq};
 use trialogue_socketio::Args;
 use uuid::Uuid;
 
-use super::config::COMMAND_WAIT_MAX;
+use super::config::{COMMAND_WAIT_MAX, SessionConfig};
+use crate::dialect::Dialect;
 use crate::error::{Error, Refusal};
 use crate::outbox::Draft;
 use crate::timeline::Begin;
@@ -53,11 +54,13 @@ pub struct Kept {
 pub struct SessionHandle {
     commands: mpsc::Sender<Command>,
     request_timeout: Duration,
+    dialect: Dialect,
 }
 
 impl SessionHandle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, request_timeout: Duration) -> Self {
-        Self { commands, request_timeout }
+    pub(super) fn new(commands: mpsc::Sender<Command>, config: &SessionConfig) -> Self {
+        let (request_timeout, dialect) = (config.request_timeout, config.rest.dialect());
+        Self { commands, request_timeout, dialect }
     }
 
     /// Queues a message. Answers once it is kept (on disk, where there is a journal): from then on
@@ -83,7 +86,7 @@ impl SessionHandle {
         text: &str,
         kind: MessageType,
     ) -> Result<(), Error> {
-        check_message_text(text).map_err(|e| Error::Invalid(e.to_string()))?;
+        self.dialect.check_text(text)?;
         let draft = Draft { id, chat, text: text.to_owned(), kind };
         self.ask(|reply| Command::Send { draft, reply }).await?
     }

@@ -15,7 +15,7 @@ const RECORDS_MAX: usize = 2_048;
 /// Records written with one fsync (256): authors who write together wait together.
 const BATCH_MAX: usize = 256;
 
-/// What became of the queued messages of one write.
+/// What became of the messages of one write that somebody waits for.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) ids: Vec<ClientMessageId>,
@@ -40,11 +40,7 @@ impl Journalist {
             let mut batch = Vec::with_capacity(BATCH_MAX);
             while inbox.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
                 let result = journal.append(&batch);
-                let ids = batch.drain(..).filter_map(|record| match record {
-                    Record::Queued(draft) => Some(draft.id),
-                    Record::Done { .. } | Record::Refused { .. } | Record::Again { .. } => None,
-                });
-                let ids: Vec<_> = ids.collect();
+                let ids = batch.drain(..).filter_map(|record| record.awaited().cloned()).collect();
                 if outbox.blocking_send(Written { ids, result }).is_err() {
                     return;
                 }

@@ -45,7 +45,7 @@ impl Session {
     pub fn start(config: SessionConfig) -> Result<(SessionHandle, mpsc::Receiver<Update>), Error> {
         let (commands, inbox) = mpsc::channel(config::COMMANDS_MAX);
         let (updates, receiver) = mpsc::channel(config::UPDATES_MAX);
-        let handle = SessionHandle::new(commands, config.request_timeout);
+        let handle = SessionHandle::new(commands, &config);
         let driver = Driver::new(config, updates)?;
         tokio::spawn(driver.run(inbox));
         Ok((handle, receiver))

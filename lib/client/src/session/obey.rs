@@ -14,7 +14,7 @@ use super::react::{Done, News, Outcome as RequestOutcome};
 use super::unacked::Departure;
 use crate::error::Error;
 use crate::link::{self, OpenFailure, Trouble};
-use crate::outbox::{self, Draft, Outcome, Record};
+use crate::outbox::{self, Draft, Mark, Outcome, Record};
 use crate::people;
 use crate::socket;
 use crate::timeline::{self, Ask};
@@ -42,6 +42,9 @@ impl Driver {
                 self.jobs.push_back(Job::Outbox(outbox::Event::Release(chat)));
             }
             link::Effect::Offline => {
+                if let Some(unacked) = &self.unacked {
+                    unacked.offline();
+                }
                 self.jobs.push_back(Job::Outbox(outbox::Event::Offline));
                 for chat in self.rooms.keys() {
                     self.jobs.push_back(Job::Timeline(*chat, timeline::Event::Offline));
@@ -143,7 +146,8 @@ impl Driver {
     pub(super) fn obey_outbox(&mut self, effect: outbox::Effect) {
         match effect {
             outbox::Effect::Write(record) => self.write(record),
-            outbox::Effect::Emit { draft, attempt, again } => self.send(&draft, attempt, again),
+            outbox::Effect::Count { draft, attempt } => self.count_same(draft, attempt),
+            outbox::Effect::Emit { draft, attempt, mark } => self.send(&draft, attempt, mark),
             outbox::Effect::Outcome { id, chat, outcome } => {
                 if let Outcome::Queued = outcome {
                     self.answer_authors(&id, &Ok(()));
@@ -172,16 +176,14 @@ impl Driver {
     }
 
     fn write(&mut self, record: Record) {
-        let queued = match &record {
-            Record::Queued(draft) => Some(draft.id.clone()),
-            Record::Done { .. } | Record::Refused { .. } | Record::Again { .. } => None,
-        };
+        let awaited = record.awaited().cloned();
         let event = match &self.journalist {
-            None => queued.map(|id| outbox::Event::Written(vec![id])),
+            None => awaited.map(|id| outbox::Event::Written(vec![id])),
             Some(journalist) => match journalist.write(record) {
                 Ok(()) => None,
-                // Without its end, a message is sent once more after a restart, under its id.
-                Err(_) => queued.map(|id| outbox::Event::NotWritten {
+                // Without its end, a message is sent once more after a restart, under its id, or
+                // looked for.
+                Err(_) => awaited.map(|id| outbox::Event::NotWritten {
                     ids: vec![id],
                     why: "the disk does not keep up".to_owned(),
                 }),
@@ -190,14 +192,34 @@ impl Driver {
         self.jobs.extend(event.map(Job::Outbox));
     }
 
-    fn send(&mut self, draft: &Draft, attempt: u32, again: bool) {
+    /// Counts the rows that look like this message; only where the outbox keeps marks.
+    fn count_same(&mut self, draft: Draft, attempt: u32) {
+        let (Some(unacked), Some(me)) = (&self.unacked, self.me) else {
+            // It asks again: who the session speaks for is known once it is connected.
+            let answer = outbox::Answer::Lost(Trouble::new("it is not known yet who speaks"));
+            let event = outbox::Event::Answered { id: draft.id, attempt, answer };
+            self.jobs.push_back(Job::Outbox(event));
+            return;
+        };
+        let (unacked, rest) = (unacked.clone(), self.config.rest.clone());
+        let count = async move {
+            let counted = unacked.count(&draft, me, &rest).await;
+            let news = News::Counted { id: draft.id, attempt, counted };
+            Done { serial: None, news }
+        };
+        self.requests.push(count.boxed());
+    }
+
+    fn send(&mut self, draft: &Draft, attempt: u32, mark: Option<Mark>) {
         let outgoing = self.config.rest.dialect().send(draft);
-        if let (Some(unacked), Ok(outgoing), Some(me)) = (&self.unacked, &outgoing, self.me) {
+        if let (Some(unacked), Ok(outgoing), Some(mark), Some(me)) =
+            (&self.unacked, &outgoing, mark, self.me)
+        {
             let (rest, id) = (self.config.rest.clone(), draft.id.clone());
             let sender = self.live.as_ref().map(|live| live.sender.clone());
             let (draft, outgoing) = (draft.clone(), outgoing.clone());
-            let look_for = self.config.look_for;
-            let departure = Departure { draft, outgoing, again, me, look_for };
+            let (look_for, settle) = (self.config.look_for, self.config.settle);
+            let departure = Departure { draft, outgoing, mark, me, look_for, settle };
             let send = unacked.clone().send(sender, departure, rest);
             let send = async move {
                 Done { serial: None, news: News::Sent { id, attempt, answer: send.await } }

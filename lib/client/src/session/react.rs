@@ -32,6 +32,8 @@ pub(super) enum News {
     Asked(ChatId, Result<Option<Box<Dispute>>, Error>),
     /// A room was entered without an acknowledgement.
     Joined(ChatId, Result<JoinAck, Error>),
+    /// Rows that look like a message were counted, or why they could not be.
+    Counted { id: ClientMessageId, attempt: u32, counted: Result<u32, Answer> },
     /// A message was looked for in history.
     Sent { id: ClientMessageId, attempt: u32, answer: Answer },
     /// Notifications were polled.
@@ -197,6 +199,12 @@ impl Driver {
             News::Ack(Outcome::Sent { id, attempt }, result) => self.sent(id, attempt, result),
             News::Sent { id, attempt, answer } => {
                 self.jobs.push_back(Job::Outbox(outbox::Event::Answered { id, attempt, answer }));
+            }
+            News::Counted { id, attempt, counted } => {
+                self.jobs.push_back(Job::Outbox(match counted {
+                    Ok(same) => outbox::Event::Counted { id, attempt, same },
+                    Err(answer) => outbox::Event::Answered { id, attempt, answer },
+                }));
             }
             News::Notices(polled) => self.polled(polled),
             News::Ack(..) | News::Asked(..) | News::Joined(..) if !current => {}

@@ -1,8 +1,8 @@
 //! Joins and sends on a server that acknowledges nothing (DEPLOYED §3): emit, then look.
 //!
 //! A room counts as entered with `joined_chat`, and its history is read after that. A message counts
-//! as stored once history shows a row that can only be it. One request at a time, because an
-//! `error` does not say which one it is about. What may not happen here: a message that leaves
+//! as stored once history shows a row that can only be it ([`Search`]). One request at a time, because
+//! an `error` does not say which one it is about. What may not happen here: a message that leaves
 //! again although history shows it.
 
 use std::collections::BTreeMap;
@@ -10,27 +10,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use trialogue_protocol::{
     ChatId, ErrorCode, JoinAck, Message, PageQuery, SendAck, SendStatus, UserId,
 };
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::client::ClientSender;
 
-use crate::dialect::stm::confirm::Claims;
 use crate::error::{Error, Refusal};
 use crate::link::Trouble;
-use crate::outbox::{Answer, Draft};
+use crate::outbox::{Answer, Draft, Mark, Search, same_rows};
 use crate::rest::Rest;
 use crate::socket;
 
-/// The first look at history after a message left (40 ms); each pause is twice the one before ...
-const LOOK_FIRST: Duration = Duration::from_millis(40);
-/// ... up to this (3 s): often while the answer is near.
-const LOOK_PAUSE_MAX: Duration = Duration::from_secs(3);
-/// The same once the server said no: an `error` may follow a message that was stored.
-const LOOKS_AFTER_NO: usize = 3;
-/// Chats with claims (1,000): as many as an outbox may hold messages.
-const CLAIMS_MAX: usize = 1_000;
+/// How long a look at a history is as good as another one (500 ms): of two messages in a row, the
+/// look that found the first counts for the second, and a long queue reads half as much.
+const SEEN_FRESH: Duration = Duration::from_millis(500);
+/// Chats of which the last look is kept (16).
+const SEEN_MAX: usize = 16;
 
 /// What the server said about the request under way.
 type Said = Result<(), Refusal>;
@@ -42,29 +40,44 @@ struct Ear {
     said: oneshot::Sender<Said>,
 }
 
+/// The newest look at a chat's history: the own rows in it.
+struct Seen {
+    at: Instant,
+    own: Vec<Message>,
+}
+
 /// What such requests share. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Unacked {
     turn: Arc<Semaphore>,
     ear: Arc<Mutex<Option<Ear>>>,
-    claims: Arc<Mutex<BTreeMap<ChatId, Claims>>>,
+    seen: Arc<Mutex<BTreeMap<ChatId, Seen>>>,
+    /// Cancelled when the connection of now is gone.
+    lost: Arc<Mutex<CancellationToken>>,
 }
 
 /// One message on its way.
 pub(super) struct Departure {
     pub(super) draft: Draft,
     pub(super) outgoing: Outgoing,
-    /// It may have left before.
-    pub(super) again: bool,
+    pub(super) mark: Mark,
     pub(super) me: UserId,
-    /// How long history is looked at.
+    /// How long history is looked at after it left.
     pub(super) look_for: Duration,
+    /// The same before it leaves again.
+    pub(super) settle: Duration,
 }
 
 impl Unacked {
     pub(super) fn new() -> Self {
         let turn = Arc::new(Semaphore::new(1));
-        Self { turn, ear: Arc::default(), claims: Arc::default() }
+        Self { turn, ear: Arc::default(), seen: Arc::default(), lost: Arc::default() }
+    }
+
+    /// The connection is gone: what was under way on it ends, and holds up nobody on the next one.
+    pub(super) fn offline(&self) {
+        std::mem::take(&mut *lock(&self.lost)).cancel();
+        drop(lock(&self.ear).take());
     }
 
     /// `joined_chat` came.
@@ -90,18 +103,33 @@ impl Unacked {
     }
 
     /// Enters a room and reads the chat's history: as if the server had acknowledged with it.
-    pub(super) async fn join(
+    pub(super) fn join(
         self,
         sender: ClientSender,
         outgoing: Outgoing,
         chat: ChatId,
         rest: Rest,
         within: Duration,
+    ) -> impl Future<Output = Result<JoinAck, Error>> {
+        let lost = lock(&self.lost).clone();
+        async move {
+            let join = self.enter(&sender, &outgoing, chat, &rest, within);
+            lost.run_until_cancelled(join).await.unwrap_or(Err(Error::NotConnected))
+        }
+    }
+
+    async fn enter(
+        &self,
+        sender: &ClientSender,
+        outgoing: &Outgoing,
+        chat: ChatId,
+        rest: &Rest,
+        within: Duration,
     ) -> Result<JoinAck, Error> {
         {
             let _alone = self.turn.acquire().await.map_err(|_| Error::Closed)?;
             let said = self.listen(Some(chat));
-            sender.emit(&outgoing).map_err(|e| socket::not_sent(&e))?;
+            sender.emit(outgoing).map_err(|e| socket::not_sent(&e))?;
             match tokio::time::timeout(within, said).await {
                 Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(refusal))) => return Err(Error::Refused(refusal)),
@@ -110,26 +138,44 @@ impl Unacked {
                 }
             }
         }
-        let messages = history(&rest, chat).await?;
+        let messages = history(rest, chat).await?;
         let (members, last_seq, epoch) = (Vec::new(), 0, String::new());
         let (messages, has_more) = (Some(messages), Some(false));
         Ok(JoinAck { chat_id: chat, members, last_seq, epoch, messages, has_more })
     }
 
+    /// How many own rows look like this message, before it leaves for the first time; or the answer
+    /// to it if that cannot be known.
+    pub(super) async fn count(
+        &self,
+        draft: &Draft,
+        me: UserId,
+        rest: &Rest,
+    ) -> Result<u32, Answer> {
+        let seen = lock(&self.seen).remove(&draft.chat);
+        if let Some(seen) = seen.filter(|seen| seen.at.elapsed() <= SEEN_FRESH) {
+            return Ok(same_rows(me, draft, &seen.own));
+        }
+        let rows = history(rest, draft.chat).await.map_err(|error| match error {
+            // That the server stumbles over its history says nothing about the message.
+            Error::Refused(no) if no.code != ErrorCode::Internal => Answer::Refused(no),
+            error => Answer::Lost(Trouble::from(&error)),
+        })?;
+        Ok(same_rows(me, draft, &rows))
+    }
+
     /// Sends a message, unless history shows that it was sent, and waits until history shows it.
-    pub(super) async fn send(
+    pub(super) fn send(
         self,
         sender: Option<ClientSender>,
         departure: Departure,
         rest: Rest,
-    ) -> Answer {
-        match self.depart(sender, departure, rest).await {
-            Ok((message, duplicate)) => {
-                let status = if duplicate { SendStatus::Duplicate } else { SendStatus::Stored };
-                Answer::Stored(SendAck { status, message })
-            }
-            Err(Error::Refused(refusal)) => Answer::Refused(refusal),
-            Err(error) => Answer::Lost(Trouble::from(&error)),
+    ) -> impl Future<Output = Answer> {
+        let lost = lock(&self.lost).clone();
+        async move {
+            let send = self.depart(sender, departure, &rest);
+            let gone = || Answer::Lost(Trouble::from(&Error::NotConnected));
+            lost.run_until_cancelled(send).await.unwrap_or_else(gone)
         }
     }
 
@@ -137,71 +183,83 @@ impl Unacked {
         &self,
         sender: Option<ClientSender>,
         departure: Departure,
-        rest: Rest,
-    ) -> Result<(Message, bool), Error> {
-        let Departure { draft, outgoing, again, me, look_for } = departure;
-        let _alone = self.turn.acquire().await.map_err(|_| Error::Closed)?;
-        // That the server stumbles over its history says nothing about the message.
-        let before = history(&rest, draft.chat).await.map_err(|error| match error.code() {
-            Some(ErrorCode::Internal) => Error::Unanswered(error.sentence()),
-            _ => error,
-        })?;
-        if let Some(found) = self.before_leaving(me, &draft, &before, again) {
-            return Ok((found, true));
+        rest: &Rest,
+    ) -> Answer {
+        let Departure { draft, outgoing, mark, me, look_for, settle } = departure;
+        if mark.again {
+            let search = Search::new(me, draft.clone(), mark.same, settle);
+            if let Some(answer) = left_before(search, draft.chat, rest).await {
+                return answer;
+            }
         }
-        let sender = sender.ok_or(Error::NotConnected)?;
+        let Ok(_alone) = self.turn.acquire().await else {
+            return Answer::Lost(Trouble::from(&Error::Closed));
+        };
+        let chat = draft.chat;
+        let mut search = Search::new(me, draft, mark.same, look_for);
         let mut said = Some(self.listen(None));
-        sender.emit(&outgoing).map_err(|e| socket::not_sent(&e))?;
-        let (mut no, mut looks_left) = (None, usize::MAX);
-        let (mut pause, mut left) = (LOOK_FIRST, look_for);
-        while !left.is_zero() {
-            let refused = wait(pause.min(left), &mut said).await;
-            left = left.saturating_sub(pause);
-            pause = (pause * 2).min(LOOK_PAUSE_MAX);
-            if refused.is_some() {
-                (no, looks_left) = (refused, LOOKS_AFTER_NO);
+        let emitted = sender.ok_or(Error::NotConnected);
+        let emitted = emitted.and_then(|s| s.emit(&outgoing).map_err(|e| socket::not_sent(&e)));
+        match emitted {
+            Ok(()) => {}
+            // Over a bound that this server announced: it would hang up on every retry.
+            Err(Error::Invalid(why)) => {
+                return Answer::Refused(Refusal::new(ErrorCode::TooLarge, why));
+            }
+            Err(error) => return Answer::Lost(Trouble::from(&error)),
+        }
+        while let Some(pause) = search.next_look() {
+            if let Some(refusal) = wait(pause, &mut said).await {
+                search.refused(refusal);
             }
             // A look that fails is no answer: the next one may succeed.
-            let rows = history(&rest, draft.chat).await.unwrap_or_default();
-            let found = self.with_claims(draft.chat, |claims| claims.find(me, &draft, &rows));
-            if let Some(found) = found {
-                return Ok((found, false));
-            }
-            looks_left = looks_left.saturating_sub(1);
-            if looks_left == 0 {
-                break;
+            let rows = history(rest, chat).await.unwrap_or_default();
+            if let Some(found) = search.find(&rows) {
+                self.saw(chat, me, rows);
+                return stored(found, SendStatus::Stored);
             }
         }
-        Err(no.map_or_else(
-            || Error::Unanswered("history does not show the message".to_owned()),
-            Error::Refused,
-        ))
+        search.over()
     }
 
-    /// The row of a message that left before; else takes note of the rows that are not it.
-    fn before_leaving(
-        &self,
-        me: UserId,
-        draft: &Draft,
-        history: &[Message],
-        again: bool,
-    ) -> Option<Message> {
-        self.with_claims(draft.chat, |claims| {
-            let found = again.then(|| claims.find(me, draft, history)).flatten();
-            if found.is_none() && !claims.has_stock_of(draft) {
-                claims.take_stock(me, draft, history);
-            }
-            found
-        })
-    }
-
-    fn with_claims<T>(&self, chat: ChatId, change: impl FnOnce(&mut Claims) -> T) -> T {
-        let mut claims = lock(&self.claims);
-        if claims.len() >= CLAIMS_MAX && !claims.contains_key(&chat) {
-            claims.pop_first();
+    /// Keeps the newest look at a chat for the message that follows.
+    fn saw(&self, chat: ChatId, me: UserId, mut rows: Vec<Message>) {
+        rows.retain(|row| row.sender_id == me);
+        let mut all = lock(&self.seen);
+        all.retain(|_, seen| seen.at.elapsed() <= SEEN_FRESH);
+        if all.len() < SEEN_MAX {
+            all.insert(chat, Seen { at: Instant::now(), own: rows });
         }
-        change(claims.entry(chat).or_default())
     }
+}
+
+/// What is known of a message that may have left before; nothing: it did not get there.
+async fn left_before(mut search: Search, chat: ChatId, rest: &Rest) -> Option<Answer> {
+    loop {
+        match history(rest, chat).await {
+            Ok(rows) => {
+                if let Some(found) = search.find(&rows) {
+                    return Some(stored(found, SendStatus::Duplicate));
+                }
+            }
+            Err(Error::Refused(no))
+                if !no.code.is_retryable() && no.code != ErrorCode::Internal =>
+            {
+                let about_the_token = Error::Refused(no.clone()).is_about_the_token();
+                return Some(if about_the_token {
+                    Answer::Refused(no)
+                } else {
+                    Answer::Unknown(no)
+                });
+            }
+            Err(error) => return Some(Answer::Lost(Trouble::from(&error))),
+        }
+        tokio::time::sleep(search.next_look()?).await;
+    }
+}
+
+fn stored(message: Message, status: SendStatus) -> Answer {
+    Answer::Stored(SendAck { status, message })
 }
 
 /// Waits, or hears earlier that the server said no.

@@ -2,9 +2,9 @@
 //!
 //! Everything is read with tolerance: extra fields, missing fields, two shapes of one thing. What
 //! the server does not tell is left out or named as not told; nothing is guessed, except the one
-//! thing that DEPLOYED says must be: which row of a history an own message became ([`confirm`]).
+//! thing that DEPLOYED says must be: which row of a history an own message became
+//! ([`crate::outbox::Search`]).
 
-pub(crate) mod confirm;
 mod lists;
 mod read;
 mod routes;
@@ -13,8 +13,6 @@ pub(super) mod socket;
 mod tests;
 
 pub(crate) use routes::*;
-
-use std::time::Duration;
 
 use trialogue_protocol::{ErrorCode, UserId};
 
@@ -32,6 +30,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     resume: false,
     pages: false,
     presence: false,
+    typing_stops: false,
     members: false,
     stored_reads: false,
     unread_counts: false,
@@ -44,8 +43,11 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     change_password: false,
 };
 
-/// Typing is hidden after so long without a renewal: its guide's advice (DEPLOYED §11.12).
-pub(crate) const TYPING_EXPIRES: Duration = Duration::from_secs(3);
+/// Longest packet in bytes that its socket takes, JSON escapes included (DEPLOYED §3): one more, and
+/// it hangs up without a word of why.
+pub(super) const FRAME_BYTES_MAX: usize = 1_000_000;
+/// Bytes of such a packet around a message's text (256): names of fields, the chat's id and the kind.
+const FRAME_ROOM: usize = 256;
 
 /// A user whom the server does not name, where our shapes need one.
 pub(super) const NOT_TOLD: UserId = UserId(0);
@@ -93,6 +95,21 @@ fn code_of_sentence(sentence: &str) -> ErrorCode {
     let known = classes.iter().find(|(fragment, _)| sentence.contains(fragment));
     // "Failed to ...": it may have happened all the same.
     known.map_or(ErrorCode::OutcomeUnknown, |(_, code)| *code)
+}
+
+/// Any text but none, a packet's length of it (DEPLOYED §3.1); its database takes no NUL.
+pub(super) fn check_text(text: &str) -> Result<(), Error> {
+    let escaped = || serde_json::to_string(text).map_or(usize::MAX, |escaped| escaped.len());
+    let wrong = if text.is_empty() {
+        "message is empty".to_owned()
+    } else if text.contains('\0') {
+        "message contains a NUL".to_owned()
+    } else if text.len() > FRAME_BYTES_MAX || escaped() > FRAME_BYTES_MAX - FRAME_ROOM {
+        format!("message is over the {FRAME_BYTES_MAX} bytes that this server takes in a packet")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Invalid(wrong))
 }
 
 /// What this kind of server has no route for.

@@ -2,15 +2,12 @@
 
 use serde_json::json;
 use trialogue_protocol::{
-    DisputeStatus, JobId, JobStatus, Message, MessageType, NotificationType, Role, User, UserId,
+    DisputeStatus, JobId, JobStatus, MessageType, NotificationType, Role, User, UserId,
 };
 use trialogue_socketio::Args;
-use uuid::Uuid;
 
-use super::confirm::Claims;
 use super::*;
 use crate::dialect::Heard;
-use crate::outbox::Draft;
 use crate::people;
 
 const CHAT: &str = "0190a0b0-0000-7000-8000-00000000abcd";
@@ -166,96 +163,24 @@ fn every_capability_has_a_name_and_ours_has_them_all() {
     assert!(ours.iter().all(|(_, has)| *has), "{ours:?}");
     let theirs: Vec<_> = crate::Dialect::Stm.capabilities().table().collect();
     assert!(theirs.iter().all(|(_, has)| !*has), "{theirs:?}");
-    assert_eq!(ours.len(), 18);
-}
-
-fn draft(text: &str, at_ms: u64) -> Draft {
-    let seconds = at_ms / 1_000;
-    let nanos = u32::try_from(at_ms % 1_000).unwrap() * 1_000_000;
-    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
-    Draft {
-        id: trialogue_protocol::ClientMessageId::from(Uuid::new_v7(stamp)),
-        chat: CHAT.parse().unwrap(),
-        text: text.to_owned(),
-        kind: MessageType::Text,
-    }
-}
-
-fn row(n: u128, sender: i64, text: &str, at_ms: i64) -> Message {
-    Message {
-        id: trialogue_protocol::MessageId(Uuid::from_u128(n)),
-        chat_id: CHAT.parse().unwrap(),
-        seq: None,
-        sender_type: Role::Customer,
-        sender_id: UserId(sender),
-        sender_name: String::new(),
-        message: text.to_owned(),
-        message_type: MessageType::Text,
-        client_message_id: None,
-        created_at: chrono::DateTime::from_timestamp_millis(at_ms).unwrap().into(),
-    }
-}
-
-const T: u64 = 1_800_000_000_000;
-
-#[test]
-fn a_message_is_the_new_row_with_its_text_and_no_other() {
-    let me = UserId(7);
-    let at = i64::try_from(T).unwrap();
-    let mut history = vec![row(1, 7, "ok", at), row(2, 8, "ok", at)];
-    let mut claims = Claims::default();
-    let first = draft("ok", T);
-    claims.take_stock(me, &first, &history);
-    assert_eq!(claims.find(me, &first, &history), None, "an older row and somebody else's");
-    history.push(row(3, 8, "ok", at));
-    history.push(row(4, 7, "ok!", at));
-    assert_eq!(claims.find(me, &first, &history), None);
-    history.push(row(5, 7, "ok", at));
-    let found = claims.find(me, &first, &history).unwrap();
-    assert_eq!((found.id.0.as_u128(), found.client_message_id), (5, Some(first.id.clone())));
-    // The same text again: not the same row again.
-    let second = draft("ok", T);
-    claims.take_stock(me, &second, &history);
-    assert_eq!(claims.find(me, &second, &history), None);
-    history.push(row(6, 7, "ok", at));
-    assert_eq!(claims.find(me, &second, &history).unwrap().id.0.as_u128(), 6);
+    assert_eq!(ours.len(), 19);
 }
 
 #[test]
-fn what_an_earlier_process_sent_is_found_unless_the_row_is_older_than_the_message() {
-    let me = UserId(7);
-    let at = i64::try_from(T).unwrap();
-    let history = vec![row(1, 7, "ok", at - 600_000), row(2, 7, "ok", at - 60_000)];
-    let mut claims = Claims::default();
-    let restored = draft("ok", T);
-    let found = claims.find(me, &restored, &history).unwrap();
-    assert_eq!(found.id.0.as_u128(), 2, "the other clock may be two minutes behind");
-    assert_eq!(claims.find(me, &draft("ok", T), &history), None, "one row for two messages");
-    let scripted = Draft { id: "job-17".parse().unwrap(), ..draft("ok", T) };
-    assert_eq!(Claims::default().find(me, &scripted, &history), None);
-}
-
-proptest::proptest! {
-    /// Sent in a row with whatever texts, each message finds its own row and only that, even
-    /// when some are looked for again after they were found to be missing.
-    #[test]
-    fn each_message_finds_its_own_row(
-        texts in proptest::collection::vec((0u8..3, proptest::bool::ANY), 1..20)
-    ) {
-        let me = UserId(7);
-        let at = i64::try_from(T).unwrap();
-        let mut claims = Claims::default();
-        let mut history: Vec<Message> = Vec::new();
-        for (n, (text, late)) in texts.into_iter().enumerate() {
-            let text = text.to_string();
-            let message = draft(&text, T);
-            claims.take_stock(me, &message, &history);
-            if late {
-                proptest::prop_assert_eq!(claims.find(me, &message, &history), None);
-            }
-            history.push(row(n as u128 + 1, 7, &text, at));
-            let found = claims.find(me, &message, &history);
-            proptest::prop_assert_eq!(found.map(|m| m.id.0.as_u128()), Some(n as u128 + 1));
-        }
-    }
+fn a_text_may_be_as_long_as_a_packet_and_not_a_byte_longer() {
+    let check = |text: &str, expect: bool| {
+        let checked = check_text(text);
+        assert_eq!(checked.is_ok(), expect, "{} bytes: {checked:?}", text.len());
+        let body = json!({"chatId": CHAT, "message": text, "message_type": "document"});
+        let packet = format!("42/chat,[\"send_message\",{body}]");
+        assert!(!expect || packet.len() <= FRAME_BYTES_MAX, "{}", packet.len());
+    };
+    check(" ", true);
+    check(&"x".repeat(4_001), true);
+    check(&"x".repeat(FRAME_BYTES_MAX - FRAME_ROOM - 2), true);
+    check(&"x".repeat(FRAME_BYTES_MAX - FRAME_ROOM - 1), false);
+    // An escaped quotation mark takes two bytes.
+    check(&"\"".repeat(FRAME_BYTES_MAX / 2), false);
+    check("", false);
+    check("a\0b", false);
 }

@@ -4,7 +4,9 @@ use trialogue_protocol::{MessageId, MessageType, Role, SendAck, UserId};
 
 use super::*;
 
+mod marks;
 mod model;
+mod search;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const S: fn(u64) -> Duration = Duration::from_secs;
@@ -325,8 +327,8 @@ fn the_same_id_twice_is_one_message_and_another_text_under_it_is_refused() {
 fn what_an_earlier_process_left_is_sent_and_what_was_refused_is_kept() {
     let refused = Some(Refusal::new(ErrorCode::Denied, "no"));
     let restored = vec![
-        Restored { draft: draft(1, "a"), refused },
-        Restored { draft: draft(1, "b"), refused: None },
+        Restored { draft: draft(1, "a"), left: Left::Never, refused },
+        Restored { draft: draft(1, "b"), left: Left::Never, refused: None },
     ];
     let mut story = Story::with(OutboxConfig::default(), restored);
     assert_eq!((story.outbox.len(), story.outbox.waiting()), (2, 1));

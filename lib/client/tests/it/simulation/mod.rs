@@ -6,6 +6,7 @@
 
 mod backend;
 mod person;
+mod unacked;
 mod world;
 
 use std::sync::Mutex;
@@ -23,8 +24,19 @@ fn number(variable: &str) -> Option<u64> {
 /// Seeds that failed before no more are played.
 const FAILURES_MAX: usize = 10;
 
-/// Plays seeds on all cores; the failing ones with their reasons.
-fn play(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
+/// What a seed has shown: nothing, or why it failed.
+type Played = Result<(), String>;
+
+/// The seeds to play.
+fn seeds() -> std::ops::Range<u64> {
+    match number("TRIALOGUE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TRIALOGUE_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
+/// Plays seeds on all cores; fails with the numbers of the failing ones and the first reason.
+fn play(seeds: std::ops::Range<u64>, one: impl Fn(u64) -> Played + Sync) {
     let (next, end) = (AtomicU64::new(seeds.start), seeds.end);
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -33,7 +45,7 @@ fn play(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
             if seed >= end || failed.lock().unwrap().len() >= FAILURES_MAX {
                 return;
             }
-            if let Err(why) = World::new(seed).play() {
+            if let Err(why) = one(seed) {
                 failed.lock().unwrap().push((seed, why));
             }
         }
@@ -44,19 +56,19 @@ fn play(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
     });
     let mut failed = failed.into_inner().unwrap();
     failed.sort();
-    failed
+    let Some((seed, why)) = failed.first() else { return };
+    let numbers: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
+    panic!("failing seeds {numbers:?}; TRIALOGUE_SEED={seed} plays the first alone: {why}");
 }
 
 #[test]
 fn whatever_the_seed_every_message_is_stored_once_in_order_and_shown_once_in_order() {
-    let seeds = match number("TRIALOGUE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("TRIALOGUE_SEEDS").unwrap_or(SEEDS),
-    };
-    let failed = play(seeds);
-    let Some((seed, why)) = failed.first() else { return };
-    let numbers: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
-    panic!("failing seeds {numbers:?}; TRIALOGUE_SEED={seed} plays the first alone: {why}");
+    play(seeds(), |seed| World::new(seed).play());
+}
+
+#[test]
+fn a_server_that_says_nothing_gets_every_message_once_or_its_author_was_told_that_nobody_knows() {
+    play(seeds(), |seed| unacked::World::new(seed).play());
 }
 
 #[test]
@@ -64,6 +76,17 @@ fn the_simulation_meets_what_it_is_for() {
     let mut seen = world::Met::default();
     for seed in 0..100 {
         let mut world = World::new(seed);
+        world.play().unwrap();
+        seen.add(&world.met);
+    }
+    seen.assert_all();
+}
+
+#[test]
+fn the_simulation_of_a_silent_server_meets_what_it_is_for() {
+    let mut seen = unacked::Met::default();
+    for seed in 0..200 {
+        let mut world = unacked::World::new(seed);
         world.play().unwrap();
         seen.add(&world.met);
     }

@@ -309,13 +309,19 @@ impl Person {
                 self.acts.push(Act::Write);
             }
             outbox::Effect::Emit { draft, attempt, .. } => self.emit(draft, attempt),
+            outbox::Effect::Count { draft, .. } => {
+                self.fail(format!("{} was counted, though this server knows ids", draft.id));
+            }
             outbox::Effect::Outcome { id, chat, outcome } => match outcome {
                 Outcome::Stored { message, .. } => {
                     *self.stored.entry(id).or_default() += 1;
                     let event = timeline::Event::Acked(message);
                     self.jobs.push_back(Job::Timeline(chat, event));
                 }
-                Outcome::Refused(_) | Outcome::Conflict(_) | Outcome::Discarded => {
+                Outcome::Refused(_)
+                | Outcome::Conflict(_)
+                | Outcome::Unknown(_)
+                | Outcome::Discarded => {
                     self.fail(format!("{id} ended as {outcome:?}"));
                 }
                 Outcome::Queued | Outcome::Sending { .. } | Outcome::Retrying { .. } => {}

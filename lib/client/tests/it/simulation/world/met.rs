@@ -21,6 +21,8 @@ macro_rules! met {
     };
 }
 
+pub(in crate::simulation) use met;
+
 met! {
     /// SIGKILL of the server.
     server_kills,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 mod faults;
 mod judge;
-mod met;
+pub(in crate::simulation) mod met;
 mod wires;
 
 use crate::simulation::backend::{Ask, Backend, Reply};

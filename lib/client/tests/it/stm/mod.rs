@@ -12,11 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use trialogue_client::journal::FileJournal;
 use trialogue_client::{
     Begin, Credentials, Dialect, Http, HttpConfig, LinkState, Outcome, Rest, SessionConfig, Update,
 };
-use trialogue_protocol::{ClientMessageId, TokenPair};
+use trialogue_protocol::TokenPair;
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::server::{
     ConnectRequest, Events, Handler, Refusal, Server, ServerConfig, Socket,
@@ -25,6 +24,8 @@ use uuid::Uuid;
 
 use crate::cast::{Client, quick};
 use crate::stage::{ME, chat};
+
+mod left;
 
 #[derive(Default)]
 struct Play {
@@ -39,6 +40,10 @@ struct Play {
     call_failed: u32,
     /// So many looks at the history see nothing.
     hide_history: u32,
+    /// Looks at the history.
+    histories: u32,
+    /// Stored so long after they arrived.
+    slow: Duration,
     notices: Vec<Value>,
     /// Looks at the notices.
     looks: u32,
@@ -82,10 +87,12 @@ impl Backend {
                 (StatusCode::OK, json!({"notifications": play.notices, "unreadCount": 1}))
             }
             path if path == history && play.hide_history > 0 => {
+                play.histories += 1;
                 play.hide_history -= 1;
                 (StatusCode::OK, json!({"chatId": chat(), "messages": []}))
             }
             path if path == history => {
+                play.histories += 1;
                 (StatusCode::OK, json!({"chatId": chat(), "messages": play.rows}))
             }
             _ => (StatusCode::NOT_FOUND, json!({"statusCode": 404, "message": "no"})),
@@ -112,6 +119,16 @@ impl Backend {
                 self.play().arrived += 1;
                 if self.play().vanish > 0 {
                     self.play().vanish -= 1;
+                    return;
+                }
+                let slow = self.play().slow;
+                if !slow.is_zero() {
+                    let (backend, text) = (self.clone(), body["message"].clone());
+                    // On, whatever becomes of the connection.
+                    drop(tokio::spawn(async move {
+                        tokio::time::sleep(slow).await;
+                        backend.store(ME, &text);
+                    }));
                     return;
                 }
                 self.store(ME, &body["message"]);
@@ -246,33 +263,6 @@ async fn a_refused_join_is_told_and_the_next_request_is_not_blamed() {
     assert!(matches!(failed, Update::JoinFailed { chat, .. } if chat == other));
     let id = client.handle.send(chat(), "fine").await.unwrap();
     assert!(matches!(client.end_of(&id).await, Outcome::Stored { .. }));
-}
-
-#[tokio::test]
-async fn what_a_killed_process_had_sent_is_found_and_not_sent_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().join("outbox");
-    let backend = Backend::default();
-    let (url, _tasks) = backend.open().await;
-    let id = ClientMessageId::from(Uuid::now_v7());
-    {
-        let journal = Some(FileJournal::open(&folder, "me").unwrap());
-        let mut client = Client::start(SessionConfig { journal, ..settings(&url, "good") });
-        client.enter(Begin::Now).await;
-        // It leaves and is stored; history does not show it before this process is gone.
-        backend.play().hide_history = u32::MAX;
-        let kind = trialogue_protocol::MessageType::Text;
-        client.handle.send_as(id.clone(), chat(), "once", kind).await.unwrap();
-        backend.until(|play| play.arrived == 1).await;
-        client.handle.close().await;
-    }
-    backend.play().hide_history = 0;
-    let journal = Some(FileJournal::open(&folder, "me").unwrap());
-    let mut client = Client::start(SessionConfig { journal, ..settings(&url, "good") });
-    client.enter(Begin::Newest(50)).await;
-    let end = client.end_of(&id).await;
-    assert!(matches!(end, Outcome::Stored { duplicate: true, .. }), "{end:?}");
-    assert_eq!(backend.counts(), (1, 1));
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use super::*;
 use crate::lines;
 use crate::outbox::Draft;
 
+mod marks;
+
 const OWNER: &str = "http://127.0.0.1:1 7";
 
 fn draft(name: &str) -> Draft {
@@ -29,6 +31,10 @@ fn queued(name: &str) -> Record {
 
 fn done(name: &str) -> Record {
     Record::Done { id: name.parse().unwrap() }
+}
+
+fn leaving(name: &str, same: u32) -> Record {
+    Record::Leaving { id: name.parse().unwrap(), same: Some(same) }
 }
 
 fn names(restored: &[Restored]) -> Vec<&str> {
@@ -120,7 +126,7 @@ fn a_flipped_bit_costs_its_own_line() {
 
 #[test]
 fn a_foreign_file_is_put_aside_and_never_sent_from() {
-    for content in ["", "hello\n", "trialogue-outbox 2 x\n", "trialogue-outbox 1 other\n"] {
+    for content in ["", "hello\n", "trialogue-outbox 3 x\n", "trialogue-outbox 2 other\n"] {
         let (_home, folder) = home();
         drop(open(&folder));
         let path = journal_in(&folder);
@@ -196,11 +202,19 @@ impl Medium for Flaky {
     }
 }
 
-fn left_on(disk: &Flaky) -> Vec<String> {
+fn all_on(disk: &Flaky) -> Vec<Restored> {
     let bytes = disk.bytes.lock().unwrap().clone();
     let bytes = [lines::header(KIND, OWNER).into_bytes(), bytes].concat();
     let content = lines::decode::<Record>(&bytes, &lines::header(KIND, OWNER)).unwrap();
-    names(&replay(content.records)).into_iter().map(ToOwned::to_owned).collect()
+    replay(content.records)
+}
+
+fn left_on(disk: &Flaky) -> Vec<String> {
+    names(&all_on(disk)).into_iter().map(ToOwned::to_owned).collect()
+}
+
+fn restored_on(disk: &Flaky, id: &ClientMessageId) -> Option<Restored> {
+    all_on(disk).into_iter().find(|one| one.draft.id == *id)
 }
 
 #[test]
@@ -229,6 +243,7 @@ fn a_message_that_was_not_synced_does_not_come_back() {
     lines.append(&[done("x")]).unwrap();
     assert!(lines.append(&[queued("b")]).is_err());
     assert_eq!(left_on(&disk), ["a"]);
+    assert!(lines.append(&[leaving("a", 0)]).is_err(), "nor does a mark that was not");
     // The disk does not even cut: nothing more is taken until it does.
     lines.medium.cut_fails = true;
     assert!(lines.append(&[queued("c")]).is_err());
@@ -245,7 +260,7 @@ proptest! {
     /// A power cut keeps any part of what was not synced, and may ruin the last bytes of it.
     #[test]
     fn a_power_cut_at_any_byte_keeps_every_message_that_was_synced(
-        ops in prop::collection::vec((any::<bool>(), 0u8..20), 1..40),
+        ops in prop::collection::vec((0u8..3, 0u8..20), 1..40),
         kept in 0.0f64..=1.0,
         ruin in any::<Option<u8>>(),
     ) {
@@ -253,11 +268,12 @@ proptest! {
         let mut lines = Lines::new(disk.clone(), 0);
         let mut model: Vec<Record> = Vec::new();
         let (mut synced, mut synced_records) = (0, 0);
-        for (is_new, n) in ops {
-            let record = if is_new { queued(&n.to_string()) } else { done(&n.to_string()) };
+        for (kind, n) in ops {
+            let name = n.to_string();
+            let record = [queued(&name), leaving(&name, 1), done(&name)][usize::from(kind)].clone();
             lines.append(std::slice::from_ref(&record)).unwrap();
             model.push(record);
-            if is_new {
+            if kind < 2 {
                 (synced, synced_records) = (disk.bytes.lock().unwrap().len(), model.len());
             }
         }
@@ -270,6 +286,11 @@ proptest! {
             bytes.truncate(keep);
             if let (Some(ruin), Some(last)) = (ruin, bytes[synced..].last_mut()) {
                 *last = ruin;
+            }
+        }
+        for one in replay(model[..synced_records].iter().cloned()) {
+            if one.left != Left::Never && let Some(found) = restored_on(&disk, &one.draft.id) {
+                prop_assert_ne!(found.left, Left::Never, "a mark that was synced is gone");
             }
         }
         let left = left_on(&disk);
