@@ -11,7 +11,7 @@ use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
-use trialogue_client::{Credentials, Http, HttpConfig, Rest};
+use trialogue_client::{Credentials, Error, Http, HttpConfig, Rest};
 use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
 use trialogue_socketio::client::RootCertificates;
 use url::Url;
@@ -34,6 +34,9 @@ const DATA_VARIABLE: &str = "TRIALOGUE_DATA_DIR";
 
 /// Chats looked through for a shortened id.
 const CHATS_MAX: u32 = 10_000;
+
+/// Longest wait (2 s) for the answers that tell a wrong dialect: the error is known already.
+const DIALECT_WAIT: Duration = Duration::from_secs(2);
 
 /// Between two looks at an outbox that another process has open.
 const OUTBOX_RETRY: Duration = Duration::from_millis(50);
@@ -283,6 +286,24 @@ fn profiles_folder() -> anyhow::Result<PathBuf> {
 /// An account's name: who, and where.
 pub(crate) fn owner(server: &Url, user: &User) -> String {
     format!("{server} {}", user.id)
+}
+
+/// An error that a wrong dialect may have caused, with the word that it did if the server's own
+/// answers say so.
+pub(crate) async fn explained(error: anyhow::Error, global: &Global) -> anyhow::Error {
+    let strange = error.chain().any(|cause| {
+        cause.downcast_ref::<Error>().is_some_and(|error| match error {
+            Error::Garbled(_) => true,
+            Error::Refused(no) => matches!(no.status, Some(404 | 405)),
+            _ => false,
+        })
+    });
+    let Some(account) = Account::open(global).ok().filter(|_| strange) else { return error };
+    let asked = tokio::time::timeout(DIALECT_WAIT, account.rest.other_dialect()).await;
+    match asked {
+        Ok(Some(other)) => error.context(other.answers_instead_of(account.rest.dialect())),
+        Ok(None) | Err(_) => error,
+    }
 }
 
 /// Whom a connection without an account trusts over TLS.

@@ -95,5 +95,8 @@ async fn run(verb: Verb, context: &Context, out: &mut Out) -> Exit {
             }
         }
     };
-    done.unwrap_or_else(|error| out.error(&error))
+    match done {
+        Ok(exit) => exit,
+        Err(error) => out.error(&account::explained(error, &context.global).await),
+    }
 }

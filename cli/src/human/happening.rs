@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use trialogue_client::session::Update;
 use trialogue_client::timeline::ResetReason;
 use trialogue_client::{Error, LinkState, Via};
-use trialogue_protocol::{ChatId, Dispute, Message, Seq, Timestamp, event};
+use trialogue_protocol::{ChatId, Dispute, Message, Notification, Seq, Timestamp, event};
 use trialogue_socketio::Args;
 
 /// Something to tell.
@@ -16,6 +16,7 @@ pub(crate) enum Happening<'a> {
     Link(&'a LinkState),
     Message { message: &'a Message, via: Via },
     Event { name: &'a str, args: &'a Args },
+    Notification { notification: &'a Notification, unread_count: Option<i64> },
     JoinFailed { chat: ChatId, error: &'a Error },
     Invited { chat: ChatId, dispute: &'a Dispute },
     Missing { chat: ChatId, from: Seq, to: Seq },
@@ -75,8 +76,15 @@ impl<'a> Happening<'a> {
         Some(match update {
             Update::Link(state) => Self::Link(state),
             Update::Message { message, via } => Self::Message { message, via: *via },
-            // Told as a message: in order, and once.
-            Update::Event { name, .. } if name == event::NEW_MESSAGE => return None,
+            // Told as a message: in order, and once. So are notifications, pushed or polled.
+            Update::Event { name, .. }
+                if name == event::NEW_MESSAGE || name == event::NOTIFICATION_CREATED =>
+            {
+                return None;
+            }
+            Update::Notification { notification, unread_count } => {
+                Self::Notification { notification, unread_count: *unread_count }
+            }
             Update::Event { name, args } => Self::Event { name, args },
             Update::JoinFailed { chat, error } => Self::JoinFailed { chat: *chat, error },
             Update::Invited { chat, dispute } => Self::Invited { chat: *chat, dispute },
@@ -93,7 +101,6 @@ impl<'a> Happening<'a> {
             | Update::Person { .. }
             | Update::PersonGone { .. }
             | Update::Unread { .. }
-            | Update::Notification { .. }
             | Update::Journal { .. }
             | Update::Backup { .. } => return None,
         })
@@ -105,6 +112,7 @@ impl<'a> Happening<'a> {
             Self::Link(_) => Self::LINK,
             Self::Message { .. } => event::NEW_MESSAGE,
             Self::Event { name, .. } => name,
+            Self::Notification { .. } => event::NOTIFICATION_CREATED,
             Self::JoinFailed { .. } => Self::JOIN_FAILED,
             Self::Invited { .. } => Self::INVITED,
             Self::Missing { .. } => Self::MISSING,
@@ -137,6 +145,10 @@ impl<'a> Happening<'a> {
                 Some(Ok(Value::Object(fields))) => Value::Object(fields),
                 Some(Ok(other)) => json!({"data": other}),
                 Some(Err(_)) | None => json!({}),
+            },
+            Self::Notification { notification, unread_count } => match unread_count {
+                Some(count) => json!({"notification": notification, "unreadCount": count}),
+                None => json!({"notification": notification}),
             },
             Self::JoinFailed { chat, error } => {
                 let code = error.code().map_or("unexpected", |code| code.as_str());

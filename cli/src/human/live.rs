@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
 use trialogue_client::LinkState;
 use trialogue_protocol::{
-    ChatId, ChatUpdated, ErrorEvent, JoinedChat, MessagesRead, NotificationCreated, Presence,
-    PresenceStatus, UserId, UserJoined, UserLeft, UserTyping, event,
+    ChatId, ChatUpdated, ErrorEvent, JoinedChat, MessagesRead, Presence, PresenceStatus, UserId,
+    UserJoined, UserLeft, UserTyping, event,
 };
 use trialogue_socketio::Args;
 
@@ -63,7 +62,12 @@ impl Words {
             Happening::Message { message: said, .. } => {
                 (Some(said.chat_id), Some(message(said, today)))
             }
-            Happening::Event { name, args } => self.event(name, args, today),
+            Happening::Event { name, args } => self.event(name, args),
+            Happening::Notification { notification, .. } => {
+                let at = super::time(notification.created_at, today);
+                let (title, text) = (line(&notification.title), line(&notification.message));
+                (notification.chat_id, Some(format!("{at} ! {title}: {text}")))
+            }
             Happening::JoinFailed { chat, error } => {
                 (Some(*chat), Some(format!("* cannot be entered: {}", line(&error.sentence()))))
             }
@@ -87,7 +91,7 @@ impl Words {
     }
 
     /// The chat of an event of ours, and its words.
-    fn event(&self, name: &str, args: &Args, today: NaiveDate) -> (Option<ChatId>, Option<String>) {
+    fn event(&self, name: &str, args: &Args) -> (Option<ChatId>, Option<String>) {
         let said = |chat, text| (Some(chat), Some(text));
         match name {
             event::USER_JOINED => match args.get::<UserJoined>(0) {
@@ -124,7 +128,7 @@ impl Words {
                 }
                 Err(_) => (None, None),
             },
-            _ => announcement(name, args, today),
+            _ => announcement(name, args),
         }
     }
 
@@ -134,7 +138,7 @@ impl Words {
 }
 
 /// Events that name nobody of the chat.
-fn announcement(name: &str, args: &Args, today: NaiveDate) -> (Option<ChatId>, Option<String>) {
+fn announcement(name: &str, args: &Args) -> (Option<ChatId>, Option<String>) {
     match name {
         event::CHAT_UPDATED => match args.get::<ChatUpdated>(0) {
             Ok(ChatUpdated { chat }) => {
@@ -144,14 +148,6 @@ fn announcement(name: &str, args: &Args, today: NaiveDate) -> (Option<ChatId>, O
                     (false, false) => "* the local service manager is no longer in the chat",
                 };
                 (Some(chat.id), Some(text.to_owned()))
-            }
-            Err(_) => (None, None),
-        },
-        event::NOTIFICATION_CREATED => match args.get::<NotificationCreated>(0) {
-            Ok(NotificationCreated { notification, .. }) => {
-                let at = super::time(notification.created_at, today);
-                let (title, text) = (line(&notification.title), line(&notification.message));
-                (notification.chat_id, Some(format!("{at} ! {title}: {text}")))
             }
             Err(_) => (None, None),
         },

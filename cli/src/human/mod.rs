@@ -144,7 +144,10 @@ pub(crate) fn members(members: &[Member]) -> String {
                 (None, _) => "unknown".to_owned(),
             };
             let role = member.role.short().to_owned();
-            [member.user_id.to_string(), line(&member.name), role, presence]
+            // Some servers tell the name alone.
+            let id =
+                if member.user_id.0 == 0 { "-".to_owned() } else { member.user_id.to_string() };
+            [id, line(&member.name), role, presence]
         })
         .collect();
     table(["USER", "NAME", "ROLE", "PRESENCE"], &rows)

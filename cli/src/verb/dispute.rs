@@ -27,7 +27,11 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
     if out.is_json() {
         out.json(&opened)?;
     } else {
-        let lsm = human::line(&opened.lsm.name);
+        // Not every server says who it is.
+        let lsm = match human::line(&opened.lsm.name) {
+            name if name.is_empty() => "the local service manager".to_owned(),
+            name => name,
+        };
         out.say(&format!("dispute {} is open, {lsm} is invited", opened.dispute_id));
     }
     Ok(Exit::DONE)

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{SessionHandle, Update};
 use trialogue_client::{Begin, Error, LinkState};
-use trialogue_protocol::{ChatId, NotificationCreated, Seq, event};
+use trialogue_protocol::{ChatId, Seq};
 
 use crate::account::{Account, ChatGiven};
 use crate::args::time_limit;
@@ -52,6 +52,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let end = args.duration.map(|duration| Instant::now() + duration);
     let account = Account::signed_in(&context.global)?;
+    let numbers = account.rest.dialect().capabilities().seq;
+    if args.since.is_some_and(|seq| seq > 0) && !numbers {
+        let what = "this kind of server numbers no messages: --since 0 begins with the first one";
+        return Err(Error::Unsupported(what.to_owned()).into());
+    }
     let chats = context.within(chats(&account, &args.chats)).await?;
     let (handle, updates) = account.session()?;
     let begin = match args.since {
@@ -63,7 +68,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     }
     let mut listener = Listener {
         words: Words::new(chats.len() != 1),
-        named: !args.chats.is_empty(),
+        all_of: args.chats.is_empty().then_some(account),
         events: args.events,
         left: args.count,
         handle,
@@ -108,8 +113,8 @@ async fn chats(account: &Account, given: &[ChatGiven]) -> anyhow::Result<Vec<Cha
 
 struct Listener {
     words: Words,
-    /// The chats were named; else new ones are entered as they appear.
-    named: bool,
+    /// All chats of this account, new ones as they appear; nothing: the chats were named.
+    all_of: Option<Account>,
     /// Empty: all.
     events: Vec<String>,
     /// Events still to come before the end.
@@ -125,16 +130,16 @@ impl Listener {
                 return Err(Error::LoginNeeded(why.sentence).into());
             }
             if let Update::JoinFailed { error, .. } = &update
-                && self.named
+                && self.all_of.is_none()
             {
                 return Err(error.clone().into());
             }
             if let Update::Invited { chat, .. } = &update
-                && self.named
+                && self.all_of.is_none()
             {
                 return Err(Failure::invited(*chat).into());
             }
-            if let Some(chat) = self.newcomer(&update) {
+            for chat in self.newcomers(&update).await {
                 self.handle.join(chat, Begin::After { seq: 0, epoch: None }).await?;
             }
             let Some(happening) = Happening::of(&update) else { continue };
@@ -145,14 +150,22 @@ impl Listener {
         Err(Error::Closed.into())
     }
 
-    /// A chat that came to be while we listen to all.
-    fn newcomer(&self, update: &Update) -> Option<ChatId> {
-        match update {
-            Update::Event { name, args } if !self.named && name == event::NOTIFICATION_CREATED => {
-                let created: NotificationCreated = args.get(0).ok()?;
-                created.notification.chat_id
+    /// Chats that came to be while we listen to all; entering one that is open changes nothing.
+    async fn newcomers(&self, update: &Update) -> Vec<ChatId> {
+        let (Some(account), Update::Notification { notification, .. }) = (&self.all_of, update)
+        else {
+            return Vec::new();
+        };
+        if let Some(chat) = notification.chat_id {
+            return vec![chat];
+        }
+        // A new job's notification names no chat on every server, but the list does.
+        match chats(account, &[]).await {
+            Ok(chats) => chats,
+            Err(error) => {
+                tracing::warn!(%error, "new chats were not looked for");
+                Vec::new()
             }
-            _ => None,
         }
     }
 

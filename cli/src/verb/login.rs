@@ -1,9 +1,10 @@
 //! `trialogue login`: keeps the tokens of an account under the profile.
 
-use trialogue_protocol::{Login, User};
+use trialogue_client::Error;
+use trialogue_protocol::{Login, Session, User};
 
 use crate::account::Account;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::out::Out;
 use crate::password::{self, PasswordFrom};
@@ -29,8 +30,20 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     };
     let password = password::existing(&args.password, &context.global, out).await?;
     let body = Login { email, password };
-    let session = context.within(async { Ok(account.rest.login(&body).await?) }).await?;
+    let session = context.within(signed_in(&account, account.rest.login(&body))).await?;
     welcome(&account, &session.user, out)
+}
+
+/// Whoever signs in does so at a server that speaks as was said: its answers to this look alike, and
+/// the profile would remember the wrong word.
+pub(crate) async fn signed_in(
+    account: &Account,
+    session: impl Future<Output = Result<Session, Error>>,
+) -> anyhow::Result<Session> {
+    if let Some(other) = account.rest.other_dialect().await {
+        return Err(Failure::usage(other.answers_instead_of(account.rest.dialect())).into());
+    }
+    Ok(session.await?)
 }
 
 /// Says who is signed in now.

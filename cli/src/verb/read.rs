@@ -3,7 +3,7 @@
 use serde_json::json;
 use trialogue_client::session::Update;
 use trialogue_client::{Begin, Error, LinkState};
-use trialogue_protocol::{Ack, MarkRead, Seq, event};
+use trialogue_protocol::{Ack, ChatId, MarkRead, Seq, event};
 
 use crate::account::{Account, ChatArg};
 use crate::exit::{Exit, Failure};
@@ -23,6 +23,11 @@ pub(crate) struct Args {
 /// Enters the chat, says so and leaves.
 pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let account = Account::signed_in(&context.global)?;
+    let can = account.rest.dialect().capabilities();
+    if args.upto.is_some() && !can.seq {
+        let what = "this kind of server numbers no messages: without --upto everything is read";
+        return Err(Error::Unsupported(what.to_owned()).into());
+    }
     let chat = account.chat(&args.chat.chat).await?;
     let (handle, mut updates) = account.session()?;
     handle.join(chat, Begin::Now).await?;
@@ -38,6 +43,11 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
             _ => {}
         }
     };
+    if !can.acks {
+        handle.mark_read(chat, None).await?;
+        handle.close().await;
+        return tell_unconfirmed(chat, out);
+    }
     let seq = args.upto.unwrap_or(last);
     let body = serde_json::to_string(&MarkRead { chat_id: chat, seq: Some(seq) })?;
     let answer = handle.request(event::MARK_READ, &body).await?;
@@ -50,6 +60,16 @@ pub(crate) async fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow
         out.json(&json!({"chatId": chat, "seq": seq}))?;
     } else {
         out.say(&format!("read up to message {seq}"));
+    }
+    Ok(Exit::DONE)
+}
+
+/// It left, and that is all that can be known.
+fn tell_unconfirmed(chat: ChatId, out: &mut Out) -> anyhow::Result<Exit> {
+    if out.is_json() {
+        out.json(&json!({"chatId": chat, "seq": null}))?;
+    } else {
+        out.say("sent that everything is read; this server does not confirm it");
     }
     Ok(Exit::DONE)
 }

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::out::Out;
 use crate::password::{self, PasswordFrom};
 use crate::verb::Context;
-use crate::verb::login::welcome;
+use crate::verb::login::{signed_in, welcome};
 
 /// Arguments of `register`.
 #[derive(clap::Args)]
@@ -46,6 +46,6 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         region: args.region,
         business_name: args.business_name,
     };
-    let session = context.within(async { Ok(account.rest.register(&body).await?) }).await?;
+    let session = context.within(signed_in(&account, account.rest.register(&body))).await?;
     welcome(&account, &session.user, out)
 }

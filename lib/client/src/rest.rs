@@ -48,6 +48,24 @@ pub struct NotificationQuery {
     pub before: Option<NotificationId>,
 }
 
+/// A page of disputes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Disputes {
+    /// Those that were told.
+    pub disputes: Vec<Dispute>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+    /// Those of which this server did not tell the details, and why: its list alone does not name
+    /// their chat.
+    pub untold: Vec<(DisputeId, Error)>,
+}
+
+impl From<DisputeList> for Disputes {
+    fn from(DisputeList { disputes, next }: DisputeList) -> Self {
+        Self { disputes, next, untold: Vec::new() }
+    }
+}
+
 /// Rows of a list that one request may ask for, as its query has them.
 const LIST_PAGE_MAX: u32 = LIST_LIMIT_MAX as u32;
 /// Pages of pending disputes looked through for one chat (10): ten thousand of them wait for
@@ -109,7 +127,7 @@ requests! {
     /// `POST /disputes`: asks the LSM in.
     open_dispute(body: &OpenDispute) -> DisputeOpened;
     /// `GET /disputes`: a page of the user's disputes; an LSM sees its invitations.
-    disputes(query: &DisputeQuery, page: &ListQuery) -> DisputeList;
+    disputes(query: &DisputeQuery, page: &ListQuery) -> Disputes;
     /// `POST /disputes/:id/join`: by the invited LSM; answers the chat. Idempotent.
     join_dispute(id: DisputeId) -> ChatId;
     /// `POST /disputes/:id/resolve`: by the joined LSM, who leaves the chat.
@@ -215,6 +233,27 @@ impl Rest {
         self.credentials.refreshed(than, refresh).await
     }
 
+    /// The dialect that this server speaks, if it is another one than was said: as far as its routes
+    /// of health tell, which need no token.
+    pub async fn other_dialect(&self) -> Option<Dialect> {
+        let health = async |dialect| Self { dialect, ..self.clone() }.health().await;
+        let knows = |answer: &Result<(), Error>| match answer {
+            Ok(()) => true,
+            Err(error) => error.code() == Some(ErrorCode::Unavailable),
+        };
+        let answer = health(self.dialect).await;
+        let strange = matches!(answer, Err(Error::Refused(_) | Error::Garbled(_)));
+        if knows(&answer) || !strange {
+            return None;
+        }
+        for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != self.dialect) {
+            if knows(&health(dialect).await) {
+                return Some(dialect);
+            }
+        }
+        None
+    }
+
     /// The dispute into which this account is invited in that chat, if there is one and it was not
     /// accepted yet: entering the chat would accept it.
     ///
@@ -224,7 +263,7 @@ impl Rest {
         let query = DisputeQuery { status: Some(DisputeStatus::Pending) };
         let mut page = ListQuery { limit: Some(LIST_PAGE_MAX), cursor: None };
         for _ in 0..INVITATION_PAGES_MAX {
-            let DisputeList { disputes, next } = self.disputes(&query, &page).await?;
+            let Disputes { disputes, next, .. } = self.disputes(&query, &page).await?;
             if let Some(found) = disputes.into_iter().find(|dispute| dispute.chat_id == chat) {
                 return Ok(Some(found));
             }

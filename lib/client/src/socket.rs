@@ -70,6 +70,7 @@ async fn open_patiently(
         early.push((event.name().to_owned(), event.args().clone()));
         match dialect.hear(event.name(), event.args()) {
             Heard::Connected(connected) => {
+                dialect.agrees(&connected).map_err(other)?;
                 return Ok(Ready { client, socket, connected, early });
             }
             Heard::Refused(refusal) => refused = Some(refusal),

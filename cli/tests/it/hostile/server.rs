@@ -266,7 +266,8 @@ impl Handler for Actor {
 
     async fn run(&self, socket: Socket, mut events: Events, (): ()) {
         let p = self.payloads[0].as_str();
-        let connected = json!({"message": p, "userId": 1, "epoch": p, "serverTime": now()});
+        let connected = json!({"message": p, "userId": 1, "protocol": 1, "epoch": p,
+            "serverTime": now()});
         let _ = socket.emit(&Outgoing::new("connected", &connected).unwrap());
         while let Some(mut event) = events.recv().await {
             let name = event.name().to_owned();

@@ -171,6 +171,9 @@ words! {
 }
 
 impl Dialect {
+    /// All that there are.
+    pub const ALL: [Self; 2] = [Self::Trialogue, Self::Stm];
+
     /// The longest message in bytes that this kind of server takes, in whatever text.
     pub const fn message_bytes_max(self) -> usize {
         match self {
@@ -197,6 +200,24 @@ impl Dialect {
             Self::Trialogue => trialogue::CAPABILITIES,
             Self::Stm => stm::CAPABILITIES,
         }
+    }
+
+    /// Whether a server that greets like this speaks this dialect.
+    ///
+    /// # Errors
+    /// The sentence that names the other one. Ours says the number of its protocol (CONTRACT §2) and
+    /// acknowledges; to the other one every message would seem unanswered and would be repeated.
+    pub(crate) fn agrees(self, connected: &Connected) -> Result<(), String> {
+        match (self, connected.protocol) {
+            (Self::Trialogue, Some(_)) | (Self::Stm, None) => Ok(()),
+            (Self::Trialogue, None) => Err(Self::Stm.answers_instead_of(self)),
+            (Self::Stm, Some(_)) => Err(Self::Trialogue.answers_instead_of(self)),
+        }
+    }
+
+    /// What a person is told whose server speaks this dialect and not the one that was said.
+    pub fn answers_instead_of(self, said: Self) -> String {
+        format!("this server answers like {self}, not like {said}: try --dialect {self}")
     }
 
     /// The name that configuration and command lines use.

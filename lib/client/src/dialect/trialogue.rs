@@ -11,7 +11,7 @@ use trialogue_protocol::{
 use super::Capabilities;
 use crate::error::{Error, Refusal};
 use crate::http::{Answer, Call};
-use crate::rest::{ListQuery, NotificationQuery, ProviderQuery, Rest};
+use crate::rest::{Disputes, ListQuery, NotificationQuery, ProviderQuery, Rest};
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     acks: true,
@@ -159,9 +159,9 @@ pub(crate) async fn disputes(
     rest: &Rest,
     query: &DisputeQuery,
     page: &ListQuery,
-) -> Result<DisputeList, Error> {
+) -> Result<Disputes, Error> {
     let call = Call::get(route::DISPUTES).query("status", query.status);
-    read(&rest.signed(paged(call, page)).await?)
+    read(&rest.signed(paged(call, page)).await?).map(|list: DisputeList| list.into())
 }
 
 pub(crate) async fn join_dispute(rest: &Rest, id: DisputeId) -> Result<ChatId, Error> {

@@ -311,7 +311,7 @@ impl Handler for Actor {
     async fn run(&self, socket: Socket, mut events: Events, (): ()) {
         if !self.play().cues.mute {
             let connected = json!({"message": "Connected: userId=1", "userId": ME,
-                "role": self.play().role, "epoch": self.play().epoch});
+                "protocol": 1, "role": self.play().role, "epoch": self.play().epoch});
             let _ = socket.emit(&Outgoing::new("connected", &connected).unwrap());
         }
         socket.join("all");

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use trialogue_protocol::{
-    Chat, ChatId, ChatJob, Dispute, DisputeId, DisputeStatus, Job, JobId, LsmRef, Member, Provider,
-    Role, User, UserId,
+    Chat, ChatId, ChatJob, Dispute, DisputeId, DisputeStatus, Job, JobId, LsmRef, Member, Message,
+    Provider, Role, User, UserId,
 };
 
 use super::NOT_TOLD;
@@ -23,8 +23,9 @@ pub(super) fn next_page(value: &Value) -> Option<String> {
     (page < last).then(|| (page + 1).to_string())
 }
 
-/// A row of a role's list of chats. Members are those whose user id the server tells: of the LSM it
-/// never does, of the others since 2026-01-30.
+/// A row of a role's list of chats. Of members whose user id the server does not tell there is the
+/// name alone ([`NOT_TOLD`]): their ids are told since 2026-01-30, that of a customer to an LSM never.
+/// That an LSM is in the chat is told to nobody else.
 pub(super) fn chat(row: &Value, me: &User) -> Option<Chat> {
     let id = read::chat(row, &["id"])?;
     let created_at = read::time(row, &["created_at"]).unwrap_or_else(read::epoch);
@@ -45,13 +46,19 @@ pub(super) fn chat(row: &Value, me: &User) -> Option<Chat> {
         let user = provider.get("user").unwrap_or(&Value::Null);
         let id = read::user(provider, &["userId"]).or_else(|| read::user(user, &["id"]));
         let name = read::text(provider, &["businessName"]).or_else(|| read::full_name(user));
-        members.extend(id.map(|id| member(id, Role::Provider, name)));
+        members.push(member(id.unwrap_or(NOT_TOLD), Role::Provider, name));
     }
     if let Some(customer) = field(row, &["customer"]) {
         let name = read::text(customer, &["name"]);
         let id = read::user(customer, &["userId"]);
-        members.extend(id.map(|id| member(id, Role::Customer, name)));
+        members.push(member(id.unwrap_or(NOT_TOLD), Role::Customer, name));
     }
+    let last_message = field(row, &["lastMessage"]).and_then(|said| read::message(said, Some(id)));
+    // The raw row has no name of who said it, but this list has.
+    let last_message = last_message.map(|said| match said.sender_name.is_empty() {
+        true => Message { sender_name: name_of(&members, &said), ..said },
+        false => said,
+    });
     Some(Chat {
         id,
         job: ChatJob {
@@ -60,7 +67,7 @@ pub(super) fn chat(row: &Value, me: &User) -> Option<Chat> {
             status: read::job_status(job),
         },
         members,
-        last_message: field(row, &["lastMessage"]).and_then(|said| read::message(said, Some(id))),
+        last_message,
         unread_count: 0,
         last_seq: 0,
         lsm_invited: read::flag(row, "lsm_invited"),
@@ -70,6 +77,15 @@ pub(super) fn chat(row: &Value, me: &User) -> Option<Chat> {
         closed: false,
         created_at,
     })
+}
+
+/// Who said it, by the list of members.
+fn name_of(members: &[Member], said: &Message) -> String {
+    let them = |m: &&Member| m.user_id == said.sender_id && m.user_id != NOT_TOLD;
+    let theirs = members.iter().find(them);
+    let role = || members.iter().find(|member| member.role == said.sender_type);
+    let name = theirs.or_else(role).map(|member| member.name.clone()).filter(|n| !n.is_empty());
+    name.unwrap_or_else(|| said.sender_type.short().to_owned())
 }
 
 /// A row of a list of jobs. The customer's does not name the chat: then the list of chats does.

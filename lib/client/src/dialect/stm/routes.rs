@@ -1,25 +1,31 @@
 //! The routes of the deployed backend (DEPLOYED §2 to §8), in the vocabulary of [`Rest`].
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use trialogue_protocol::{
-    ChangePassword, Chat, ChatId, ChatList, CreateJob, Dispute, DisputeId, DisputeList,
-    DisputeOpened, DisputeQuery, DisputeStatus, ErrorCode, Job, JobCreated, JobId, JobList, Login,
-    MessagePage, NotificationId, NotificationList, OpenDispute, PageQuery, ProviderList, Refresh,
-    Register, ResolveDispute, Role, Session, TokenPair, User, route,
+    ChangePassword, Chat, ChatId, ChatList, CreateJob, Dispute, DisputeId, DisputeOpened,
+    DisputeQuery, DisputeStatus, ErrorCode, Job, JobCreated, JobId, JobList, Login, MessagePage,
+    NotificationId, NotificationList, OpenDispute, PageQuery, ProviderList, Refresh, Register,
+    ResolveDispute, Role, Session, TokenPair, User, route,
 };
 
 use super::{json as read_json, lists, read, unsupported};
 use crate::error::{Error, Refusal};
 use crate::http::Call;
-use crate::rest::{ListQuery, NotificationQuery, ProviderQuery, Rest};
+use crate::rest::{Disputes, ListQuery, NotificationQuery, ProviderQuery, Rest};
 
 /// Services looked through for providers (50): each is a request of its own.
 const SERVICES_MAX: usize = 50;
 /// Rows on a page of disputes and jobs: the server's own limit (DEPLOYED §4.2, §6).
 const ROWS_MAX: u32 = 100;
-/// Tries of a registration (2): those at the same moment collide with 500 (DEPLOYED §2).
-const REGISTER_TRIES: usize = 2;
+/// Pages of jobs looked through for one (100): ten thousand jobs.
+const JOB_PAGES_MAX: usize = 100;
+/// Tries of a registration (5): those at the same moment collide with 500 (DEPLOYED §2).
+const REGISTER_TRIES: usize = 5;
+/// Longest pause (400 ms) before the next one: those that collided must not come in step again.
+const REGISTER_PAUSE_MAX_MS: u64 = 400;
 
 async fn get(rest: &Rest, path: impl Into<String>) -> Result<Value, Error> {
     read_json(&rest.signed(Call::get(path)).await?)
@@ -57,6 +63,9 @@ pub(crate) async fn register(rest: &Rest, body: &Register) -> Result<Session, Er
     });
     if body.role != Role::Customer {
         fields["state"] = json!(region);
+    }
+    // A provider with an area needs an LSM of that very area (DEPLOYED §2).
+    if body.role == Role::Lsm {
         fields["area"] = json!(region);
     }
     let mut tries = 0;
@@ -65,7 +74,11 @@ pub(crate) async fn register(rest: &Rest, body: &Register) -> Result<Session, Er
         let answer = rest.bare(Call::post(route::REGISTER).json(&fields)?, None).await?;
         match read_json(&answer) {
             Err(Error::Refused(refusal))
-                if refusal.code == ErrorCode::Internal && tries < REGISTER_TRIES => {}
+                if refusal.code == ErrorCode::Internal && tries < REGISTER_TRIES =>
+            {
+                let pause = rand::random_range(0..=REGISTER_PAUSE_MAX_MS);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
             other => return typed(other?),
         }
     }
@@ -231,9 +244,20 @@ pub(crate) async fn jobs(rest: &Rest, page: &ListQuery) -> Result<JobList, Error
     Ok(JobList { jobs, next: lists::next_page(&found) })
 }
 
+/// Looked for page by page: details have another shape for each role.
 pub(crate) async fn job(rest: &Rest, id: JobId) -> Result<Job, Error> {
-    let jobs = jobs(rest, &ListQuery::default()).await?.jobs;
-    jobs.into_iter().find(|job| job.id == id).ok_or_else(|| not_found("job"))
+    let mut page = ListQuery::default();
+    for _ in 0..JOB_PAGES_MAX {
+        let list = jobs(rest, &page).await?;
+        if let Some(found) = list.jobs.into_iter().find(|job| job.id == id) {
+            return Ok(found);
+        }
+        page.cursor = list.next;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    Err(not_found("job"))
 }
 
 pub(crate) async fn complete_job(rest: &Rest, id: JobId) -> Result<(), Error> {
@@ -268,10 +292,11 @@ pub(crate) async fn disputes(
     rest: &Rest,
     query: &DisputeQuery,
     page: &ListQuery,
-) -> Result<DisputeList, Error> {
+) -> Result<Disputes, Error> {
     let me = me(rest).await?;
+    let (mut disputes, mut untold) = (Vec::new(), Vec::new());
     if me.role != Role::Lsm {
-        return Ok(DisputeList { disputes: Vec::new(), next: None });
+        return Ok(Disputes { disputes, next: None, untold });
     }
     // A dispute that its LSM has joined is still pending there.
     let status = query.status.map(|status| match status {
@@ -283,7 +308,6 @@ pub(crate) async fn disputes(
         .query("limit", Some(page.limit.unwrap_or(ROWS_MAX).min(ROWS_MAX)))
         .query("page", page.cursor.as_ref());
     let found = read_json(&rest.signed(call).await?)?;
-    let mut disputes = Vec::new();
     for row in lists::rows(&found) {
         let state = lists::dispute_status(row, row.get("chatStatus").unwrap_or(&Value::Null));
         if query.status.is_some_and(|wanted| wanted != state) {
@@ -291,10 +315,19 @@ pub(crate) async fn disputes(
         }
         let Some(id) = read::number(row, &["id"]) else { continue };
         // Only the details name the chat.
-        let details = get(rest, format!("/lsm/disputes/{id}")).await?;
-        disputes.extend(lists::dispute(row, &details, &me));
+        let details = get(rest, format!("/lsm/disputes/{id}")).await;
+        let details = details
+            .and_then(|details| lists::dispute(row, &details, &me).ok_or_else(|| garbled("chat")));
+        match details {
+            Ok(dispute) => disputes.push(dispute),
+            // One that is broken hides none of the others.
+            Err(error @ (Error::Refused(_) | Error::Garbled(_))) if !error.is_about_the_token() => {
+                untold.push((DisputeId(id), error));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(DisputeList { disputes, next: lists::next_page(&found) })
+    Ok(Disputes { disputes, next: lists::next_page(&found), untold })
 }
 
 async fn dispute(rest: &Rest, id: DisputeId) -> Result<Dispute, Error> {

@@ -132,12 +132,15 @@ fn rows_of_lists_become_chats_jobs_and_disputes() {
     assert_eq!(chat.job.status, JobStatus::Open);
     let members: Vec<_> = chat.members.iter().map(|m| (m.user_id.0, m.name.as_str())).collect();
     assert_eq!(members, [(7, "Amna Khan"), (8, "Ravi Kumar")], "the profile id 31 is nobody");
-    assert_eq!(chat.last_message.as_ref().unwrap().message, "hi");
+    let last = chat.last_message.as_ref().unwrap();
+    assert_eq!((last.message.as_str(), last.sender_name.as_str()), ("hi", "Amna Khan"));
 
     let old = json!({"id": CHAT, "job": {}, "provider": {"id": 31, "businessName": "R"},
         "lastMessage": null, "created_at": "2026-02-20T09:00:00.000Z"});
     let bare = lists::chat(&old, &me()).unwrap();
-    assert_eq!((bare.members.len(), bare.job.id), (1, JobId(0)));
+    let members: Vec<_> = bare.members.iter().map(|m| (m.user_id.0, m.name.as_str())).collect();
+    assert_eq!(members, [(7, "Amna Khan"), (0, "R")], "a name, and no id that would be another's");
+    assert_eq!(bare.job.id, JobId(0));
 
     let row = json!({"id": 5, "status": "paid", "service": {"id": 1, "name": "Plumbing"},
         "created_at": "2026-02-20T09:00:00.000Z"});
