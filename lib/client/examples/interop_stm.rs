@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
-use stm_cast::{Stage, Voice};
+use stm_cast::{Stage, Voice, quirks};
 use trialogue_client::people::Presence;
 use trialogue_client::rest::{ListQuery, NotificationQuery, ProviderQuery};
 use trialogue_client::{Begin, Error, LinkState, Outcome, Update, Via, backup};
@@ -28,11 +28,12 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let stage = Stage::set(&url).await;
-    println!("ok      the cast is registered, the job is booked: nested answers were read");
+    println!("ok          the cast is registered, the job is booked: nested answers were read");
     macro_rules! check {
-        ($($name:ident: $words:literal,)*) => {$(
+        ($($name:path: $words:literal,)*) => {$(
+            let began = std::time::Instant::now();
             $name(&stage).await;
-            println!("ok      {}", $words);
+            println!("ok {:5.1} s  {}", began.elapsed().as_secs_f32(), $words);
         )*};
     }
     check! {
@@ -44,11 +45,24 @@ async fn main() -> ExitCode {
         a_cut: "a cut connection comes back, re-joins, and shows what was missed once",
         away: "a recipient outside of the room hears by the notification",
         backup_offline: "recent chats open offline and go on without repeats",
+        quirks::areas_and_collisions: "areas are looked at, and registrations that collide are repeated",
+        quirks::twice: "a message that comes twice, with a foreign sender, or of an unknown chat",
+        quirks::offers: "a negotiation, in both shapes",
+        quirks::pages_of_jobs: "a job on the last page of many",
+        quirks::restarts: "the server killed 20 times while 60 messages are said: each once, in order",
+        quirks::offline_hour: "500 messages of an offline hour, each once, in order",
         dispute: "a dispute: polled notices, the LSM asked first, REST join, resolved",
+    }
+    check! {
+        quirks::after_the_dispute: "who was an LSM here is unknown, and a broken dispute hides no other",
+        quirks::closed: "a chat that is closed, and one that is gone",
+        quirks::another_dialect: "the wrong dialect is called by its name",
     }
     if let Some(short) = short {
         short_tokens(&short).await;
-        println!("ok      connect, error, disconnect: the token is refreshed, never shown twice");
+        println!(
+            "ok          connect, error, disconnect: the token is refreshed, never shown twice"
+        );
     }
     ExitCode::SUCCESS
 }

@@ -1,5 +1,7 @@
 //! The people of `interop_stm`, and waiting for what their sessions tell.
 
+pub(crate) mod quirks;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,24 +30,29 @@ pub(crate) struct Stage {
     pub(crate) chat: ChatId,
 }
 
-fn rest(url: &str) -> Rest {
+pub(crate) fn rest(url: &str) -> Rest {
     let http = Http::new(HttpConfig::new(url.parse().unwrap())).unwrap();
     Rest::new(http, Dialect::Stm, Credentials::default())
 }
 
 async fn register(rest: &Rest, name: &str, role: Role) {
-    let body = Register {
+    let body = person(name, role, "NY");
+    rest.register(&body).await.unwrap();
+    let login = Login { email: body.email, password: body.password };
+    rest.login(&login).await.unwrap();
+}
+
+/// What somebody says who registers.
+pub(crate) fn person(name: &str, role: Role, region: &str) -> Register {
+    Register {
         email: format!("{name}@example.test"),
         password: "demo-password".to_owned(),
         first_name: name.to_owned(),
         last_name: "Example".to_owned(),
         role,
-        region: Some("NY".to_owned()),
+        region: Some(region.to_owned()),
         business_name: None,
-    };
-    rest.register(&body).await.unwrap();
-    let login = Login { email: body.email, password: body.password };
-    rest.login(&login).await.unwrap();
+    }
 }
 
 impl Stage {
@@ -57,7 +64,7 @@ impl Stage {
         // A shop needs a trade and ZIP codes, which our own registration does not know.
         let shop = json!({"email": "ravi@example.test", "password": "demo-password",
             "firstName": "Ravi", "lastName": "Example", "phoneNumber": "555-555-0101",
-            "role": "PROVIDER", "state": "NY", "area": "NY", "zipCodes": ["10001"],
+            "role": "PROVIDER", "state": "NY", "zipCodes": ["10001"],
             "serviceType": "Plumbing", "businessName": "Pipes"});
         let made = provider.raw("POST", "/auth/register", Some(&shop)).await.unwrap();
         assert_eq!(made.0, 201, "{}", made.1);
@@ -88,9 +95,15 @@ impl Stage {
         self.customer.raw("POST", "/stand-in/quirks", Some(quirks)).await.unwrap();
     }
 
+    /// Does what no client can.
+    pub(crate) async fn stand_in(&self, what: &str, body: &Value) {
+        let path = format!("/stand-in/{what}");
+        let (status, answer) = self.customer.raw("POST", &path, Some(body)).await.unwrap();
+        assert_eq!(status, 201, "{answer}");
+    }
+
     pub(crate) async fn camel(&self, text: &str) {
-        let body = json!({"chatId": self.chat, "text": text});
-        self.customer.raw("POST", "/stand-in/camel", Some(&body)).await.unwrap();
+        self.stand_in("camel", &json!({"chatId": self.chat, "text": text})).await;
     }
 
     /// Those of these texts that the server has, in its order.
@@ -122,14 +135,20 @@ impl Voice {
         backup: Option<backup::Opened>,
         autostart: bool,
     ) -> Self {
-        let mut config = SessionConfig::new(rest.clone());
+        Self::start(SessionConfig { backup, autostart, ..SessionConfig::new(rest.clone()) })
+    }
+
+    /// With short delays.
+    pub(crate) fn start(mut config: SessionConfig) -> Self {
+        let rest = config.rest.clone();
         let ms = Duration::from_millis;
         config.link.backoff = Backoff { first: ms(50), cap: ms(500) };
         config.outbox.backoff = Backoff { first: ms(50), cap: ms(500) };
         config.notices_every = ms(500);
-        (config.backup, config.autostart) = (backup, autostart);
+        // Longer than this stand-in ever takes to store a message.
+        config.settle = ms(1_000);
         let (handle, updates) = Session::start(config).unwrap();
-        Self { handle, rest: rest.clone(), updates, told: Vec::new() }
+        Self { handle, rest, updates, told: Vec::new() }
     }
 
     async fn ready(rest: &Rest) -> Self {
