@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use trialogue_server::embedded::Cluster;
+use trialogue_server::embedded::{Cluster, Database};
 use trialogue_socketio::Outgoing;
-use trialogue_socketio::client::{Client, ClientConfig};
+use trialogue_socketio::client::{Client, ClientConfig, ClientSocket};
 
 use crate::binary::trialogue;
 
@@ -107,21 +107,35 @@ async fn f17_every_task_that_panics_is_started_again_logged_and_counted() {
         let answer: Value = ask(event, body).within(SOON).await.unwrap().get(0).unwrap();
         assert_eq!(answer["ok"], true, "{event}: {answer}");
     }
+    locked(&database, &socket, &message, async |restarted| {
+        until_metrics(&http, metrics, &[restarted]).await;
+    })
+    .await;
+}
 
-    // The chat is locked by somebody else, and the task that waits it out fails as well.
+/// A chat of one message is locked by somebody else, and the task that waits it out fails as well.
+async fn locked(
+    database: &Database,
+    socket: &ClientSocket,
+    message: &Value,
+    until_counted: impl AsyncFnOnce(String),
+) {
+    let send = || {
+        let message = Outgoing::new("send_message", message).unwrap();
+        socket.sender().emit_for_ack(&message).unwrap()
+    };
     let mut outside = PgConnection::connect(&database.url()).await.unwrap();
     let mut holding = outside.begin().await.unwrap();
     sqlx::query("select from chats for update").execute(&mut *holding).await.unwrap();
-    let waiting: Vec<_> = (0..3).map(|_| ask("send_message", &message)).collect();
-    let restarted = format!("trialogue_tasks_restarted_total{{task=\"{LOCKED}\"}} 1\n");
-    until_metrics(&http, metrics, &[restarted]).await;
+    let waiting: Vec<_> = (0..3).map(|_| send()).collect();
+    until_counted(format!("trialogue_tasks_restarted_total{{task=\"{LOCKED}\"}} 1\n")).await;
     holding.commit().await.unwrap();
     for (at, answer) in waiting.into_iter().enumerate() {
         let answer: Value = answer.within(SOON).await.unwrap().get(0).unwrap();
         assert_eq!(answer["message"]["seq"], at + 2, "stored, and in order: {answer}");
     }
     // And the chat is one of the common line again.
-    let answer: Value = ask("send_message", &message).within(SOON).await.unwrap().get(0).unwrap();
+    let answer: Value = send().within(SOON).await.unwrap().get(0).unwrap();
     assert_eq!(answer["message"]["seq"], 5, "{answer}");
 }
 
