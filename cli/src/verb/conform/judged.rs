@@ -1,7 +1,5 @@
 //! What came of the targets: as results for reports, and as one exit code.
 
-use std::time::Duration;
-
 use trialogue_report::results::{self, Outcome};
 use trialogue_socketio::conform::{Checked, Subject, Suite, Target, Verdict};
 
@@ -186,6 +184,8 @@ fn reach(why: &str) -> results::Case {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use trialogue_socketio::conform::cases;
 
     use super::*;
