@@ -316,9 +316,11 @@ pub(crate) async fn disputes(
         let Some(id) = read::number(row, &["id"]) else { continue };
         // Only the details name the chat.
         let details = get(rest, format!("/lsm/disputes/{id}")).await;
-        let details = details
-            .and_then(|details| lists::dispute(row, &details, &me).ok_or_else(|| garbled("chat")));
-        match details {
+        let told = details.and_then(|details| {
+            let told = lists::dispute(row, &details, &me).filter(|told| !told.chat_id.0.is_nil());
+            told.ok_or_else(|| garbled("chat"))
+        });
+        match told {
             Ok(dispute) => disputes.push(dispute),
             // One that is broken hides none of the others.
             Err(error @ (Error::Refused(_) | Error::Garbled(_))) if !error.is_about_the_token() => {

@@ -52,7 +52,8 @@ fn connected(body: &Value) -> Option<Heard> {
         message: read::text(body, &["message"]).unwrap_or_default(),
         user_id: read::user(body, &["userId"])?,
         role: None,
-        protocol: None,
+        // It has none: who says one is another kind of server.
+        protocol: read::number(body, &["protocol"]).and_then(|number| number.try_into().ok()),
         server_time: None,
         epoch: None,
     }))

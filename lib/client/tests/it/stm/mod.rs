@@ -1,11 +1,12 @@
 //! The session on a server that acknowledges nothing and says no by an event without a reference.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -26,6 +27,7 @@ use crate::cast::{Client, quick};
 use crate::stage::{ME, chat};
 
 mod left;
+mod routes;
 
 #[derive(Default)]
 struct Play {
@@ -45,6 +47,10 @@ struct Play {
     /// Stored so long after they arrived.
     slow: Duration,
     notices: Vec<Value>,
+    /// What else is answered, by path and query.
+    routes: BTreeMap<String, (u16, Value)>,
+    /// Bodies of registrations.
+    registered: Vec<Value>,
     /// Looks at the notices.
     looks: u32,
 }
@@ -75,12 +81,23 @@ impl Backend {
         tokio::time::timeout(Duration::from_secs(10), look).await.unwrap();
     }
 
-    fn rest(&self, path: &str) -> (StatusCode, Value) {
+    fn rest(&self, path: &str, body: Value) -> (StatusCode, Value) {
         let mut play = self.play();
+        if let Some((status, answer)) = play.routes.get(path).cloned() {
+            return (status.try_into().unwrap(), answer);
+        }
+        let path = path.split('?').next().unwrap();
         let history = format!("/chat/{}/messages", chat());
         match path {
             "/auth/refresh" => {
                 (StatusCode::OK, json!({"accessToken": "good", "refreshToken": "refresh"}))
+            }
+            "/health" => (StatusCode::OK, json!({"status": "ok"})),
+            "/auth/register" => {
+                play.registered.push(body);
+                let user = json!({"id": ME, "firstName": "A", "lastName": "B", "role": "customer"});
+                let tokens = json!({"user": user, "accessToken": "good", "refreshToken": "r"});
+                (StatusCode::CREATED, tokens)
             }
             "/notifications" => {
                 play.looks += 1;
@@ -157,12 +174,14 @@ impl Backend {
                     let serve = service_fn(move |request: Request<Incoming>| {
                         let (server, backend) = (server.clone(), backend.clone());
                         async move {
-                            let path = request.uri().path().to_owned();
-                            if server.handles(&path) {
+                            let path = request.uri().path_and_query().unwrap().to_string();
+                            if server.handles(request.uri().path()) {
                                 let response = server.serve(request, peer).await;
                                 return Ok::<_, Infallible>(response.map(Either::Left));
                             }
-                            let (status, body) = backend.rest(&path);
+                            let body = request.into_body().collect().await.unwrap().to_bytes();
+                            let body = serde_json::from_slice(&body).unwrap_or_default();
+                            let (status, body) = backend.rest(&path, body);
                             let body = Full::<bytes::Bytes>::from(body.to_string());
                             let response = Response::builder().status(status);
                             Ok(response.body(Either::Right(body)).unwrap())
