@@ -196,6 +196,13 @@ impl Unacked {
             return Answer::Lost(Trouble::from(&Error::Closed));
         };
         let chat = draft.chat;
+        if mark.again {
+            // An earlier attempt may have succeeded while this one waited for its turn.
+            let search = Search::new(me, draft.clone(), mark.same, Duration::ZERO);
+            if let Some(answer) = left_before(search, chat, rest).await {
+                return answer;
+            }
+        }
         let mut search = Search::new(me, draft, mark.same, look_for);
         let mut said = Some(self.listen(None));
         let emitted = sender.ok_or(Error::NotConnected);

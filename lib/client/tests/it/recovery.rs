@@ -31,6 +31,25 @@ async fn a_killed_server_is_waited_for_and_nothing_is_missed_or_shown_twice() {
 }
 
 #[tokio::test]
+async fn five_hundred_messages_of_an_offline_hour_arrive_once_and_in_order() {
+    let mut stage = Stage::open().await;
+    let mut client = Client::in_chat(&stage).await;
+    stage.kill().await;
+    client.until_link(|s| matches!(s, LinkState::Reconnecting { .. })).await;
+    let texts: Vec<String> = (0..500).map(|n| format!("message {n}")).collect();
+    let mut last = None;
+    for text in &texts {
+        last = Some(client.handle.send(chat(), text).await.unwrap());
+    }
+    stage.revive().await;
+    client.end_of(&last.unwrap()).await;
+    let play = stage.play();
+    let stored: Vec<_> = play.messages.iter().map(|row| row.message.as_str()).collect();
+    assert_eq!(stored, texts);
+    assert_eq!(play.count("send_message"), 500, "one each, at once");
+}
+
+#[tokio::test]
 async fn an_abrupt_cut_heals_by_itself() {
     let stage = Stage::open().await;
     let mut client = Client::in_chat(&stage).await;

@@ -129,6 +129,25 @@ async fn a_server_that_still_stores_it_after_the_connection_is_lost_gets_it_once
 }
 
 #[tokio::test]
+async fn an_attempt_that_waits_behind_the_one_that_succeeds_does_not_leave() {
+    let backend = Backend::default();
+    let (url, _tasks) = backend.open().await;
+    let mut config = settings(&url, "good");
+    let ms = Duration::from_millis;
+    (config.outbox.ack_timeout, config.settle, config.look_for) = (ms(150), ms(20), ms(5_000));
+    let mut client = Client::start(config);
+    client.enter(Begin::Now).await;
+    backend.play().slow = ms(600);
+    let id = client.handle.send(chat(), "slow").await.unwrap();
+    let end = client.end_of(&id).await;
+    assert!(matches!(end, Outcome::Stored { .. }), "{end:?}");
+    backend.play().slow = Duration::ZERO;
+    let id = client.handle.send(chat(), "next").await.unwrap();
+    assert!(matches!(client.end_of(&id).await, Outcome::Stored { .. }));
+    assert_eq!(backend.counts(), (2, 2));
+}
+
+#[tokio::test]
 async fn a_chat_that_vanished_meanwhile_is_no_answer_to_what_had_left() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("outbox");
