@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod model;
+
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const S: fn(u64) -> Duration = Duration::from_secs;
 
