@@ -177,13 +177,9 @@ pub(crate) async fn create_job(
     })
 }
 
-/// The role as the paths of its lists spell it.
-fn role_path(role: Role) -> &'static str {
-    role.short()
-}
-
 async fn chats_of(rest: &Rest, me: &User) -> Result<Vec<Chat>, Error> {
-    let role = role_path(me.role);
+    // As the paths of its lists spell it.
+    let role = me.role.short();
     let found = match get(rest, format!("/chat/{role}/chats")).await {
         // Versions before 2026-01-29 have them elsewhere.
         Err(Error::Refused(refusal)) if refusal.status == Some(404) => {
