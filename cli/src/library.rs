@@ -1,4 +1,4 @@
-//! Scenarios by name: those that are part of the program, files, and folders of files.
+//! Scenarios by name: those that are part of the program, files, folders of files, and patterns.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use crate::exit::Failure;
 
 /// How scenario files end.
 const SUFFIX: &str = ".scn.yaml";
+/// Deepest folder inside a folder that is looked into.
+const DEPTH_MAX: usize = 16;
 
 /// Where a scenario is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +23,19 @@ pub(crate) enum Place {
     File(PathBuf),
 }
 
-/// What names, files and folders stand for; a folder for its scenario files, by name.
+/// What names, files, folders and patterns stand for; a folder for all scenario files in it and in
+/// its folders, by name. Nothing is there twice.
 pub(crate) fn find(words: &[String]) -> anyhow::Result<Vec<Place>> {
-    let mut places = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
     for word in words {
-        if let Some(name) = bundled_names().find(|name| name == word) {
-            places.push(Place::Bundled(name));
-            continue;
-        }
-        let path = Path::new(word);
-        if path.is_dir() {
-            places.extend(files_of(path)?.into_iter().map(Place::File));
-        } else if path.is_file() {
-            places.push(Place::File(path.to_owned()));
-        } else {
-            let names = bundled_names().collect::<Vec<_>>().join(", ");
-            let text = format!("`{word}` is neither a file nor a folder nor one of {names}");
-            return Err(Failure::usage(text).into());
+        let found = match bundled_names().find(|name| name == word) {
+            Some(name) => vec![Place::Bundled(name)],
+            None => files_of_word(word)?.into_iter().map(Place::File).collect(),
+        };
+        for place in found {
+            if !places.contains(&place) {
+                places.push(place);
+            }
         }
     }
     if places.is_empty() {
@@ -46,18 +44,45 @@ pub(crate) fn find(words: &[String]) -> anyhow::Result<Vec<Place>> {
     Ok(places)
 }
 
-fn files_of(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn files_of_word(word: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let path = Path::new(word);
+    if path.is_dir() {
+        let mut files = Vec::new();
+        collect(path, DEPTH_MAX, &mut files)?;
+        files.sort();
+        // As people write them, and as CI finds them.
+        let short = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+        return Ok(files.into_iter().map(short).collect());
+    }
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if word.contains(['*', '?', '[']) {
+        let wrong = |error: glob::PatternError| Failure::usage(format!("`{word}`: {}", error.msg));
+        // The pattern says how names end; what cannot be read is not there.
+        return Ok(glob::glob(word).map_err(wrong)?.flatten().filter(|p| p.is_file()).collect());
+    }
+    let names = bundled_names().collect::<Vec<_>>().join(", ");
+    let text = format!("`{word}` is neither a file nor a folder nor one of {names}");
+    Err(Failure::usage(text).into())
+}
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut files = Vec::new();
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
-        if path.is_file() && path.to_string_lossy().ends_with(SUFFIX) {
+        let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
+        let path = entry.path();
+        // A folder behind a link may be one that is above it.
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if is_folder && !is_hidden && depth > 0 {
+            collect(&path, depth - 1, files)?;
+        } else if path.is_file() && path.to_string_lossy().ends_with(SUFFIX) {
             files.push(path);
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// Reads the text of one.

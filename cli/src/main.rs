@@ -22,6 +22,8 @@ mod recent;
 mod reports;
 mod settings;
 mod signals;
+mod target;
+mod trace;
 mod verb;
 
 use std::process::ExitCode;

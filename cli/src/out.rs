@@ -71,6 +71,13 @@ impl Out {
         }
     }
 
+    /// Workflow commands for the machine that runs the job, also with `--quiet` and `--json`; whoever
+    /// made them made them harmless.
+    pub(crate) fn annotate(&mut self, commands: &str) {
+        // Nobody is left to tell when standard error itself is gone.
+        let _ = self.stderr.write_all(commands.as_bytes());
+    }
+
     /// The state of a live connection, as talk; coming and going between tries is left out.
     pub(crate) fn say_link(&mut self, state: &LinkState) {
         match state {

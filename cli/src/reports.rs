@@ -11,10 +11,14 @@ use trialogue_report::results::Results;
 use crate::exit::{ClosedPipe, Failure};
 use crate::out::{Out, closed};
 
+/// Names the file to which a step of a GitHub workflow adds its summary.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
 /// Flags of a verb that has results.
 #[derive(clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Write the results as junit=FILE, json=FILE, tap=FILE or md=FILE; - is standard output
+    /// Write the results as junit=FILE, json=FILE, tap=FILE, md=FILE or html=FILE (- is standard
+    /// output), or as github, which annotates lines in a GitHub workflow
     #[arg(long = "report", value_name = "FORMAT=FILE", value_delimiter = ',')]
     reports: Vec<Report>,
 }
@@ -29,13 +33,14 @@ struct Report {
 #[derive(Debug, Clone, PartialEq)]
 enum Place {
     Stdout,
+    Stderr,
     File(PathBuf),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stdout => f.write_str("a report"),
+            Self::Stdout | Self::Stderr => f.write_str("a report"),
             Self::File(file) => file.display().fmt(f),
         }
     }
@@ -46,6 +51,10 @@ impl FromStr for Report {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let names = || Format::ALL.map(Format::name).join(", ");
+        if text == Format::Github.name() {
+            // A workflow reads commands on both streams, and this one is for talk.
+            return Ok(Self { format: Format::Github, place: Place::Stderr });
+        }
         let (name, place) = text.split_once('=').ok_or("it is FORMAT=FILE, as in junit=out.xml")?;
         let format = Format::ALL.into_iter().find(|format| format.name() == name);
         let format = format.ok_or_else(|| format!("no format {name:?}: {}", names()))?;
@@ -59,7 +68,11 @@ impl FromStr for Report {
 }
 
 /// Where the results go, known to be possible before anything is tried.
-pub(crate) struct Reports(Vec<Report>);
+pub(crate) struct Reports {
+    asked: Vec<Report>,
+    /// Where a workflow of GitHub wants a summary of the job.
+    summary: Option<PathBuf>,
+}
 
 impl ReportArgs {
     /// Looks whether everything can be written, so that a typo is not told after an hour.
@@ -80,27 +93,37 @@ impl ReportArgs {
                 }
             }
         }
-        Ok(Reports(self.reports.clone()))
+        let summary = std::env::var_os(SUMMARY).filter(|file| !file.is_empty());
+        Ok(Reports { asked: self.reports.clone(), summary: summary.map(PathBuf::from) })
     }
 }
 
 impl Reports {
     /// Whether standard output is one of the reports, and nothing else may go there.
     pub(crate) fn take_stdout(&self) -> bool {
-        self.0.iter().any(|report| report.place == Place::Stdout)
+        self.asked.iter().any(|report| report.place == Place::Stdout)
     }
 
     /// Writes all of them; answers why one could not be written, each in a sentence. A reader of
     /// standard output who went away misses nothing.
     pub(crate) fn write(&self, results: &Results, out: &mut Out) -> Vec<String> {
         let mut faults = Vec::new();
-        for Report { format, place } in &self.0 {
+        if let Some(file) = &self.summary
+            && let Err(error) = append_summary(file, results)
+        {
+            faults.push(format!("cannot add to {SUMMARY}: {error:#}"));
+        }
+        for Report { format, place } in &self.asked {
             let written = format.write(results).map_err(anyhow::Error::from);
             let written = written.and_then(|text| match place {
                 Place::Stdout => {
                     let stdout = out.stdout();
                     let written = stdout.write_all(text.as_bytes());
                     written.and_then(|()| stdout.flush()).map_err(closed)
+                }
+                Place::Stderr => {
+                    out.annotate(&text);
+                    Ok(())
                 }
                 Place::File(file) => Ok(std::fs::write(file, text)?),
             });
@@ -114,6 +137,13 @@ impl Reports {
     }
 }
 
+/// Adds the summary to what other steps have written there.
+fn append_summary(file: &Path, results: &Results) -> anyhow::Result<()> {
+    let text = Format::Markdown.write(results)?;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file)?;
+    Ok(file.write_all(text.as_bytes())?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,9 +154,10 @@ mod tests {
         let file = |name: &str| Place::File(name.into());
         check("junit=a.xml", Ok(Report { format: Format::Junit, place: file("a.xml") }));
         check("md=a=b", Ok(Report { format: Format::Markdown, place: file("a=b") }));
+        check("github", Ok(Report { format: Format::Github, place: Place::Stderr }));
         check("tap=-", Ok(Report { format: Format::Tap, place: Place::Stdout }));
         check("tap=", Err("tap= names no file".to_owned()));
-        check("xml=a", Err("no format \"xml\": junit, json, tap, md".to_owned()));
+        check("xml=a", Err("no format \"xml\": junit, json, tap, md, html, github".to_owned()));
         check("a.xml", Err("it is FORMAT=FILE, as in junit=out.xml".to_owned()));
     }
 }

@@ -9,12 +9,14 @@ pub mod record;
 pub mod runner;
 pub mod scope;
 pub mod source;
+pub mod trace;
 pub mod yaml;
 
 use std::sync::Arc;
 
 pub use runner::{
-    Came, Failure, Observer, Report, RunConfig, RunError, StepDone, Target, Verdict, cast, run,
+    Came, Failure, KnownAccount, Observer, Pause, Report, RunConfig, RunError, StepDone, Target,
+    Verdict, Waiting, cast, lacking_at_all, run,
 };
 use source::Source;
 

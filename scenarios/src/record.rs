@@ -11,6 +11,8 @@ use tokio::time::timeout_at;
 use trialogue_client::{LinkState, Outcome, Via};
 use trialogue_protocol::{ChatId, ClientMessageId, Message, Seq};
 
+use crate::trace::Trace;
+
 /// Most things that one actor may see in one run; a flood is a failure, not a full memory.
 pub const ENTRIES_MAX: usize = 200_000;
 
@@ -104,6 +106,8 @@ pub struct HttpExchange {
     pub method: String,
     /// With its query.
     pub path: String,
+    /// Body of the request, where it was JSON.
+    pub request: Value,
     /// Absent when no answer came.
     pub status: Option<u16>,
     /// Body of the answer, where it was JSON.
@@ -154,6 +158,8 @@ pub struct Inbox {
     clock: Clock,
     bell: Bell,
     state: Mutex<State>,
+    /// Whose it is, and who is told of everything in it.
+    traced: Option<(String, Trace)>,
 }
 
 #[derive(Debug, Default)]
@@ -165,12 +171,21 @@ struct State {
 impl Inbox {
     /// Empty.
     pub fn new(clock: Clock, bell: Bell) -> Self {
-        Self { clock, bell, state: Mutex::default() }
+        Self { clock, bell, state: Mutex::default(), traced: None }
+    }
+
+    /// The same, with everything in it told.
+    #[must_use]
+    pub fn traced(self, actor: &str, trace: Trace) -> Self {
+        Self { traced: Some((actor.to_owned(), trace)), ..self }
     }
 
     /// Adds what was seen now. Beyond [`ENTRIES_MAX`] only the fact itself is kept, once.
     pub fn push(&self, what: What) {
         let at = self.clock.now();
+        if let Some((actor, trace)) = &self.traced {
+            trace.saw(at, actor, &what);
+        }
         let mut state = self.lock();
         if matches!(what, What::Ready(_)) {
             state.connection += 1;

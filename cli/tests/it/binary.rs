@@ -36,8 +36,9 @@ impl From<Output> for Ran {
 pub(crate) fn trialogue() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trialogue"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TRIALOGUE_") {
-            command.env_remove(name);
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("TRIALOGUE_") || name.starts_with("GITHUB_") {
+            command.env_remove(&name);
         }
     }
     // Where no configuration file is.

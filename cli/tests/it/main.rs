@@ -31,6 +31,8 @@ mod operating;
 mod prompt;
 mod proxies;
 #[cfg(unix)]
+mod running;
+#[cfg(unix)]
 mod scenarios;
 #[cfg(unix)]
 mod sending;

@@ -60,8 +60,9 @@ async fn the_bundled_scenarios_hold() {
     command.args(["--database-url", &cluster.url_of("postgres")]);
     let ran = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
     assert_eq!(ran.code, Some(0), "{ran}");
+    let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
     let reports: Vec<serde_json::Value> =
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.filter(|line: &serde_json::Value| line["type"] == "report").collect();
     assert_eq!(reports.len(), names.len(), "{ran}");
     for report in reports {
         assert_eq!(report["passed"], true, "{report}");
@@ -107,7 +108,7 @@ steps:
         "provider: nothing that fits; the nearest came at",
         "at $.message expected \"goodbye\", got \"hello\"",
         "the last that provider saw (the link is Connected):",
-        "error: 1 of 1 scenarios did not hold",
+        "exit 1: 1 of 1 scenario did not hold (t: line 17)",
     ] {
         assert!(ran.stderr.contains(words), "{words:?} is not in:\n{ran}");
     }
@@ -115,9 +116,9 @@ steps:
     cluster.stop().await.unwrap();
 }
 
-/// A scenario against a server that somebody else runs may not kill it.
-#[tokio::test]
-async fn somebody_elses_server_is_not_tormented() {
+/// A scenario against a server that somebody else runs may not kill it: nothing of it is tried.
+#[test]
+fn somebody_elses_server_is_not_tormented() {
     let text = "scenario: 1
 name: t
 actors: { customer: { role: customer } }
@@ -126,6 +127,10 @@ steps: [{ server: kill }]
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["run", "t.scn.yaml", "--target", "http://127.0.0.1:9"];
     let ran = run(&mut with_file(text, folder.path(), &arguments));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let why = "unimplemented, 1 x: `server` steps need a server that the runner may start and stop";
+    assert!(ran.stderr.contains(why), "{ran}");
+    let ran = run(with_file(text, folder.path(), &arguments).arg("--strict"));
     assert_eq!(ran.code, Some(1), "{ran}");
-    assert!(ran.stderr.contains("expected  a server that the runner started"), "{ran}");
+    assert!(ran.stderr.ends_with("exit 1: 1 of 1 scenario did not hold (t: line 4)\n"), "{ran}");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trialogue_client::Error;
 use trialogue_protocol::{
-    ChatId, CreateJob, DisputeId, Login, Message, OpenDispute, PageQuery, Register, Role,
+    ChatId, CreateJob, DisputeId, JobId, Login, Message, OpenDispute, PageQuery, Register, Role,
 };
 
 use super::{Account, Actor, Reply, Wrong};
@@ -13,8 +13,8 @@ impl Actor {
     /// Registers first where the account is a fresh one. `json` is `{user}`.
     pub async fn login(&self, account: &Account) -> Result<Reply, Wrong> {
         self.over_http(async || {
-            if let Some(region) = account.fresh.as_ref().filter(|_| !self.lock().registered) {
-                let registered = self.rest.register(&self.registration(account, region)).await;
+            if !self.lock().registered {
+                let registered = self.register(account).await;
                 registered.map_err(|error| match error {
                     Error::Refused(mut refusal) if self.role == Role::Lsm => {
                         refusal.message += "; an LSM registers only where registration is open: \
@@ -23,7 +23,6 @@ impl Actor {
                     }
                     other => other,
                 })?;
-                self.lock().registered = true;
             }
             let (email, password) = (account.email.clone(), account.password.clone());
             let session = self.rest.login(&Login { email, password }).await?;
@@ -31,6 +30,20 @@ impl Actor {
             Ok(json!({ "user": session.user }))
         })
         .await
+    }
+
+    /// Makes the account where it is a fresh one, once.
+    pub async fn register(&self, account: &Account) -> Result<(), Error> {
+        if let Some(region) = account.fresh.as_ref().filter(|_| !self.lock().registered) {
+            self.rest.register(&self.registration(account, region)).await?;
+            self.lock().registered = true;
+        }
+        Ok(())
+    }
+
+    /// Ends a job, as its provider.
+    pub async fn complete(&self, job: JobId) -> Result<Reply, Wrong> {
+        self.over_http(async || self.rest.complete_job(job).await.map(|()| Value::Null)).await
     }
 
     fn registration(&self, account: &Account, region: &str) -> Register {

@@ -4,6 +4,7 @@
 //! the runner.
 
 mod http;
+mod quiet;
 mod seen;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use url::Url;
 
 use crate::file::{self, Transport};
 use crate::record::{Bell, Clock, Entry, HttpExchange, Inbox, What, link_of, words_of};
+use crate::trace::Trace;
 
 pub use seen::outcome_of;
 use seen::{joined_since, note_of, sent_json, what_of};
@@ -88,6 +90,10 @@ pub struct Surroundings {
     pub bell: Bell,
     /// Decides the delays of reconnects.
     pub seed: u64,
+    /// Is told everything that goes over the wire.
+    pub trace: Option<Trace>,
+    /// Tokens may travel to another machine without TLS.
+    pub plain_http: bool,
 }
 
 /// A person who acts.
@@ -129,9 +135,14 @@ impl Actor {
         around: &Surroundings,
         index: u64,
     ) -> Result<Self, Error> {
-        let inbox = Arc::new(Inbox::new(around.clock, around.bell.clone()));
+        let mut inbox = Inbox::new(around.clock, around.bell.clone());
+        if let Some(trace) = &around.trace {
+            inbox = inbox.traced(&spec.name.name, trace.clone());
+        }
+        let inbox = Arc::new(inbox);
         let mut config = HttpConfig::new(around.url.clone());
         config.answer_timeout = ANSWER_TIMEOUT;
+        config.allow_plain_http = around.plain_http;
         let journal = Arc::clone(&inbox);
         config.witness = Some(Witness(Arc::new(move |exchange| {
             journal.push(What::Http(note_of(exchange)));

@@ -66,6 +66,10 @@ pub(super) fn note_of(exchange: &Exchange<'_>) -> HttpExchange {
     HttpExchange {
         method: exchange.method.to_owned(),
         path: exchange.path.to_owned(),
+        request: exchange
+            .request
+            .and_then(|body| serde_json::from_slice(body).ok())
+            .unwrap_or_default(),
         status,
         json,
         took: exchange.took,

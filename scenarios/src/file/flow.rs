@@ -44,7 +44,8 @@ fn block(steps: &[Step], actors: &[Actor], depth: usize, text: &mut String) {
             _ = writeln!(text, "\n{indent}== {title}");
             continue;
         }
-        _ = writeln!(text, "{indent}{}", line(step, actors));
+        let id = step.id.as_ref().map(|id| format!("  as {}", id.name)).unwrap_or_default();
+        _ = writeln!(text, "{indent}{}{id}", line(step, actors));
         match &step.verb {
             Verb::Parallel(branches) => {
                 for branch in branches {
@@ -81,7 +82,7 @@ fn names(actors: &[Actor], ids: &[ActorId]) -> String {
     ids.iter().map(|id| name(actors, *id)).collect::<Vec<_>>().join(", ")
 }
 
-/// One step in one line, without what it holds.
+/// One step in one line, without its id and what it holds.
 #[must_use]
 pub fn line(step: &Step, actors: &[Actor]) -> String {
     let who = names(actors, &step.actors);
@@ -101,9 +102,6 @@ pub fn line(step: &Step, actors: &[Actor]) -> String {
     }
     if let Some(within) = step.within {
         _ = write!(line, " within {within:?}");
-    }
-    if let Some(id) = &step.id {
-        _ = write!(line, "  as {}", id.name);
     }
     line
 }

@@ -6,6 +6,7 @@ mod duration;
 mod fields;
 pub mod flow;
 mod judged;
+mod profile;
 mod scenario;
 mod steps;
 mod verbs;
@@ -20,6 +21,7 @@ use crate::source::{Source, Span};
 use crate::yaml::{Key, Node};
 
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
+pub use profile::{Profile, read_profile};
 pub use scenario::read;
 
 /// A whole file.

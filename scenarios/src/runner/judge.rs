@@ -47,6 +47,10 @@ impl Stage<'_> {
         let mut failures: Vec<Failure> = Vec::new();
         for (name, verdict) in verdicts {
             let place = self.place_of(name);
+            if let Some(why) = self.lacking_check(name) {
+                said.push(self.not_offered(name, promise(name), place, why));
+                continue;
+            }
             // A check that found nothing to judge by has not found anything wrong either.
             let unknown = verdict.as_ref().is_err_and(|got| got.starts_with("unknown:"));
             let failure = verdict.err().map(|got| {
@@ -63,12 +67,22 @@ impl Stage<'_> {
             failures.extend(failure);
         }
         for chain in &self.scenario.order {
+            if let Some(why) = self.lacking_order(chain) {
+                let words = flow::order(chain, &self.scenario.actors);
+                said.push(self.not_offered("order", &words, chain.span, why));
+                continue;
+            }
             let failure = self.chain(chain);
             let words = flow::order(chain, &self.scenario.actors);
             said.push(self.verdict("order", &words, chain.span, failure.as_ref(), false));
             failures.extend(failure);
         }
         (said, failures)
+    }
+
+    fn not_offered(&self, name: &str, promise: &str, span: Span, why: String) -> Verdict {
+        let verdict = self.verdict(name, promise, span, None, false);
+        Verdict { came: Came::Unimplemented, why, ..verdict }
     }
 
     fn verdict(

@@ -1,10 +1,13 @@
 //! Plays a scenario: steps in order, each verified before it is shown, every wait bounded.
 
+mod accounts;
 mod delivered;
+mod emits;
 mod expect;
 mod judge;
 mod lines;
 mod links;
+mod needs;
 mod observe;
 mod server;
 mod show;
@@ -14,14 +17,17 @@ mod words;
 
 use std::time::Duration;
 
-use trialogue_client::Dialect;
+use tokio::sync::{mpsc, oneshot};
+use trialogue_client::{Capabilities, Dialect};
 use trialogue_faults::ServerCommand;
 use trialogue_report::diagram::{Lane, Row};
 use url::Url;
 
 use crate::file::Scenario;
 use crate::scope::Env;
+use crate::trace::Trace;
 
+pub use needs::lacking_at_all;
 pub use observe::{Came, Observer, StepDone};
 use stage::Stage;
 
@@ -47,6 +53,49 @@ pub struct RunConfig {
     pub env: Env,
     /// Longest wait for a server of our own to be ready, or to stop.
     pub server_within: Duration,
+    /// What the server can do, where that is not all of its dialect, or more.
+    pub capabilities: Option<Capabilities>,
+    /// Tokens may travel to another machine without TLS.
+    pub plain_http: bool,
+    /// Accounts that exist at the target.
+    pub accounts: Vec<KnownAccount>,
+    /// Asks before every step, for somebody who looks at each.
+    pub pause: Option<Pause>,
+    /// Is told everything that goes over the wire.
+    pub trace: Option<Trace>,
+}
+
+/// An account of a target at which nobody can be registered.
+#[derive(Clone)]
+pub struct KnownAccount {
+    /// Whose it is: the name of an actor, or of a role for every actor of that role.
+    pub of: String,
+    /// Its e-mail.
+    pub email: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// The password stays where it is.
+impl std::fmt::Debug for KnownAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} as {}", self.of, self.email)
+    }
+}
+
+/// Lets somebody look before each step.
+#[derive(Debug, Clone)]
+pub struct Pause(pub mpsc::Sender<Waiting>);
+
+/// A step that waits to be begun.
+#[derive(Debug)]
+pub struct Waiting {
+    /// `file:line:column`.
+    pub place: String,
+    /// The step in one line.
+    pub words: String,
+    /// Begins it; dropping this begins it too.
+    pub go: oneshot::Sender<()>,
 }
 
 impl RunConfig {
@@ -58,6 +107,11 @@ impl RunConfig {
             seed: None,
             env: |name| std::env::var(name).ok(),
             server_within: Duration::from_secs(30),
+            capabilities: None,
+            plain_http: false,
+            accounts: Vec::new(),
+            pause: None,
+            trace: None,
         }
     }
 }
@@ -165,6 +219,14 @@ pub enum RunError {
         /// A sentence.
         message: String,
     },
+    /// An account cannot be made.
+    #[error("{name} cannot be registered: {why}")]
+    Registration {
+        /// Who.
+        name: String,
+        /// A sentence.
+        why: String,
+    },
     /// No proxy can stand between.
     #[error("`network` steps need a target such as http://127.0.0.1:3000, not `{0}`")]
     NotCarried(String),
@@ -185,7 +247,11 @@ pub async fn run(
     config: RunConfig,
     observer: &mut dyn Observer,
 ) -> Result<Report, RunError> {
+    if let Some(why) = needs::lacking_at_all(scenario, &config) {
+        return Ok(observe::unimplemented(scenario, &why));
+    }
     let stage = Stage::set(scenario, config, observer).await?;
+    stage.provision().await?;
     Ok(stage.play().await)
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use trialogue_report::diagram::Row;
+use trialogue_report::diagram::{Arrow, Direction, Row, Tone, Wire};
 
 use super::stage::Stage;
 use super::{Failure, Report};
-use crate::file::{Step, Verb, flow};
+use crate::file::{ActorId, Scenario, Step, Verb, flow};
 use crate::source::Span;
 
 /// Is told what happens the moment it is known to be true. Must not block: the scenario waits
@@ -57,6 +57,8 @@ pub struct StepDone {
     pub id: Option<String>,
     /// The step in one line, as `fmt --as flow` writes it.
     pub words: String,
+    /// It signs somebody in: without that nothing can be tried at all.
+    pub signs_in: bool,
     /// What came of it.
     pub came: Came,
     /// Since the run began.
@@ -70,18 +72,34 @@ pub struct StepDone {
 }
 
 impl Stage<'_> {
-    /// A step as nobody has begun it yet.
-    fn untouched(&self, step: &Step) -> StepDone {
-        StepDone {
-            place: self.scenario.source.place(step.span),
-            id: step.id.as_ref().map(|id| id.name.clone()),
-            words: flow::line(step, &self.scenario.actors),
-            came: Came::NotReached,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-            times: 0,
-            why: String::new(),
+    /// A scenario that begins without a heading gets its name for one.
+    pub(super) fn show_opening(&self) {
+        let first = self.scenario.steps.first();
+        if !first.is_some_and(|step| matches!(step.verb, Verb::Act { .. })) {
+            self.show_act(&self.scenario.name, None);
         }
+    }
+
+    /// The arrow of a step that did not hold, in the direction in which it should have gone.
+    pub(super) fn show_broken(&self, step: &Step) {
+        let (direction, of) = match &step.verb {
+            Verb::Receive { .. } | Verb::Never { .. } => (Direction::Out, step.actors.clone()),
+            Verb::Delivered { to, .. } => (Direction::Out, to.clone()),
+            _ => (Direction::In, step.actors.clone()),
+        };
+        let wire = match &step.verb {
+            Verb::Http { .. } | Verb::Do { .. } | Verb::History(_) | Verb::Login => Wire::Http,
+            _ => Wire::Socket,
+        };
+        let of: Vec<ActorId> = of.into_iter().filter(|id| self.has_lane(*id)).collect();
+        let (at, label) = (self.now(), flow::line(step, &self.scenario.actors));
+        if of.is_empty() {
+            let text = format!("{label} did not hold");
+            return self.row(&Row::Band { at, text, tone: Tone::Bad });
+        }
+        let arrow = self.arrow(direction, wire, &of, at);
+        let detail = "did not hold".to_owned();
+        self.row(&Row::Arrow(Arrow { label, detail, failed: true, ..arrow }));
     }
 
     /// Remembers what came of a step, and tells it. What only holds other steps is told by them.
@@ -89,8 +107,11 @@ impl Stage<'_> {
         if is_heading(step) || holds_steps(step) {
             return;
         }
+        if came == Came::Broken {
+            self.show_broken(step);
+        }
         let took = self.now().saturating_sub(began);
-        let done = StepDone { came, began, took, times: 1, why, ..self.untouched(step) };
+        let done = StepDone { came, began, took, times: 1, why, ..untouched(self.scenario, step) };
         let mut notes = self.notes();
         notes.observer.step(&done);
         match notes.done.iter_mut().find(|known| known.place == done.place) {
@@ -116,27 +137,57 @@ impl Stage<'_> {
 
     /// Every step of the file in its order, with what came of it.
     pub(super) fn all_done(&self) -> Vec<StepDone> {
-        let mut all = Vec::new();
-        self.collect(&self.scenario.steps, &mut all);
-        self.collect(&self.scenario.always, &mut all);
-        all
-    }
-
-    fn collect(&self, steps: &[Step], all: &mut Vec<StepDone>) {
-        for step in steps {
-            match &step.verb {
-                Verb::Act { .. } => {}
-                Verb::Parallel(branches) => branches.iter().for_each(|b| self.collect(b, all)),
-                Verb::Repeat { steps, .. } => self.collect(steps, all),
-                _ => {
-                    let untouched = self.untouched(step);
-                    let notes = self.notes();
-                    let known = notes.done.iter().find(|known| known.place == untouched.place);
-                    all.push(known.cloned().unwrap_or(untouched));
-                }
+        let mut all = all_untouched(self.scenario);
+        let notes = self.notes();
+        for step in &mut all {
+            if let Some(known) = notes.done.iter().find(|known| known.place == step.place) {
+                step.clone_from(known);
             }
         }
+        all
     }
+}
+
+/// Every step of a file in its order, as nobody has begun it yet.
+fn all_untouched(scenario: &Scenario) -> Vec<StepDone> {
+    let mut all = Vec::new();
+    collect(scenario, &scenario.steps, &mut all);
+    collect(scenario, &scenario.always, &mut all);
+    all
+}
+
+fn collect(scenario: &Scenario, steps: &[Step], all: &mut Vec<StepDone>) {
+    for step in steps {
+        match &step.verb {
+            Verb::Act { .. } => {}
+            Verb::Parallel(branches) => branches.iter().for_each(|b| collect(scenario, b, all)),
+            Verb::Repeat { steps, .. } => collect(scenario, steps, all),
+            _ => all.push(untouched(scenario, step)),
+        }
+    }
+}
+
+fn untouched(scenario: &Scenario, step: &Step) -> StepDone {
+    StepDone {
+        place: scenario.source.place(step.span),
+        id: step.id.as_ref().map(|id| id.name.clone()),
+        words: flow::line(step, &scenario.actors),
+        signs_in: matches!(step.verb, Verb::Login),
+        came: Came::NotReached,
+        began: Duration::ZERO,
+        took: Duration::ZERO,
+        times: 0,
+        why: String::new(),
+    }
+}
+
+/// The report of a scenario that needs what the target does not offer: nothing of it was begun.
+pub(super) fn unimplemented(scenario: &Scenario, why: &str) -> Report {
+    let mut steps = all_untouched(scenario);
+    for step in &mut steps {
+        (step.came, step.why) = (Came::Unimplemented, why.to_owned());
+    }
+    Report { of: steps.len(), steps, ..Report::default() }
 }
 
 /// The step that stands there.
@@ -153,7 +204,7 @@ fn is_heading(step: &Step) -> bool {
     matches!(step.verb, Verb::Act { .. })
 }
 
-fn holds_steps(step: &Step) -> bool {
+pub(super) fn holds_steps(step: &Step) -> bool {
     matches!(step.verb, Verb::Parallel(_) | Verb::Repeat { .. })
 }
 

@@ -15,6 +15,9 @@ use crate::actor::Reply;
 use crate::file::{ActorId, LaneName, Network, ServerVerb, Step, Verb};
 use crate::record::link_of;
 
+/// Most actors with a lane where the file does not name them: a drawing has no room for a crowd.
+const LANES_MAX: usize = 6;
+
 impl Stage<'_> {
     fn lane(&self, name: LaneName) -> LaneId {
         match name {
@@ -163,10 +166,11 @@ impl Stage<'_> {
         }
     }
 
-    fn show_act(&self, title: &str, lanes: Option<&[LaneName]>) {
+    pub(super) fn show_act(&self, title: &str, lanes: Option<&[LaneName]>) {
         let everybody = || {
+            let shown = self.actors.len().min(LANES_MAX);
             let mut lanes: Vec<LaneName> =
-                (0..self.actors.len()).map(|n| LaneName::Actor(ActorId(n))).collect();
+                (0..shown).map(|n| LaneName::Actor(ActorId(n))).collect();
             lanes.insert(1.min(lanes.len()), LaneName::Server);
             lanes
         };

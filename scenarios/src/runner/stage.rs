@@ -6,19 +6,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use trialogue_client::Outcome;
-use trialogue_protocol::{ChatId, ClientMessageId};
+use trialogue_client::{Capabilities, Outcome};
+use trialogue_protocol::{ChatId, ClientMessageId, JobId};
 use trialogue_report::diagram::{Row, Tone};
-use uuid::Uuid;
 
+use super::accounts::{accounts_of, unresolved};
 use super::lines::Lines;
 use super::observe::{Came, Observer, StepDone, why_of};
 use super::server::Server;
-use super::{Failure, Recovery, Report, RunConfig, RunError};
+use super::{Failure, Pause, Recovery, Report, RunConfig, RunError, Waiting};
 use crate::actor::{Account, Actor, Surroundings, Wrong, outcome_of};
 use crate::check;
-use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
+use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb, flow};
 use crate::record::{Bell, Clock};
 use crate::scope::Scope;
 use crate::source::Span;
@@ -27,6 +28,8 @@ use crate::source::Span;
 const CONTEXT_ENTRIES: usize = 8;
 /// Steps at the end get this long even when the scenario's own time is up.
 const ALWAYS_WITHIN: Duration = Duration::from_secs(15);
+/// Longer than any scenario may take (24 h).
+const FOREVER: Duration = Duration::from_secs(24 * 3_600);
 
 /// A message that an actor handed over.
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ pub(super) struct Notes<'a> {
     /// What the final histories must hold, of `send` and of `emit: send_message`.
     pub(super) handed: Vec<check::Handed>,
     pub(super) members: BTreeMap<ChatId, BTreeSet<ActorId>>,
+    /// The job of every chat that was booked, and who is to do it.
+    pub(super) jobs: BTreeMap<ChatId, (JobId, ActorId)>,
     pub(super) counts: Vec<Count>,
     /// First and last time of every named moment.
     pub(super) moments: BTreeMap<(String, MomentPart), (Duration, Duration)>,
@@ -96,6 +101,8 @@ pub(super) struct Stage<'a> {
     pub(super) lines: Lines,
     pub(super) actors: Vec<Actor>,
     pub(super) accounts: Vec<Account>,
+    pub(super) capabilities: Capabilities,
+    pause: Option<Pause>,
     notes: Mutex<Notes<'a>>,
 }
 
@@ -117,6 +124,8 @@ impl<'a> Stage<'a> {
             clock: Clock::start(),
             bell: Bell::default(),
             seed,
+            trace: config.trace.clone(),
+            plain_http: config.plain_http,
         };
         let lines = Lines::draw(scenario, &around.url).await?;
         let actors = scenario.actors.iter().zip(0..).enumerate().map(|(n, (spec, index))| {
@@ -126,7 +135,7 @@ impl<'a> Stage<'a> {
         });
         let actors = actors.collect::<Result<Vec<_>, _>>()?;
         let mut scope = Scope::new(config.env);
-        let accounts = accounts_of(scenario, &scope)?;
+        let accounts = accounts_of(scenario, &scope, &config.accounts)?;
         for (actor, account) in actors.iter().zip(&accounts) {
             scope.set_of(actor.name(), "email", json!(account.email));
             scope.set_of(actor.name(), "role", json!(actor.role()));
@@ -142,6 +151,7 @@ impl<'a> Stage<'a> {
             sent: Vec::new(),
             handed: Vec::new(),
             members: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             counts: Vec::new(),
             moments: BTreeMap::new(),
             told: vec![0; actors.len()],
@@ -155,7 +165,9 @@ impl<'a> Stage<'a> {
             current: Span::default(),
             held: 0,
         });
-        Ok(Self { scenario, around, server, lines, actors, accounts, notes })
+        let capabilities = config.capabilities.unwrap_or(around.dialect.capabilities());
+        let pause = config.pause;
+        Ok(Self { scenario, around, server, lines, actors, accounts, capabilities, pause, notes })
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes<'a>> {
@@ -173,7 +185,10 @@ impl<'a> Stage<'a> {
     /// Everything from the first step to the last check; nothing is left afterwards.
     pub(super) async fn play(self) -> Report {
         let mut failures = Vec::new();
-        let deadline = Instant::now() + self.scenario.timeout;
+        self.show_opening();
+        let limit = self.scenario.timeout;
+        // Whoever looks at every step takes the time that it takes.
+        let deadline = Instant::now() + if self.pause.is_some() { FOREVER } else { limit };
         failures.extend(self.within(deadline, &self.scenario.steps).await);
         let deadline = Instant::now() + ALWAYS_WITHIN;
         failures.extend(self.within(deadline, &self.scenario.always).await);
@@ -215,8 +230,7 @@ impl<'a> Stage<'a> {
 
     /// Shows what links do by themselves while something else goes on.
     async fn watched<T>(&self, way: impl Future<Output = T>) -> T {
-        // Longer than any scenario may take; the way ends first.
-        let forever = Instant::now() + Duration::from_secs(24 * 3_600);
+        let forever = Instant::now() + FOREVER;
         let watch = self.around.bell.wait(forever, || {
             self.tell_links();
             None::<()>
@@ -233,7 +247,12 @@ impl<'a> Stage<'a> {
             for step in steps {
                 self.notes().current = step.span;
                 self.learn();
+                self.wait_for_word(step).await;
                 let began = self.now();
+                if let Some(why) = self.lacking(step) {
+                    self.done(step, began, Came::Unimplemented, why);
+                    continue;
+                }
                 match self.step(step).await {
                     Ok(()) => self.done(step, began, Came::Held, String::new()),
                     Err(failure) => {
@@ -247,6 +266,21 @@ impl<'a> Stage<'a> {
             }
             Ok(())
         })
+    }
+
+    /// Waits until whoever looks at each step has seen this one.
+    async fn wait_for_word(&self, step: &Step) {
+        let Some(Pause(ask)) = self.pause.as_ref().filter(|_| !super::observe::holds_steps(step))
+        else {
+            return;
+        };
+        let (go, gone) = oneshot::channel();
+        let place = self.scenario.source.place(step.span);
+        let words = flow::line(step, &self.scenario.actors);
+        // Nobody looks any more: the rest goes on by itself.
+        if ask.send(Waiting { place, words, go }).await.is_ok() {
+            _ = gone.await;
+        }
     }
 
     /// What became of messages that were only queued when their step was over.
@@ -346,31 +380,4 @@ fn steps_of(steps: &[Step]) -> usize {
             _ => 1,
         })
         .sum()
-}
-
-fn unresolved(scenario: &Scenario, wrong: crate::scope::Unresolved) -> RunError {
-    RunError::Account { place: scenario.source.place(wrong.span), message: wrong.message }
-}
-
-/// The accounts of the file, and fresh ones for actors without: unique, so that parallel runs
-/// never meet, and of one region, so that a dispute finds this run's LSM.
-fn accounts_of(scenario: &Scenario, scope: &Scope) -> Result<Vec<Account>, RunError> {
-    let run = Uuid::new_v4().simple().to_string();
-    let run = &run[..12];
-    let text = |node: &crate::yaml::Node| match scope.resolve(node, None) {
-        Ok(Value::String(text)) => Ok(text),
-        Ok(other) => Ok(other.to_string()),
-        Err(wrong) => Err(unresolved(scenario, wrong)),
-    };
-    let account = |actor: &crate::file::Actor| match (&actor.user, &actor.password) {
-        (Some(user), Some(password)) => {
-            Ok(Account { email: text(user)?, password: text(password)?, fresh: None })
-        }
-        _ => Ok(Account {
-            email: format!("{}-{run}@example.test", actor.name.name),
-            password: Uuid::new_v4().to_string(),
-            fresh: Some(format!("region-{run}")),
-        }),
-    };
-    scenario.actors.iter().map(account).collect()
 }

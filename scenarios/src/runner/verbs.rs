@@ -105,14 +105,7 @@ impl Stage<'_> {
             }
             Verb::Do { name, with } => self.named(actor, id, name, with).await,
             Verb::Emit { event, data } => {
-                let event = self.text(event, id)?;
-                let data = data.as_ref().map(|data| self.value(data, id)).transpose()?;
-                let data = data.unwrap_or_default();
-                let reply = actor.emit(&event, &data).await?;
-                if event == "send_message" && reply.error.is_none() {
-                    self.handed(id, &data);
-                }
-                Ok(reply)
+                self.emit(step, id, (event, data.as_ref()), deadline).await
             }
             Verb::Receive { event, pattern, count } => {
                 let event = self.text(event, id)?;
@@ -214,6 +207,7 @@ impl Stage<'_> {
                     job_id: None,
                     description: argument("reason")?.as_str().unwrap_or_default().to_owned(),
                 };
+                self.made_disputable(dispute.chat_id).await?;
                 actor.dispute(&dispute).await
             }
             "enter_dispute" => actor.enter_dispute(read(&argument("dispute")?, "dispute")?).await,
@@ -234,7 +228,8 @@ impl Stage<'_> {
         }
         let chat: ChatId = read(&reply.json["chat"], "chatId")?;
         let seen = actor.read_chat(chat).await?;
-        for user in [actor.user(), Some(provider)] {
+        for user in [actor.user(), Some(provider)].into_iter().filter(|_| self.capabilities.members)
+        {
             let member = json!({"members": {"contains": [{"userId": user}]}});
             matches(&member, &seen.json)
                 .map_err(|wrong| Wrong::new("both in the new chat", wrong.to_string()))?;
@@ -244,6 +239,9 @@ impl Stage<'_> {
         members.insert(id);
         let provider = self.actors.iter().position(|actor| actor.user() == Some(provider));
         members.extend(provider.map(ActorId));
+        if let (Ok(job), Some(provider)) = (read(&reply.json["job"], "job"), provider) {
+            notes.jobs.insert(chat, (job, ActorId(provider)));
+        }
         Ok(())
     }
 
@@ -272,7 +270,7 @@ impl Stage<'_> {
     }
 
     /// A message that the server took from a bare event; a repeat is the one that it repeats.
-    fn handed(&self, actor: ActorId, data: &Value) {
+    pub(super) fn handed(&self, actor: ActorId, data: &Value) {
         let Ok(chat) = read(&data["chatId"], "chat") else { return };
         let id = data["clientMessageId"].as_str().and_then(|id| id.parse().ok());
         let text = data["message"].as_str().unwrap_or_default().to_owned();
@@ -341,6 +339,8 @@ fn take(entries: &mut [Entry], event: &str, pattern: &Value) -> Option<(Duration
 }
 
 fn nearest_miss(actor: &Actor, event: &str, pattern: &Value) -> String {
+    // Before the inbox is looked at: it is locked meanwhile.
+    let link = actor.link_words();
     actor.inbox().with(|entries| {
         let misses = entries.iter().filter_map(|entry| match &entry.what {
             What::Event { name, data } if name == event => {
@@ -352,7 +352,7 @@ fn nearest_miss(actor: &Actor, event: &str, pattern: &Value) -> String {
             Some((_, wrong, at)) => {
                 format!("nothing that fits; the nearest came at {:.3}s: {wrong}", at.as_secs_f64())
             }
-            None => format!("no `{event}` at all; {}", actor.link_words()),
+            None => format!("no `{event}` at all; {link}"),
         }
     })
 }

@@ -48,6 +48,15 @@ macro_rules! capabilities {
             pub fn table(self) -> impl Iterator<Item = (&'static str, bool)> {
                 [$((stringify!($name), self.$name)),*].into_iter()
             }
+
+            /// The same with one of them set; `None` when none is called that.
+            pub fn with(mut self, name: &str, can: bool) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => self.$name = can,)*
+                    _ => return None,
+                }
+                Some(self)
+            }
         }
     };
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::harmless::line;
+use super::harmless::{block, line};
 use super::{mermaid, millis, moment};
 use crate::results::{Case, Outcome, Results, Suite};
 
@@ -82,8 +82,10 @@ fn item(case: &Case) -> String {
         _ = write!(item, ", {}", span(&format!("{}:{}{column}", place.file, place.line)));
     }
     _ = write!(item, ", {} ms", millis(case.took));
-    if !case.message.is_empty() {
-        _ = write!(item, ": {}", span(&case.message));
+    match case.message.trim() {
+        "" => {}
+        message if !message.contains('\n') => _ = write!(item, ": {}", span(message)),
+        message => return item + "\n\n" + &fenced(message) + "\n",
     }
     item + "\n"
 }
@@ -100,14 +102,27 @@ fn plain(text: &str) -> String {
     plain
 }
 
+/// Lines as they are, inside of an item: their fence is longer than any run of backticks inside.
+fn fenced(text: &str) -> String {
+    let text = block(text);
+    let fence = "`".repeat(backticks(&text).max(2) + 1);
+    let mut fenced = format!("  {fence}text\n");
+    text.lines().for_each(|line| _ = writeln!(fenced, "  {line}"));
+    fenced + "  " + &fence + "\n"
+}
+
+/// The longest run of them.
+fn backticks(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
 /// A code span: its fence is longer than any run of backticks inside.
 fn span(text: &str) -> String {
     let text = line(text.trim());
     if text.is_empty() {
         return String::new();
     }
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
+    let fence = "`".repeat(backticks(&text) + 1);
     // A blank on both sides is no part of the span, and parts it from backticks of its own.
     let blank = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{blank}{text}{blank}{fence}")

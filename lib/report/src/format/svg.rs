@@ -255,7 +255,8 @@ impl<'a> Picture<'a> {
             _ = write!(
                 heads,
                 "<marker id=\"{}{wire}\" class=\"{wire}\" viewBox=\"0 0 10 10\" refX=\"9\" \
-                 refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
+                 refY=\"5\" markerUnits=\"userSpaceOnUse\" markerWidth=\"11\" markerHeight=\"11\" \
+                 orient=\"auto\">\
                  <path d=\"M0 0L10 5L0 10z\"/></marker>",
                 self.prefix
             );
@@ -263,7 +264,7 @@ impl<'a> Picture<'a> {
         _ = write!(
             heads,
             "<marker id=\"{}cross\" class=\"failed\" viewBox=\"0 0 10 10\" refX=\"8\" refY=\"5\" \
-             markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\">\
+             markerUnits=\"userSpaceOnUse\" markerWidth=\"15\" markerHeight=\"15\" orient=\"auto\">\
              <path d=\"M1 1L9 9M9 1L1 9\" class=\"x\"/></marker>",
             self.prefix
         );

@@ -27,12 +27,12 @@ fn story(word: &str) -> Story {
             failed,
         })
     };
-    let mut story = Story::default();
-    story.cast = vec![
+    let cast = vec![
         Lane::new("Customer", word),
         Lane::new("Backend", "Server"),
         Lane::new("Nobody", "is never drawn"),
     ];
+    let mut story = Story { cast, ..Story::default() };
     for row in [
         Row::Act { title: word.to_owned(), lanes: vec![LaneId(0), LaneId(1)] },
         arrow(12, Direction::In, Wire::Http, "POST /jobs/create", false),

@@ -1,0 +1,72 @@
+//! `--target`: a server by its URL, or by a profile that says more of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use trialogue_client::{Credentials, Error, Http, HttpConfig, Rest};
+
+use trialogue_client::Dialect;
+use trialogue_scenarios::file::{Profile, read_profile};
+use trialogue_scenarios::source::Source;
+use url::Url;
+
+use crate::exit::Failure;
+
+/// Where profiles are looked for by name, besides the folder itself.
+const FOLDER: &str = "targets";
+/// Longest wait for a server to answer at all: a free hosting plan may have to wake it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// The profile that a word stands for: a URL, a file, or the name of a file in `targets/`.
+pub(crate) fn find(word: &str, dialect: Option<Dialect>) -> anyhow::Result<Profile> {
+    let profile = if word.contains("://") {
+        let url: Url =
+            word.parse().map_err(|_| Failure::usage(format!("{word} is no URL of a server")))?;
+        Profile::of_url(url, dialect.unwrap_or_default())
+    } else {
+        let path = path_of(word)?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        let source = Source::new(path.to_string_lossy(), text);
+        let env = |name: &str| std::env::var(name).ok();
+        let mut profile =
+            read_profile(&source, env).map_err(|mistakes| Failure::usage(mistakes.to_string()))?;
+        if let Some(dialect) = dialect.filter(|dialect| *dialect != profile.dialect) {
+            profile.dialect = dialect;
+            profile.capabilities = dialect.capabilities();
+        }
+        profile
+    };
+    match profile.refusal() {
+        Some(why) => Err(Failure::usage(why).into()),
+        None => Ok(profile),
+    }
+}
+
+/// Whether the server of a profile is there and works; the error says why not.
+pub(crate) async fn answers(profile: &Profile) -> anyhow::Result<()> {
+    let mut config = HttpConfig::new(profile.url.clone());
+    config.allow_plain_http = profile.plain_http;
+    config.answer_timeout = ANSWER_WITHIN;
+    let rest = Rest::new(Http::new(config)?, profile.dialect, Credentials::default());
+    match rest.health().await {
+        // A server without such a route is there too.
+        Ok(()) | Err(Error::Refused(_) | Error::Garbled(_)) => Ok(()),
+        Err(error) => Err(anyhow!("{} cannot be reached: {error}", profile.url)),
+    }
+}
+
+fn path_of(word: &str) -> Result<PathBuf, Failure> {
+    let tries = [
+        PathBuf::from(word),
+        Path::new(FOLDER).join(word),
+        Path::new(FOLDER).join(format!("{word}.yaml")),
+    ];
+    let found = tries.into_iter().find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Failure::usage(format!(
+            "no target is called {word}: it is a URL, a profile, or the name of one in {FOLDER}/"
+        ))
+    })
+}

@@ -1,0 +1,144 @@
+//! Which scenarios are played, and where.
+
+use std::path::PathBuf;
+
+use regex::Regex;
+use trialogue_client::Dialect;
+use trialogue_scenarios::file::{self, Profile, Scenario};
+use trialogue_scenarios::{bundled, bundled_names};
+
+use super::super::Context;
+use crate::exit::{Exit, Failure};
+use crate::library::{find, load};
+use crate::out::Out;
+use crate::target;
+
+/// The name that a file gives to a server of our own.
+const OWN: &str = "local";
+
+/// Flags that choose scenarios.
+#[derive(clap::Args)]
+pub(super) struct ChooseArgs {
+    /// Names of bundled scenarios, files, folders with `*.scn.yaml`, or patterns such as
+    /// 'chat/**/*.scn.yaml'
+    #[arg(required_unless_present = "list", value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<String>,
+    /// List the bundled scenarios and play nothing
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Only scenarios with one of these tags; with !TAG only those without it
+    #[arg(long, value_name = "TAG", value_delimiter = ',', allow_hyphen_values = true)]
+    tags: Vec<String>,
+    /// Only scenarios whose name matches
+    #[arg(long, value_name = "REGEX")]
+    filter: Option<Regex>,
+    /// Be content with no scenario at all
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+/// A scenario, and where it is to be played: on a server of our own when there is no profile.
+pub(super) struct Chosen {
+    pub(super) scenario: Scenario,
+    pub(super) profile: Option<Profile>,
+}
+
+/// One time that a scenario is played.
+#[derive(Clone, Copy)]
+pub(super) struct Round<'a> {
+    pub(super) of: &'a Chosen,
+    /// From 1.
+    pub(super) n: u32,
+    pub(super) repeat: u32,
+    /// Its place among those that were chosen.
+    pub(super) at: usize,
+}
+
+impl Round<'_> {
+    /// The scenario's name, and which time it is where there are several.
+    pub(super) fn name(&self) -> String {
+        let name = &self.of.scenario.name;
+        if self.repeat == 1 { name.clone() } else { format!("{name} #{}", self.n) }
+    }
+}
+
+/// The bundled scenarios with what they are about.
+pub(super) fn list(out: &mut Out) -> anyhow::Result<Exit> {
+    for name in bundled_names() {
+        let scenario = bundled(name).map(|source| file::read(&source)).transpose()?;
+        let Some(scenario) = scenario else { continue };
+        if out.is_json() {
+            out.json(&serde_json::json!({
+                "name": name, "description": scenario.description, "tags": scenario.tags,
+            }))?;
+        } else {
+            out.data(&format!("{name:<26}{}", scenario.description))?;
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+impl ChooseArgs {
+    /// Every file, before anything is started: a mistake in the last one is told first.
+    pub(super) fn choose(
+        &self,
+        target: Option<&str>,
+        context: &Context,
+        out: &mut Out,
+    ) -> anyhow::Result<Vec<Chosen>> {
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut wrong = 0;
+        let places = match find(&self.scenarios) {
+            Err(_) if self.allow_empty && !self.names_a_file() => Vec::new(),
+            found => found?,
+        };
+        for place in places {
+            match file::read(&load(&place)?) {
+                Ok(scenario) if !self.wants(&scenario) => {}
+                Ok(scenario) => {
+                    let profile = profile_of(&scenario, target, context.global.dialect)?;
+                    chosen.push(Chosen { scenario, profile });
+                }
+                Err(mistakes) => {
+                    wrong += mistakes.found().len();
+                    out.say(&mistakes.to_string());
+                }
+            }
+        }
+        if wrong > 0 {
+            return Err(Failure::usage(format!("mistakes: {wrong}; nothing was run")).into());
+        }
+        if chosen.is_empty() && !self.allow_empty {
+            return Err(Failure::usage("no scenario matches (--allow-empty is content)").into());
+        }
+        Ok(chosen)
+    }
+
+    /// Whether a word can only be a file, so that its absence is a mistake.
+    fn names_a_file(&self) -> bool {
+        self.scenarios.iter().any(|word| {
+            let is_pattern = word.contains(['*', '?', '[']);
+            !is_pattern && !PathBuf::from(word).is_dir()
+        })
+    }
+
+    fn wants(&self, scenario: &Scenario) -> bool {
+        let has = |tag: &str| scenario.tags.iter().any(|own| own == tag);
+        let (without, with): (Vec<&str>, Vec<&str>) =
+            self.tags.iter().map(String::as_str).partition(|tag| tag.starts_with('!'));
+        let named = self.filter.as_ref().is_none_or(|filter| filter.is_match(&scenario.name));
+        named
+            && (with.is_empty() || with.iter().any(|tag| has(tag)))
+            && !without.iter().any(|tag| has(&tag[1..]))
+    }
+}
+
+/// What the command line names, else what the file does, else a server of our own.
+fn profile_of(
+    scenario: &Scenario,
+    target: Option<&str>,
+    dialect: Option<Dialect>,
+) -> anyhow::Result<Option<Profile>> {
+    let word = target.or(scenario.target.as_deref().filter(|word| *word != OWN));
+    word.filter(|word| *word != OWN).map(|word| target::find(word, dialect)).transpose()
+}

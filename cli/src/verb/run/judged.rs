@@ -1,0 +1,309 @@
+//! What came of everything: suites for reports, the last line and the exit code (SCENARIOS §10).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use trialogue_report::diagram::Story;
+use trialogue_report::results::{Case, Outcome, Place, Results, Suite, WireLine};
+use trialogue_scenarios::{Came, Report, StepDone, Verdict};
+
+use crate::exit::Exit;
+
+/// Most names in the last line: more are counted.
+const NAMES_MAX: usize = 5;
+
+/// How a run ended.
+pub(super) enum Ended {
+    /// It was played to its end.
+    Report(Box<Report>),
+    /// It could not be played.
+    NotRun(String),
+    /// The verb was told to stop.
+    CutShort,
+}
+
+/// One scenario that was played.
+pub(super) struct Played {
+    /// Its name, and which time it was.
+    pub(super) name: String,
+    /// Which round, and which scenario of it: reports are in this order, whatever ended first.
+    pub(super) place: (u32, usize),
+    /// The file's name.
+    pub(super) file: String,
+    /// One sentence.
+    pub(super) description: String,
+    /// Where it was played, if not on a server of our own.
+    pub(super) target: Option<String>,
+    /// How it ended.
+    pub(super) ended: Ended,
+    /// Steps that were begun, as they were told: all that is known of a run that was cut short.
+    pub(super) steps: Vec<StepDone>,
+    /// What happened.
+    pub(super) story: Story,
+    /// How long it took, with its server.
+    pub(super) took: Duration,
+    /// Where its journal is.
+    pub(super) trace: Option<PathBuf>,
+    /// What is in it.
+    pub(super) wire: Vec<WireLine>,
+    /// What could not be written of it.
+    pub(super) faults: Vec<String>,
+}
+
+impl Played {
+    /// Whether it makes the exit code bad.
+    pub(super) fn is_bad(&self, strict: bool) -> bool {
+        match &self.ended {
+            Ended::Report(report) => {
+                !report.passed() || (strict && report.count(Came::Unimplemented) > 0)
+            }
+            Ended::NotRun(_) => true,
+            Ended::CutShort => false,
+        }
+    }
+
+    fn report(&self) -> Option<&Report> {
+        match &self.ended {
+            Ended::Report(report) => Some(report),
+            Ended::NotRun(_) | Ended::CutShort => None,
+        }
+    }
+
+    /// Why it could not be tried: there was no server, or it lets nobody in.
+    fn not_run(&self) -> Option<String> {
+        match &self.ended {
+            Ended::NotRun(why) => Some(why.clone()),
+            Ended::Report(report) => {
+                let first = report.steps.iter().find(|step| step.came == Came::Broken)?;
+                let got = first.why.lines().nth(1).unwrap_or_default();
+                let got = got.strip_prefix("got").unwrap_or(got).trim();
+                first.signs_in.then(|| format!("nobody could be signed in: {got}"))
+            }
+            Ended::CutShort => None,
+        }
+    }
+
+    /// Names of what did not hold: steps by their id or place, checks by their word.
+    fn wrong(&self, strict: bool) -> Vec<String> {
+        let bad = |came: Came| came == Came::Broken || (strict && came == Came::Unimplemented);
+        let Some(report) = self.report() else { return Vec::new() };
+        let steps = report.steps.iter().filter(|step| bad(step.came)).map(step_name);
+        let checks = report.verdicts.iter().filter(|verdict| bad(verdict.came));
+        let mut all: Vec<String> =
+            steps.chain(checks.map(|verdict| verdict.name.clone())).collect();
+        if all.is_empty() && report.came() == Came::Broken {
+            all.extend(report.failures.iter().map(|failure| failure.what.clone()));
+        }
+        all
+    }
+
+    fn suite(&mut self, strict: bool) -> Suite {
+        let mut facts = vec![("file".to_owned(), self.file.clone())];
+        let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+        if !self.description.is_empty() {
+            fact("description", self.description.clone());
+        }
+        fact("target", self.target.clone().unwrap_or_else(|| "a server of its own".to_owned()));
+        let mut cases = Vec::new();
+        match &self.ended {
+            Ended::Report(report) => {
+                fact("seed", report.seed.to_string());
+                let (sent, stored, shown) = (report.sent, report.stored, report.delivered);
+                fact("messages", format!("{sent} sent, {stored} stored, shown {shown} times"));
+                if let Some(slowest) = report.slowest {
+                    fact("slowest message", format!("{:.1} ms", slowest.as_secs_f64() * 1e3));
+                }
+                if let Some(recovery) = report.recovery {
+                    let (took, failed) = (recovery.took.as_secs_f64(), recovery.failed_attempts);
+                    fact("recovery", format!("{took:.2} s after {failed} failed attempts"));
+                }
+                cases.extend(report.steps.iter().map(|step| step_case(step, strict)));
+                let mut orders = 0;
+                cases.extend(report.verdicts.iter().map(|of| check_case(of, &mut orders, strict)));
+            }
+            Ended::NotRun(why) => cases.push(Case {
+                id: "run".to_owned(),
+                title: "the scenario can be played".to_owned(),
+                outcome: Outcome::Error,
+                took: self.took,
+                message: why.clone(),
+                ..Case::default()
+            }),
+            Ended::CutShort => cases.extend(self.steps.iter().map(|step| step_case(step, strict))),
+        }
+        if let Some(trace) = &self.trace {
+            fact("trace", trace.display().to_string());
+        }
+        let wire = std::mem::take(&mut self.wire);
+        let story = (!self.story.is_empty()).then(|| std::mem::take(&mut self.story));
+        Suite { name: self.name.clone(), facts, cases, story, wire }
+    }
+}
+
+/// The suites of everything that was played; their stories move there.
+pub(super) fn suites(played: &mut [Played], strict: bool) -> Vec<Suite> {
+    played.iter_mut().map(|played| played.suite(strict)).collect()
+}
+
+fn step_name(step: &StepDone) -> String {
+    match (&step.id, Place::parse(&step.place)) {
+        (Some(id), _) => id.clone(),
+        (None, Some(place)) => format!("line {}", place.line),
+        (None, None) => step.words.clone(),
+    }
+}
+
+fn outcome(came: Came, strict: bool) -> Outcome {
+    match came {
+        Came::Held => Outcome::Pass,
+        Came::Unimplemented if strict => Outcome::Fail,
+        Came::NotReached | Came::Unimplemented => Outcome::Skip,
+        // Never green: it could not be found out.
+        Came::Unknown => Outcome::Error,
+        Came::Broken => Outcome::Fail,
+    }
+}
+
+fn message(came: Came, why: &str) -> String {
+    match came {
+        Came::Held => String::new(),
+        Came::NotReached => "not reached".to_owned(),
+        Came::Unimplemented => format!("unimplemented: {why}"),
+        Came::Unknown | Came::Broken => why.to_owned(),
+    }
+}
+
+fn step_case(step: &StepDone, strict: bool) -> Case {
+    let times = if step.times > 1 { format!(" ({} times)", step.times) } else { String::new() };
+    Case {
+        id: step_name(step),
+        title: format!("{}{times}", step.words),
+        place: Place::parse(&step.place),
+        outcome: outcome(step.came, strict),
+        began: (step.times > 0).then_some(step.began),
+        took: step.took,
+        message: message(step.came, &step.why),
+        output: None,
+    }
+}
+
+fn check_case(verdict: &Verdict, orders: &mut usize, strict: bool) -> Case {
+    let id = match verdict.name.as_str() {
+        // Lines of these have no names of their own.
+        name @ ("order" | "count") => {
+            *orders += 1;
+            format!("{name} {orders}")
+        }
+        name => format!("check {name}"),
+    };
+    Case {
+        id,
+        title: verdict.promise.clone(),
+        place: Place::parse(&verdict.place),
+        outcome: outcome(verdict.came, strict),
+        message: message(verdict.came, &verdict.why),
+        ..Case::default()
+    }
+}
+
+/// The sums of a run with several scenarios, in one line.
+pub(super) fn sum(played: &[Played], results: &Results) -> String {
+    let of = |wanted: Came| {
+        let judged = played.iter().filter(|p| p.not_run().is_none());
+        judged.filter(|p| p.report().is_some_and(|report| report.came() == wanted)).count()
+    };
+    let not_run = played.iter().filter(|p| p.not_run().is_some()).count();
+    let left_out: usize =
+        played.iter().filter_map(Played::report).map(|r| r.count(Came::Unimplemented)).sum();
+    let mut parts = vec![format!("{} ok", of(Came::Held))];
+    for (count, word) in [
+        (of(Came::Broken), "failed"),
+        (of(Came::Unknown), "unknown"),
+        (not_run, "could not run"),
+        (left_out, "steps or checks unimplemented"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    let seconds = results.took.as_secs_f64();
+    format!("\n{} scenarios: {} ({seconds:.2} s)", played.len(), parts.join(", "))
+}
+
+/// The exit code, its word and the last line; the worst of 5, 3, 1, 4 wins.
+pub(super) fn decide(
+    played: &[Played],
+    strict: bool,
+    stopped: Option<Exit>,
+    faults: &[String],
+) -> (Exit, &'static str, String) {
+    let faults = faults.iter().chain(played.iter().flat_map(|played| &played.faults));
+    let faults: Vec<&str> = faults.map(String::as_str).collect();
+    if !faults.is_empty() {
+        return (Exit::INTERNAL, "internal", faults.join("; "));
+    }
+    if let Some(signal) = stopped {
+        let ended = played.iter().filter(|played| played.report().is_some()).count();
+        let message = format!("stopped after {}", count(ended, "scenario"));
+        return (signal, "interrupted", message);
+    }
+    let not_run: Vec<String> = played
+        .iter()
+        .filter_map(|played| played.not_run().map(|why| format!("{}: {why}", played.name)))
+        .collect();
+    if let Some(first) = not_run.first() {
+        let more = match not_run.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        return (Exit::COULD_NOT_RUN, "could_not_run", format!("could not run {first}{more}"));
+    }
+    let wrong: Vec<(String, Vec<String>)> = played
+        .iter()
+        .map(|played| (played.name.clone(), played.wrong(strict)))
+        .filter(|(_, wrong)| !wrong.is_empty())
+        .collect();
+    if !wrong.is_empty() {
+        return (Exit::FAILED, "failed", failed(played, &wrong));
+    }
+    let unknown = played.iter().filter_map(Played::report);
+    let unknown = unknown.flat_map(|report| &report.verdicts);
+    let unknown: Vec<&str> = unknown
+        .filter(|verdict| verdict.came == Came::Unknown)
+        .map(|verdict| verdict.name.as_str())
+        .collect();
+    if !unknown.is_empty() {
+        let message = format!("{} unknown ({})", count(unknown.len(), "check"), names(&unknown));
+        return (Exit::INCONCLUSIVE, "inconclusive", message);
+    }
+    (Exit::DONE, "done", String::new())
+}
+
+/// `2 of 3 scenarios did not hold (booking: m1_seen, delivery; burst: order)`.
+fn failed(played: &[Played], wrong: &[(String, Vec<String>)]) -> String {
+    let each: Vec<String> = wrong
+        .iter()
+        .map(|(name, wrong)| {
+            let wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
+            format!("{name}: {}", names(&wrong))
+        })
+        .collect();
+    let shown = each[..each.len().min(NAMES_MAX)].join("; ");
+    let more = each.len().saturating_sub(NAMES_MAX);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let of = count(played.len(), "scenario");
+    format!("{} of {of} did not hold ({shown}{more})", wrong.len())
+}
+
+fn names(names: &[&str]) -> String {
+    let mut shown = names[..names.len().min(NAMES_MAX)].join(", ");
+    if names.len() > NAMES_MAX {
+        shown += &format!(" and {} more", names.len() - NAMES_MAX);
+    }
+    shown
+}
+
+/// `1 scenario`, `2 scenarios`.
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

@@ -1,0 +1,198 @@
+//! One scenario, from its server to its end.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use trialogue_scenarios::trace::{SCHEMA, Trace};
+use trialogue_scenarios::{Pause, Report, RunConfig, Target, lacking_at_all, run as play};
+use trialogue_server::embedded::{Cluster, Database};
+
+use super::super::Context;
+use super::choose::Round;
+use super::judged::{Ended, Played};
+use super::log::{Log, Watcher};
+use super::steps;
+use super::{Args, TraceWhen};
+use crate::play::{drop_database, server, until};
+use crate::target;
+
+/// Plays it on a server and a database of its own, or on the target; whatever happens is an answer.
+pub(super) async fn one(
+    args: &Args,
+    round: Round<'_>,
+    cluster: Option<&Cluster>,
+    context: &Context,
+    log: &Log<'_>,
+) -> Played {
+    let begin = Instant::now();
+    let mut watcher = log.watcher(&round);
+    let journal = match args.trace {
+        TraceWhen::Off => None,
+        TraceWhen::On | TraceWhen::Failed => Some(Journal::begin(args, &round)),
+    };
+    let (journal, trace_fault) = match journal {
+        Some(Err(error)) => (None, Some(format!("no journal: {error:#}"))),
+        Some(Ok(journal)) => (Some(journal), None),
+        None => (None, None),
+    };
+    watcher.trace = journal.as_ref().map(Journal::trace);
+    let ended = stage(args, &round, cluster, context, log, &mut watcher).await;
+    let Watcher { steps, story, .. } = watcher;
+    let mut played = Played {
+        name: round.name(),
+        place: (round.n, round.at),
+        file: round.of.scenario.source.name().to_owned(),
+        description: round.of.scenario.description.clone(),
+        target: round.of.profile.as_ref().map(|profile| profile.url.to_string()),
+        ended,
+        steps,
+        story,
+        took: begin.elapsed(),
+        trace: None,
+        wire: Vec::new(),
+        faults: trace_fault.into_iter().collect(),
+    };
+    if let Some(journal) = journal {
+        let keep = args.trace == TraceWhen::On || played.is_bad(args.strict);
+        match journal.end(&played, keep) {
+            Ok((trace, wire)) => (played.trace, played.wire) = (trace, wire),
+            Err(error) => played.faults.push(format!("the journal was not written: {error:#}")),
+        }
+    }
+    played
+}
+
+/// With everything that it needs, and without leaving anything.
+async fn stage(
+    args: &Args,
+    round: &Round<'_>,
+    cluster: Option<&Cluster>,
+    context: &Context,
+    log: &Log<'_>,
+    watcher: &mut Watcher<'_>,
+) -> Ended {
+    let mut database: Option<Database> = None;
+    let target = match (&round.of.profile, cluster) {
+        (Some(profile), _) => Ok(Target::Url(profile.url.clone())),
+        (None, Some(cluster)) => match cluster.fresh_database("run").await {
+            Ok(fresh) => {
+                let command = server(&fresh);
+                database = Some(fresh);
+                command.map(Target::Child)
+            }
+            Err(error) => Err(anyhow::Error::from(error)),
+        },
+        (None, None) => Err(anyhow::anyhow!("there is neither a target nor a database")),
+    };
+    let ended = match target {
+        Err(error) => Ended::NotRun(format!("{error:#}")),
+        Ok(target) => playing(args, round, target, context, log, watcher).await,
+    };
+    if let Some(database) = database {
+        drop_database(database).await;
+    }
+    ended
+}
+
+async fn playing(
+    args: &Args,
+    round: &Round<'_>,
+    target: Target,
+    context: &Context,
+    log: &Log<'_>,
+    watcher: &mut Watcher<'_>,
+) -> Ended {
+    let mut config = RunConfig::new(target);
+    config.seed = args.seed;
+    if let Some(profile) = &round.of.profile {
+        config.dialect = profile.dialect;
+        config.capabilities = Some(profile.capabilities);
+        config.accounts.clone_from(&profile.accounts);
+        config.plain_http = profile.plain_http;
+    }
+    config.trace.clone_from(&watcher.trace);
+    let scenario = &round.of.scenario;
+    let gone = log.gone();
+    let playing = async {
+        // Of a scenario that makes no sense there, nothing is asked of the target either.
+        if let (Some(profile), None) = (&round.of.profile, lacking_at_all(scenario, &config)) {
+            target::answers(profile).await?;
+        }
+        if !args.step {
+            return Ok(play(scenario, config, watcher).await?);
+        }
+        let (ask, asked) = mpsc::channel(1);
+        config.pause = Some(Pause(ask));
+        let (came, ()) = tokio::join!(play(scenario, config, watcher), steps::answer(asked, log));
+        Ok(came?)
+    };
+    let came: Option<anyhow::Result<Report>> =
+        until(&gone, until(&context.shutdown, playing)).await.flatten();
+    match came {
+        Some(Ok(report)) => Ended::Report(Box::new(report)),
+        Some(Err(error)) => Ended::NotRun(format!("{error:#}")),
+        None => Ended::CutShort,
+    }
+}
+
+/// The journal of one run: a file that grows while it is played.
+struct Journal {
+    path: PathBuf,
+    file: Arc<Mutex<BufWriter<File>>>,
+}
+
+impl Journal {
+    fn begin(args: &Args, round: &Round<'_>) -> anyhow::Result<Self> {
+        fs::create_dir_all(&args.trace_dir)?;
+        let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = round.of.scenario.name.chars().map(safe).collect();
+        let n = if round.repeat == 1 { String::new() } else { format!("-{}", round.n) };
+        let path = args.trace_dir.join(format!("{name}{n}.trace.ndjson"));
+        let file = Arc::new(Mutex::new(BufWriter::new(File::create(&path)?)));
+        let journal = Self { path, file };
+        let started = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
+        journal.trace().line(json!({
+            "type": "trace", "schema": SCHEMA, "scenario": round.name(),
+            "file": round.of.scenario.source.name(), "started": started.to_rfc3339(),
+        }));
+        Ok(journal)
+    }
+
+    fn trace(&self) -> Trace {
+        let file = Arc::clone(&self.file);
+        Trace::new(move |line| {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // A full disk is told at the end, when the file is flushed.
+            _ = writeln!(file, "{line}");
+        })
+    }
+
+    /// The last line; answers where the file is, and its lines for the report.
+    fn end(
+        self,
+        played: &Played,
+        keep: bool,
+    ) -> anyhow::Result<(Option<PathBuf>, Vec<trialogue_report::results::WireLine>)> {
+        if let Ended::Report(report) = &played.ended {
+            let took = report.took.as_secs_f64() * 1e3;
+            let end = json!({
+                "type": "end", "came": report.came().name(), "tookMs": took, "seed": report.seed,
+            });
+            self.trace().line(end);
+        }
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush()?;
+        if !keep {
+            fs::remove_file(&self.path)?;
+            return Ok((None, Vec::new()));
+        }
+        let text = fs::read_to_string(&self.path)?;
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let wire = lines.filter_map(|line| crate::trace::wire_line(&line)).collect();
+        Ok((Some(self.path), wire))
+    }
+}

@@ -1,0 +1,48 @@
+//! Who logs in as whom: accounts of the file, of the target, and fresh ones.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{KnownAccount, RunError};
+use crate::actor::Account;
+use crate::file::Scenario;
+use crate::scope::Scope;
+
+pub(super) fn unresolved(scenario: &Scenario, wrong: crate::scope::Unresolved) -> RunError {
+    RunError::Account { place: scenario.source.place(wrong.span), message: wrong.message }
+}
+
+/// The target's account of an actor: its own, else that of its role.
+fn known_account(known: &[KnownAccount], actor: &crate::file::Actor) -> Option<Account> {
+    let of = |name: &str| known.iter().find(|account| account.of == name);
+    let found = of(&actor.name.name).or_else(|| of(actor.role.short()))?;
+    let (email, password) = (found.email.clone(), found.password.clone());
+    Some(Account { email, password, fresh: None })
+}
+
+/// The accounts of the file, and fresh ones for actors without: unique, so that parallel runs
+/// never meet, and of one region, so that a dispute finds this run's LSM.
+pub(super) fn accounts_of(
+    scenario: &Scenario,
+    scope: &Scope,
+    known: &[KnownAccount],
+) -> Result<Vec<Account>, RunError> {
+    let run = Uuid::new_v4().simple().to_string();
+    let run = &run[..12];
+    let text = |node: &crate::yaml::Node| match scope.resolve(node, None) {
+        Ok(Value::String(text)) => Ok(text),
+        Ok(other) => Ok(other.to_string()),
+        Err(wrong) => Err(unresolved(scenario, wrong)),
+    };
+    let account = |actor: &crate::file::Actor| match (&actor.user, &actor.password) {
+        (Some(user), Some(password)) => {
+            Ok(Account { email: text(user)?, password: text(password)?, fresh: None })
+        }
+        _ => Ok(known_account(known, actor).unwrap_or_else(|| Account {
+            email: format!("{}-{run}@example.test", actor.name.name),
+            password: Uuid::new_v4().to_string(),
+            fresh: Some(format!("region-{run}")),
+        })),
+    };
+    scenario.actors.iter().map(account).collect()
+}

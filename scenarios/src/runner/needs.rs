@@ -1,0 +1,196 @@
+//! What a scenario needs of its target, and what the target says that it cannot do: such a step or
+//! check is *unimplemented*, which is neither good nor bad, and is counted (SCENARIOS §7.8).
+
+use trialogue_protocol::{ChatId, Role};
+
+use super::stage::Stage;
+use super::{RunConfig, RunError, Target};
+use crate::actor::{Account, Actor, Surroundings, Wrong};
+use crate::file::{self, Chain, Part, Scenario, Step, Verb, flow};
+use crate::source::Span;
+use crate::yaml::{Key, Node, Value};
+
+/// Why nothing of the scenario makes sense at this target: what comes after a step that is left
+/// out would fail for that alone.
+#[must_use]
+pub fn lacking_at_all(scenario: &Scenario, config: &RunConfig) -> Option<String> {
+    let capabilities = config.capabilities.unwrap_or(config.dialect.capabilities());
+    let every = [&scenario.steps, &scenario.always];
+    let torments =
+        every.into_iter().any(|steps| any(steps, &|step| matches!(step.verb, Verb::Server(_))));
+    if torments && matches!(config.target, Target::Url(_)) {
+        return Some("`server` steps need a server that the runner may start and stop".to_owned());
+    }
+    let outbox = scenario.actors.iter().find(|actor| actor.outbox)?;
+    (!capabilities.client_message_ids).then(|| {
+        let name = &outbox.name.name;
+        format!("the outbox of {name} needs sends that may be repeated (client_message_ids)")
+    })
+}
+
+fn any(steps: &[Step], wanted: &dyn Fn(&Step) -> bool) -> bool {
+    steps.iter().any(|step| match &step.verb {
+        Verb::Parallel(branches) => branches.iter().any(|branch| any(branch, wanted)),
+        Verb::Repeat { steps, .. } => any(steps, wanted),
+        _ => wanted(step),
+    })
+}
+
+/// The text of a field, where it is one.
+fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+impl Stage<'_> {
+    /// Why the target cannot do what the step is about.
+    pub(super) fn lacking(&self, step: &Step) -> Option<String> {
+        let can = self.capabilities;
+        let says = |can: bool, what: &str, name: &str| (!can).then(|| format!("{what} ({name})"));
+        match &step.verb {
+            Verb::Receive { event, pattern, .. } => match text(event)? {
+                "presence" => says(can.presence, "it does not tell who is online", "presence"),
+                "positions" => says(can.seq, "it does not number messages", "seq"),
+                "chat_updated" => {
+                    says(can.members, "it does not tell changes of a chat", "members")
+                }
+                "notification:created" if speaks_of_a_dispute(pattern.as_ref()) => {
+                    says(can.dispute_push, "it pushes no notice of disputes", "dispute_push")
+                }
+                _ => None,
+            },
+            Verb::Emit { .. } if step.expect.ack.is_some() || step.expect.json.is_some() => {
+                says(can.acks, "it acknowledges nothing", "acks")
+            }
+            Verb::Do { name, .. } if name.name == "dispute" => {
+                let by = |role| step.actors.iter().any(|id| self.actor(*id).role() == role);
+                if by(Role::Provider) {
+                    return says(
+                        can.dispute_by_provider,
+                        "no dispute by a provider",
+                        "dispute_by_provider",
+                    );
+                }
+                None
+            }
+            Verb::Delivered { message, to, .. } if !can.own_echo => {
+                let author = self.sent(&message.name).ok()?.actor;
+                let alone = to.iter().all(|reader| *reader == author);
+                says(!alone, "a sender gets no own message", "own_echo")
+            }
+            _ => None,
+        }
+    }
+
+    /// Why the target cannot be judged by the check.
+    pub(super) fn lacking_check(&self, check: &str) -> Option<String> {
+        let can = self.capabilities;
+        match check {
+            "room_order" | "history_equals_live" if !can.seq => {
+                Some("it does not number messages (seq)".to_owned())
+            }
+            "per_sender_order" if !can.order => {
+                Some("it may swap two messages of one sender (order)".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Why a chain cannot be judged.
+    pub(super) fn lacking_order(&self, chain: &Chain) -> Option<String> {
+        for moment in &chain.moments {
+            if moment.part == Part::Saved && !self.capabilities.acks {
+                return Some("it does not say when a message is stored (acks)".to_owned());
+            }
+            // What was not tried has no time.
+            let notes = self.notes();
+            let left_out = notes.done.iter().find(|done| {
+                done.id.as_deref() == Some(&moment.step) && done.came == super::Came::Unimplemented
+            });
+            if let Some(left_out) = left_out {
+                return Some(format!("{} was not tried: {}", moment.step, left_out.why));
+            }
+            if let Part::At(actor) = moment.part
+                && !self.capabilities.own_echo
+                && notes
+                    .sent
+                    .iter()
+                    .any(|s| s.step.as_deref() == Some(&moment.step) && s.actor == actor)
+            {
+                return Some("a sender gets no own message (own_echo)".to_owned());
+            }
+        }
+        None
+    }
+
+    /// Makes the fresh accounts before anything else where the target takes them one by one, and
+    /// a provider only where its region has an LSM (DEPLOYED §2).
+    pub(super) async fn provision(&self) -> Result<(), RunError> {
+        if self.capabilities.lsm_joins_by_socket {
+            return Ok(());
+        }
+        let fresh = |n: &usize| self.accounts[*n].fresh.is_some();
+        let all: Vec<usize> = (0..self.actors.len()).filter(fresh).collect();
+        let (lsms, others): (Vec<usize>, Vec<usize>) =
+            all.iter().partition(|n| self.actors[**n].role() == Role::Lsm);
+        let region = all.first().and_then(|n| self.accounts[*n].fresh.clone());
+        if let (Some(region), true) = (region, lsms.is_empty()) {
+            let (warden, account) = self.warden(&region)?;
+            registered(&warden, &account).await?;
+        }
+        for n in lsms.into_iter().chain(others) {
+            registered(&self.actors[n], &self.accounts[n]).await?;
+        }
+        Ok(())
+    }
+
+    /// An LSM for a region that has none on the stage.
+    fn warden(&self, region: &str) -> Result<(Actor, Account), RunError> {
+        let spec = file::Actor {
+            name: Key { span: Span::default(), name: "lsm".to_owned() },
+            role: Role::Lsm,
+            user: None,
+            password: None,
+            reconnect: file::Reconnect::default(),
+            outbox: false,
+        };
+        let around = Surroundings { trace: None, ..self.around.clone() };
+        let warden = Actor::new(&spec, &self.scenario.defaults, &around, 0)?;
+        let account = Account {
+            email: format!("lsm-of-{region}@example.test"),
+            password: uuid::Uuid::new_v4().to_string(),
+            fresh: Some(region.to_owned()),
+        };
+        Ok((warden, account))
+    }
+
+    /// A dispute is only taken of a job that is done: ends it, where the runner knows who does it.
+    pub(super) async fn made_disputable(&self, chat: Option<ChatId>) -> Result<(), Wrong> {
+        if self.capabilities.dispute_any_time {
+            return Ok(());
+        }
+        let job = chat.and_then(|chat| self.notes().jobs.get(&chat).copied());
+        let Some((job, provider)) = job else { return Ok(()) };
+        let reply = self.actor(provider).complete(job).await?;
+        match reply.error {
+            Some(error) => Err(Wrong::new("the job to be completed first", error.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn registered(actor: &Actor, account: &Account) -> Result<(), RunError> {
+    let made = actor.register(account).await;
+    made.map_err(|error| RunError::Registration {
+        name: actor.name().to_owned(),
+        why: error.to_string(),
+    })
+}
+
+/// Whether a pattern asks for a notification of a dispute.
+fn speaks_of_a_dispute(pattern: Option<&Node>) -> bool {
+    let pattern = pattern.map(flow::json).unwrap_or_default();
+    pattern["notification"]["type"].as_str().is_some_and(|kind| kind.starts_with("dispute"))
+}
