@@ -99,6 +99,11 @@ impl ReportArgs {
 }
 
 impl Reports {
+    /// Whether none is asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
     /// Whether standard output is one of the reports, and nothing else may go there.
     pub(crate) fn take_stdout(&self) -> bool {
         self.asked.iter().any(|report| report.place == Place::Stdout)

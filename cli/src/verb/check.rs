@@ -1,12 +1,15 @@
 //! `trialogue check`: whether scenario files make sense, without a network.
 
 use serde_json::json;
-use trialogue_scenarios::file;
+use trialogue_scenarios::file::{self, Profile, Scenario};
+use trialogue_scenarios::source::{Diagnostics, Span};
+use trialogue_scenarios::{RunConfig, Target, lacking_at_all};
 
 use super::Context;
 use crate::exit::{Exit, Failure};
 use crate::library::{find, load};
 use crate::out::Out;
+use crate::target;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -14,14 +17,19 @@ pub(crate) struct Args {
     /// Names of bundled scenarios, files, or folders with `*.scn.yaml`
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<String>,
+    /// Also check whether they make sense at this target: a profile, its name, or a URL
+    #[arg(long, value_name = "TARGET", env = "TRIALOGUE_TARGET")]
+    target: Option<String>,
 }
 
 /// Exits 0 when every file makes sense; says everything that is wrong in all of them.
-pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    let target = args.target.as_deref();
+    let profile = target.map(|word| target::find(word, context.global.dialect)).transpose()?;
     let mut wrong = 0;
     for place in find(&args.scenarios)? {
         let source = load(&place)?;
-        match file::read(&source) {
+        match file::read(&source).and_then(|scenario| fits(scenario, profile.as_ref())) {
             Ok(scenario) if out.is_json() => {
                 let steps = scenario.steps.len();
                 out.json(&json!({"file": source.name(), "ok": true, "steps": steps}))?;
@@ -46,4 +54,17 @@ pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exi
         1 => Err(Failure::usage("1 mistake").into()),
         n => Err(Failure::usage(format!("{n} mistakes")).into()),
     }
+}
+
+/// A scenario of which nothing makes sense at the target is a mistake, before it is run there.
+fn fits(scenario: Scenario, profile: Option<&Profile>) -> Result<Scenario, Diagnostics> {
+    let Some(profile) = profile else { return Ok(scenario) };
+    let mut config = RunConfig::new(Target::Url(profile.url.clone()));
+    config.dialect = profile.dialect;
+    config.capabilities = Some(profile.capabilities);
+    let mut mistakes = Diagnostics::new(scenario.source.clone());
+    if let Some(why) = lacking_at_all(&scenario, &config) {
+        mistakes.error(Span::default(), format!("makes no sense at {}: {why}", profile.url));
+    }
+    mistakes.verdict().map(|()| scenario)
 }

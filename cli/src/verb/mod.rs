@@ -12,6 +12,7 @@ mod db;
 mod demo;
 mod dispute;
 mod doctor;
+mod fmt;
 mod health;
 mod history;
 mod invites;
@@ -24,11 +25,13 @@ mod logout;
 mod man;
 mod members;
 mod migrate;
+mod new;
 mod notifications;
 mod outbox;
 mod providers;
 mod read;
 mod register;
+mod report;
 mod resolve;
 #[cfg(unix)]
 mod run;
@@ -37,6 +40,7 @@ mod send;
 mod serve;
 mod status;
 mod token;
+mod trace;
 mod user;
 mod whoami;
 
@@ -152,6 +156,14 @@ pub(crate) enum Verb {
     Run(run::Args),
     /// Check scenario files without running them
     Check(check::Args),
+    /// Write scenario files in one layout, or show them as arrows
+    Fmt(fmt::Args),
+    /// Begin a new scenario file
+    New(new::Args),
+    /// Tell a JSON report again in other formats
+    Report(report::Args),
+    /// Show the journal of a run
+    Trace(trace::Args),
     /// Check how well a Socket.IO server keeps to the protocol, ours or any other
     Conform(Box<conform::Args>),
     /// Print the JSON Schema of our files, for editors
@@ -208,6 +220,10 @@ impl Verb {
             #[cfg(unix)]
             Self::Run(args) => run::run(args, context, out).await,
             Self::Check(args) => check::run(&args, context, out),
+            Self::Fmt(args) => fmt::run(&args, context, out),
+            Self::New(args) => new::run(args, context, out).await,
+            Self::Report(args) => report::run(&args, context, out),
+            Self::Trace(args) => trace::run(&args, context, out),
             Self::Conform(args) => conform::run(*args, context, out).await,
             Self::Schema(args) => schema::run(&args, out),
             Self::Man(args) => man::run(&args, out),

@@ -19,6 +19,7 @@ mod db;
 mod demo;
 #[cfg(unix)]
 mod doctoring;
+mod filing;
 mod hostile;
 mod house;
 mod leftovers;

@@ -9,6 +9,7 @@ mod judged;
 mod profile;
 mod scenario;
 mod steps;
+mod tidy;
 mod verbs;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::yaml::{Key, Node};
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
 pub use profile::{Profile, read_profile};
 pub use scenario::read;
+pub use tidy::tidy;
 
 /// A whole file.
 #[derive(Debug, Clone)]

@@ -18,14 +18,16 @@ pub fn lacking_at_all(scenario: &Scenario, config: &RunConfig) -> Option<String>
     let every = [&scenario.steps, &scenario.always];
     let torments =
         every.into_iter().any(|steps| any(steps, &|step| matches!(step.verb, Verb::Server(_))));
+    let mut lacking = Vec::new();
     if torments && matches!(config.target, Target::Url(_)) {
-        return Some("`server` steps need a server that the runner may start and stop".to_owned());
+        lacking.push("`server` steps need a server that the runner may start and stop".to_owned());
     }
-    let outbox = scenario.actors.iter().find(|actor| actor.outbox)?;
-    (!capabilities.client_message_ids).then(|| {
-        let name = &outbox.name.name;
+    let outbox = scenario.actors.iter().find(|actor| actor.outbox);
+    lacking.extend(outbox.filter(|_| !capabilities.client_message_ids).map(|actor| {
+        let name = &actor.name.name;
         format!("the outbox of {name} needs sends that may be repeated (client_message_ids)")
-    })
+    }));
+    (!lacking.is_empty()).then(|| lacking.join("; "))
 }
 
 fn any(steps: &[Step], wanted: &dyn Fn(&Step) -> bool) -> bool {
