@@ -275,6 +275,13 @@ pub(crate) fn profiles() -> anyhow::Result<Profiles> {
     profiles_folder().map(Profiles::at)
 }
 
+/// Where everything of this user is.
+pub(crate) fn data_folder() -> anyhow::Result<PathBuf> {
+    let mut folder = profiles_folder()?;
+    folder.pop();
+    Ok(folder)
+}
+
 fn profiles_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty());
     let folder = own.map(|folder| PathBuf::from(folder).join("profiles"));

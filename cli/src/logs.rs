@@ -1,15 +1,24 @@
 //! Diagnostics: `tracing` to standard error, never to standard output.
 
+use std::fs::File;
 use std::io::IsTerminal;
+use std::sync::Mutex;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
+use crate::account;
 use crate::args::{Cli, LogFormat};
 use crate::out;
 
 /// Overrides what `-q` and `-v` mean, in the language of `tracing_subscriber::EnvFilter`.
 const VARIABLE: &str = "TRIALOGUE_LOG";
+
+/// The log of a verb that draws on the terminal, in the data folder.
+const FILE: &str = "chat.log";
+
+/// Its length in bytes from which a new start begins it anew.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Starts the log of this process. Called once, before anything logs.
 pub(crate) fn start(cli: &Cli) {
@@ -25,6 +34,9 @@ pub(crate) fn start(cli: &Cli) {
     let filter = EnvFilter::try_from_env(VARIABLE)
         .or_else(|_| EnvFilter::try_new(wanted))
         .unwrap_or_default();
+    if cli.verb.owns_the_terminal() {
+        return to_file(filter);
+    }
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     let json = match cli.verb.log_format() {
         LogFormat::Json => true,
@@ -37,5 +49,27 @@ pub(crate) fn start(cli: &Cli) {
         log.json().init();
     } else {
         log.with_ansi(out::stderr_colors(cli.global.color)).init();
+    }
+}
+
+/// A log of a verb that draws must not be drawn over; where there is no file there is no log.
+fn to_file(filter: EnvFilter) {
+    let open = || -> Option<File> {
+        let folder = account::data_folder().ok()?;
+        std::fs::create_dir_all(&folder).ok()?;
+        let path = folder.join(FILE);
+        let is_long = path.metadata().is_ok_and(|file| file.len() > FILE_BYTES_MAX);
+        let mut options = File::options();
+        options.create(true).write(true);
+        if is_long {
+            options.truncate(true)
+        } else {
+            options.append(true)
+        };
+        options.open(path).ok()
+    };
+    if let Some(file) = open() {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+        log.with_writer(Mutex::new(file)).init();
     }
 }

@@ -185,6 +185,11 @@ fn is_on(value: &str) -> bool {
     !["", "n", "no", "f", "false", "off", "0"].contains(&value.to_lowercase().as_str())
 }
 
+/// Whether what is drawn on standard output may use colours.
+pub(crate) fn stdout_colors(color: Color) -> bool {
+    AutoStream::new(io::stdout(), choice(color)).current_choice() != ColorChoice::Never
+}
+
 /// Whether the log on standard error may use colours.
 pub(crate) fn stderr_colors(color: Color) -> bool {
     AutoStream::new(io::stderr(), choice(color)).current_choice() != ColorChoice::Never

@@ -155,6 +155,13 @@ pub(crate) fn usual_path() -> Option<PathBuf> {
     Some(folders.config_dir().join("config.toml"))
 }
 
+/// Where a file of that name beside the configuration file is.
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty());
+    let path = named.map(PathBuf::from).or_else(usual_path)?;
+    Some(path.with_file_name(name))
+}
+
 /// The profile of a command line that names none; nothing when the file cannot be used.
 pub(crate) fn usual_profile() -> Option<String> {
     let given = std::env::var(PROFILE_VARIABLE).ok().filter(|name| !name.is_empty());

@@ -17,7 +17,7 @@ use crate::play::{Screen, as_json, cluster, drop_database, server, style, table,
 use crate::verb::Context;
 
 /// Arguments of `demo`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Args {
     /// Make the demo's database on this PostgreSQL server instead of the private one
     #[arg(long, value_name = "URL", env = "TRIALOGUE_TEST_DATABASE_URL")]

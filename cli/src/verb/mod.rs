@@ -1,6 +1,7 @@
 //! The verbs: one file each. A verb parses its arguments, asks a library and prints.
 
 mod book;
+mod chat;
 mod chats;
 mod check;
 mod completions;
@@ -111,6 +112,8 @@ pub(crate) enum Verb {
     Book(book::Args),
     /// List my jobs; show, complete or cancel one
     Jobs(jobs::Args),
+    /// Chat, on the whole terminal
+    Chat(chat::Args),
     /// List my chats
     Chats(chats::Args),
     /// List who is in a chat, and who is there now
@@ -195,6 +198,7 @@ impl Verb {
             Self::Providers(args) => context.within(providers::run(args, context, out)).await,
             Self::Book(args) => context.within(book::run(args, context, out)).await,
             Self::Jobs(args) => context.within(jobs::run(args, context, out)).await,
+            Self::Chat(args) => chat::run(args, context, out).await,
             Self::Chats(args) => context.within(chats::run(&args, context, out)).await,
             Self::Members(args) => context.within(members::run(&args, context, out)).await,
             Self::History(args) => history::run(&args, context, out).await,
@@ -243,7 +247,12 @@ impl Verb {
         if matches!(self, Self::Demo(_) | Self::Run(_)) {
             return true;
         }
-        self.is_service() || matches!(self, Self::Conform(_))
+        self.is_service() || matches!(self, Self::Conform(_) | Self::Chat(_))
+    }
+
+    /// Whether it draws on the terminal, where nothing else may be written.
+    pub(crate) fn owns_the_terminal(&self) -> bool {
+        matches!(self, Self::Chat(_))
     }
 
     /// What is logged when neither `-q` nor `-v` says otherwise.

@@ -59,7 +59,7 @@ const LONG_FILES: [(&str, &str); 2] = [
 ];
 
 /// Rooms that decide: no waiting, no clock, no chance, no disk, no network (HOUSE.md §1.3).
-const PURE_ROOMS: [&str; 12] = [
+const PURE_ROOMS: [&str; 23] = [
     "lib/protocol/src",
     "lib/socketio/src/packet",
     "lib/socketio/src/engine",
@@ -72,6 +72,17 @@ const PURE_ROOMS: [&str; 12] = [
     "lib/client/src/backup/shelf.rs",
     "lib/client/src/sanitize",
     "server/src/policy.rs",
+    "tui/src/command.rs",
+    "tui/src/edit.rs",
+    "tui/src/keys",
+    "tui/src/layout.rs",
+    "tui/src/model",
+    "tui/src/msg.rs",
+    "tui/src/sheet.rs",
+    "tui/src/text.rs",
+    "tui/src/theme.rs",
+    "tui/src/update",
+    "tui/src/view",
 ];
 const IMPURE: [&str; 13] = [
     "async ",

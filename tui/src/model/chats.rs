@@ -1,0 +1,181 @@
+//! The list of chats: order, counts, what is open.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use trialogue_protocol::{Chat, ChatId, UserId};
+
+use crate::edit::Editor;
+use crate::text;
+
+/// Chats in the list (1,000): as many as the session counts unread messages for.
+pub const CHATS_MAX: usize = 1_000;
+
+/// How far a list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// Was asked for then.
+    Loading(Duration),
+    /// Is here.
+    Loaded,
+    /// Could not be had.
+    Failed(String),
+}
+
+/// One chat of the list.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// As the server listed it last.
+    pub chat: Chat,
+    /// The job's title, or its number; harmless.
+    pub title: String,
+    /// Messages of others that were not read.
+    pub unread: u64,
+}
+
+impl Entry {
+    /// A chat of the list.
+    pub fn new(chat: Chat) -> Self {
+        let title = chat.job.title.as_deref().map(text::line).filter(|title| !title.is_empty());
+        let title = title.unwrap_or_else(|| format!("Job {}", chat.job.id));
+        let unread = u64::try_from(chat.unread_count).unwrap_or_default();
+        Self { chat, title, unread }
+    }
+
+    /// Whether a dispute is open.
+    pub fn is_disputed(&self) -> bool {
+        self.chat.lsm_invited || self.chat.lsm_joined
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Chats {
+    /// Most recently active first.
+    pub list: Vec<Entry>,
+    /// How far the list is.
+    pub listing: Listing,
+    /// The chat on the screen.
+    pub open: Option<ChatId>,
+    /// The chat under the list's cursor.
+    pub cursor: Option<ChatId>,
+    /// Only chats with these letters.
+    pub filter: Editor,
+    /// The filter is being typed.
+    pub filtering: bool,
+    /// Silent ones.
+    pub muted: BTreeSet<ChatId>,
+    /// Rooms that are entered, the newest last.
+    pub rooms: VecDeque<ChatId>,
+    /// A chat to open as soon as the list is here.
+    pub wanted: Option<ChatId>,
+}
+
+impl Default for Chats {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            listing: Listing::Loading(Duration::ZERO),
+            open: None,
+            cursor: None,
+            filter: Editor::default(),
+            filtering: false,
+            muted: BTreeSet::new(),
+            rooms: VecDeque::new(),
+            wanted: None,
+        }
+    }
+}
+
+impl Chats {
+    /// A chat of the list.
+    pub fn get(&self, chat: ChatId) -> Option<&Entry> {
+        self.list.iter().find(|entry| entry.chat.id == chat)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, chat: ChatId) -> Option<&mut Entry> {
+        self.list.iter_mut().find(|entry| entry.chat.id == chat)
+    }
+
+    /// The list as it is shown: those that the filter lets through.
+    pub fn shown(&self) -> Vec<&Entry> {
+        let needle = self.filter.text();
+        let fits =
+            |entry: &&Entry| needle.is_empty() || text::fuzzy(&entry.title, needle).is_some();
+        self.list.iter().filter(fits).collect()
+    }
+
+    /// All unread messages.
+    pub fn unread(&self) -> u64 {
+        self.list.iter().map(|entry| entry.unread).sum()
+    }
+
+    /// What the server listed takes the place of what was; a part of it is put over it.
+    pub fn listed(&mut self, chats: Vec<Chat>, whole: bool) {
+        let mut list: Vec<Entry> = chats.into_iter().take(CHATS_MAX).map(Entry::new).collect();
+        for entry in &mut list {
+            if let Some(known) = self.get(entry.chat.id) {
+                // The session counts better than a list that was made a moment ago.
+                entry.unread = known.unread;
+            }
+        }
+        if !whole {
+            let is_new = |id| list.iter().all(|entry: &Entry| entry.chat.id != id);
+            let kept: Vec<Entry> =
+                self.list.iter().filter(|entry| is_new(entry.chat.id)).cloned().collect();
+            list.extend(kept);
+            list.truncate(CHATS_MAX);
+        }
+        self.list = list;
+        self.listing = Listing::Loaded;
+    }
+
+    /// A chat as the server has it now; new ones come first.
+    pub fn changed(&mut self, chat: Chat) {
+        match self.get_mut(chat.id) {
+            Some(entry) => {
+                let unread = entry.unread;
+                *entry = Entry { unread, ..Entry::new(chat) };
+            }
+            None => self.list.insert(0, Entry::new(chat)),
+        }
+        self.list.truncate(CHATS_MAX);
+    }
+
+    /// A chat is the most recently active one now.
+    pub fn to_top(&mut self, chat: ChatId) {
+        if let Some(at) = self.list.iter().position(|entry| entry.chat.id == chat) {
+            self.list[..=at].rotate_right(1);
+        }
+    }
+
+    /// Is no longer one of the user's.
+    pub fn remove(&mut self, chat: ChatId) {
+        self.list.retain(|entry| entry.chat.id != chat);
+    }
+
+    /// The chat whose oldest unread message is the oldest: that of the least recently active one.
+    pub fn oldest_unread(&self) -> Option<ChatId> {
+        let unread = |entry: &&Entry| entry.unread > 0 && Some(entry.chat.id) != self.open;
+        self.list.iter().rev().find(unread).map(|entry| entry.chat.id)
+    }
+
+    /// The chat so many places from this one in the list as shown, around its ends.
+    pub fn beside(&self, from: Option<ChatId>, step: isize) -> Option<ChatId> {
+        let shown = self.shown();
+        let at = from.and_then(|from| shown.iter().position(|entry| entry.chat.id == from));
+        let len = isize::try_from(shown.len()).ok().filter(|len| *len > 0)?;
+        let next = match at {
+            Some(at) => (isize::try_from(at).ok()? + step).rem_euclid(len),
+            None => 0,
+        };
+        shown.get(usize::try_from(next).ok()?).map(|entry| entry.chat.id)
+    }
+
+    /// The other people of a chat.
+    pub fn others(&self, chat: ChatId, me: Option<UserId>) -> Vec<UserId> {
+        let members = self.get(chat).map(|entry| entry.chat.members.as_slice()).unwrap_or_default();
+        members.iter().map(|m| m.user_id).filter(|user| Some(*user) != me).collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! What the user types: the draft of each chat, drafts of before, completion, typing signs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use trialogue_protocol::ChatId;
+
+use crate::edit::Editor;
+
+/// Drafts of before that arrow up finds (50).
+const HISTORY_MAX: usize = 50;
+/// Chats whose drafts are kept (1,000): as many as the list has.
+const DRAFTS_MAX: usize = super::chats::CHATS_MAX;
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Compose {
+    /// The draft on the screen.
+    pub editor: Editor,
+    /// Drafts of the chats that are not on the screen.
+    drafts: BTreeMap<ChatId, Editor>,
+    /// What was sent or cleared, the newest last.
+    history: VecDeque<String>,
+    /// Where arrow up is in it, from its end; and what was typed before.
+    recalled: Option<(usize, String)>,
+    /// Words that the next Tab offers, and which one is there now.
+    pub completion: Option<(Vec<String>, usize)>,
+    /// In this chat the user was said to type, last then.
+    pub typing: Option<(ChatId, Duration)>,
+    /// The last key that changed the draft.
+    pub touched: Duration,
+    /// Why the draft was not sent.
+    pub problem: Option<String>,
+}
+
+impl Compose {
+    /// Another chat comes on the screen: its draft with it.
+    pub fn switch(&mut self, from: Option<ChatId>, to: Option<ChatId>) {
+        if from == to {
+            return;
+        }
+        let old = std::mem::take(&mut self.editor);
+        if let Some(from) = from.filter(|_| !old.is_empty() && self.drafts.len() < DRAFTS_MAX) {
+            self.drafts.insert(from, old);
+        }
+        self.editor = to.and_then(|to| self.drafts.remove(&to)).unwrap_or_default();
+        (self.recalled, self.completion, self.problem) = (None, None, None);
+    }
+
+    /// Whether any chat has a draft.
+    pub fn has_drafts(&self) -> bool {
+        !self.editor.is_empty() || !self.drafts.is_empty()
+    }
+
+    /// A draft waits in that chat.
+    pub fn has_draft(&self, chat: ChatId) -> bool {
+        self.drafts.contains_key(&chat)
+    }
+
+    /// The draft was changed by hand.
+    pub fn touch(&mut self, now: Duration) {
+        (self.touched, self.recalled, self.problem) = (now, None, None);
+    }
+
+    /// Keeps a text for arrow up.
+    pub fn remember(&mut self, text: String) {
+        if !text.trim().is_empty() && self.history.back() != Some(&text) {
+            self.history.push_back(text);
+            if self.history.len() > HISTORY_MAX {
+                self.history.pop_front();
+            }
+        }
+    }
+
+    /// Goes back (1) or forth (-1) among the drafts of before.
+    pub fn recall(&mut self, step: isize) {
+        let (at, typed) = match self.recalled.take() {
+            Some((at, typed)) => (at, typed),
+            None => (0, self.editor.text().to_owned()),
+        };
+        let next = at.saturating_add_signed(step).min(self.history.len());
+        match next.checked_sub(1).and_then(|back| self.history.iter().rev().nth(back)) {
+            Some(text) => {
+                let text = text.clone();
+                self.editor.set(&text);
+                self.recalled = Some((next, typed));
+            }
+            None => self.editor.set(&typed),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Forms and pages over everything else.
+
+use std::time::Duration;
+
+use trialogue_protocol::{ChatId, DisputeId, Provider};
+
+use crate::edit::Editor;
+
+/// What a form is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Sign in.
+    SignIn,
+    /// Make an account.
+    SignUp,
+    /// Book a job.
+    Book,
+    /// File a dispute.
+    Dispute,
+    /// End a dispute.
+    Resolve,
+}
+
+/// What a field takes.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Text of one or more rows.
+    Text(Editor),
+    /// Text that is not shown.
+    Secret(Editor),
+    /// One of these.
+    Choice {
+        /// Harmless words.
+        options: Vec<String>,
+        /// Which one.
+        at: usize,
+        /// What was typed to find it.
+        typed: String,
+    },
+}
+
+/// One line, or a few, of a form.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub label: &'static str,
+    /// What it takes.
+    pub input: Input,
+    /// Rows on the screen.
+    pub rows: u16,
+    /// What is expected, for the line below.
+    pub hint: &'static str,
+}
+
+impl Field {
+    /// A line of text.
+    pub fn line(label: &'static str, text: &str, hint: &'static str) -> Self {
+        Self { label, input: Input::Text(Editor::new(text)), rows: 1, hint }
+    }
+
+    /// Two lines of text.
+    pub fn block(label: &'static str, hint: &'static str) -> Self {
+        Self { label, input: Input::Text(Editor::default()), rows: 2, hint }
+    }
+
+    /// A secret.
+    pub fn secret(label: &'static str, hint: &'static str) -> Self {
+        Self { label, input: Input::Secret(Editor::default()), rows: 1, hint }
+    }
+
+    /// A choice.
+    pub fn choice(label: &'static str, options: Vec<String>, hint: &'static str) -> Self {
+        Self { label, input: Input::Choice { options, at: 0, typed: String::new() }, rows: 1, hint }
+    }
+
+    /// The text, trimmed; of a choice the chosen word.
+    pub fn text(&self) -> &str {
+        match &self.input {
+            Input::Text(editor) => editor.text().trim(),
+            // A password may begin with a space.
+            Input::Secret(editor) => editor.text(),
+            Input::Choice { options, at, .. } => options.get(*at).map_or("", String::as_str),
+        }
+    }
+
+    /// Its editor, where it has one.
+    pub fn editor(&mut self) -> Option<&mut Editor> {
+        match &mut self.input {
+            Input::Text(editor) | Input::Secret(editor) => Some(editor),
+            Input::Choice { .. } => None,
+        }
+    }
+}
+
+/// A form.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// What for.
+    pub kind: Kind,
+    /// Above it.
+    pub title: String,
+    /// From top to bottom.
+    pub fields: Vec<Field>,
+    /// The one with the cursor.
+    pub at: usize,
+    /// What is wrong.
+    pub problem: Option<String>,
+    /// It was sent then, and no answer came yet.
+    pub busy: Option<Duration>,
+    /// Makes a repeat harmless.
+    pub key: String,
+    /// Which chat it is about.
+    pub chat: Option<ChatId>,
+    /// Which dispute it ends.
+    pub dispute: Option<DisputeId>,
+    /// Whom the first choice means.
+    pub providers: Vec<Provider>,
+}
+
+impl Form {
+    /// An empty one.
+    pub fn new(kind: Kind, title: impl Into<String>, fields: Vec<Field>, key: String) -> Self {
+        Self {
+            kind,
+            title: title.into(),
+            fields,
+            at: 0,
+            problem: None,
+            busy: None,
+            key,
+            chat: None,
+            dispute: None,
+            providers: Vec::new(),
+        }
+    }
+
+    /// The field with the cursor.
+    pub fn field(&mut self) -> Option<&mut Field> {
+        self.fields.get_mut(self.at)
+    }
+
+    /// What stands in the field of that name.
+    pub fn text(&self, label: &str) -> &str {
+        self.fields.iter().find(|field| field.label == label).map_or("", Field::text)
+    }
+
+    /// The cursor moves on or back, around the ends.
+    pub fn step(&mut self, by: isize) {
+        let len = self.fields.len().max(1);
+        let by = by.rem_euclid(isize::try_from(len).unwrap_or(1));
+        self.at = (self.at + usize::try_from(by).unwrap_or_default()) % len;
+    }
+
+    /// Something is wrong with a field: the cursor goes there.
+    pub fn reject(&mut self, label: &str, why: impl Into<String>) {
+        self.busy = None;
+        self.problem = Some(why.into());
+        if let Some(at) = self.fields.iter().position(|field| field.label == label) {
+            self.at = at;
+        }
+    }
+}
+
+/// Lines to read.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Above it.
+    pub title: String,
+    /// Harmless lines.
+    pub lines: Vec<String>,
+    /// The first line on the screen.
+    pub top: usize,
+}
+
+/// What is over everything else.
+#[derive(Debug, Clone)]
+pub enum Dialog {
+    /// To fill in.
+    Form(Box<Form>),
+    /// To read.
+    Page(Page),
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Dialogs {
+    /// What is open.
+    pub open: Option<Dialog>,
+    /// Forms that were left, with their text: at most one of each kind.
+    kept: Vec<Form>,
+}
+
+impl Dialogs {
+    /// The open form.
+    pub fn form(&mut self) -> Option<&mut Form> {
+        match &mut self.open {
+            Some(Dialog::Form(form)) => Some(form),
+            Some(Dialog::Page(_)) | None => None,
+        }
+    }
+
+    /// The open form, if it is of that kind.
+    pub fn form_of(&mut self, kind: Kind) -> Option<&mut Form> {
+        self.form().filter(|form| form.kind == kind)
+    }
+
+    /// Opens a page.
+    pub fn read(&mut self, title: impl Into<String>, lines: Vec<String>) {
+        self.leave();
+        self.open = Some(Dialog::Page(Page { title: title.into(), lines, top: 0 }));
+    }
+
+    /// Opens a form: the one that was left, where it is about the same thing.
+    pub fn fill(&mut self, fresh: Form) {
+        self.leave();
+        let same = |form: &Form| form.kind == fresh.kind && form.chat == fresh.chat;
+        let kept = self.kept.iter().position(same).map(|at| self.kept.remove(at));
+        self.open = Some(Dialog::Form(Box::new(kept.unwrap_or(fresh))));
+    }
+
+    /// Closes what is open; the text of a form is kept.
+    pub fn leave(&mut self) {
+        if let Some(Dialog::Form(mut form)) = self.open.take() {
+            self.kept.retain(|kept| kept.kind != form.kind);
+            // A password is not kept for whoever comes next.
+            for field in &mut form.fields {
+                if let Input::Secret(editor) = &mut field.input {
+                    *editor = Editor::default();
+                }
+            }
+            form.busy = None;
+            self.kept.push(*form);
+        }
+    }
+
+    /// Closes what is open for good.
+    pub fn done(&mut self) {
+        self.open = None;
+    }
+}

@@ -1,0 +1,385 @@
+//! Forms: what is asked, what keys do in them, what follows from the answers.
+
+use chrono::{NaiveDateTime, TimeDelta};
+use trialogue_protocol::{
+    CreateJob, LINE_CHARS_MAX, Login, OpenDispute, PASSWORD_CHARS_MIN, PROSE_CHARS_MAX, Provider,
+    Register, ResolveDispute, Role, Timestamp,
+};
+
+use super::input;
+use crate::command::flag;
+use crate::effect::Effect;
+use crate::keys::Action;
+use crate::model::Model;
+use crate::model::dialog::{Dialog, Field, Form, Input, Kind};
+use crate::msg::Now;
+use crate::text;
+
+/// Reasons for a dispute.
+const REASONS: [&str; 5] = ["not done", "poor work", "price", "no show", "other"];
+
+/// The form that asks who the user is.
+pub fn sign_in_form(model: &mut Model) -> Form {
+    let server = model.who.server.clone();
+    let email = model.who.user.as_ref().and_then(|user| user.email.clone()).unwrap_or_default();
+    let fields = vec![
+        Field::line("Server", &server, "the address of a Trialogue server"),
+        Field::line("Email", &text::line(&email), "as registered"),
+        Field::secret("Password", "is not shown"),
+    ];
+    let mut form = Form::new(Kind::SignIn, "Sign in", fields, String::new());
+    form.at = if email.is_empty() { 1 } else { 2 };
+    form
+}
+
+/// Opens it.
+pub(super) fn sign_in(model: &mut Model) {
+    let form = sign_in_form(model);
+    model.dialogs.fill(form);
+}
+
+/// The form that makes an account.
+fn sign_up(model: &mut Model) {
+    let server = model.who.server.clone();
+    let roles = vec!["customer".to_owned(), "provider".to_owned()];
+    let fields = vec![
+        Field::line("Server", &server, "the address of a Trialogue server"),
+        Field::line("Email", "", "your address"),
+        Field::secret("Password", "8 characters at least"),
+        Field::line("First name", "", "what others call you"),
+        Field::line("Last name", "", ""),
+        Field::choice("Role", roles, "left and right choose"),
+        Field::line("Region", "", "where a provider works"),
+    ];
+    let mut form = Form::new(Kind::SignUp, "Make an account", fields, String::new());
+    form.at = 1;
+    model.dialogs.fill(form);
+}
+
+/// The form that books a job.
+pub(super) fn book(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
+    if model.who.role().is_some_and(|role| role != Role::Customer) {
+        return model.notice.complain("only customers book jobs", now.at);
+    }
+    let fields = vec![
+        Field::choice("Provider", Vec::new(), "left and right choose; letters find"),
+        Field::line("Title", "", "needed, at most 200 characters"),
+        Field::block("Details", "what is to be done"),
+        Field::line("When", "", "such as 2026-03-04 16:00, or nothing"),
+    ];
+    let key = model.ids.fresh().to_string();
+    model.dialogs.fill(Form::new(Kind::Book, "Book a job", fields, key));
+    out.push(Effect::LoadProviders);
+}
+
+/// The same with what the command says already.
+pub(super) fn book_with(model: &mut Model, args: &str, now: Now, out: &mut Vec<Effect>) {
+    book(model, now, out);
+    let Some(form) = model.dialogs.form_of(Kind::Book) else { return };
+    for field in &mut form.fields {
+        let name = field.label.to_lowercase();
+        let Some(value) = flag(args, &name) else { continue };
+        match &mut field.input {
+            Input::Text(editor) | Input::Secret(editor) => editor.set(value),
+            Input::Choice { typed, .. } => value.clone_into(typed),
+        }
+    }
+}
+
+/// Providers are here: they can be chosen, or read.
+pub(super) fn offer_providers(model: &mut Model, providers: Vec<Provider>) {
+    let words: Vec<String> = providers
+        .iter()
+        .map(|provider| {
+            let parts =
+                [Some(&provider.name), provider.business_name.as_ref(), provider.region.as_ref()];
+            let parts: Vec<String> =
+                parts.into_iter().flatten().map(|part| text::line(part)).collect();
+            parts.join(" · ")
+        })
+        .collect();
+    if let Some(form) = model.dialogs.form_of(Kind::Book) {
+        form.providers = providers;
+        if let Some(Field { input: Input::Choice { options, at, typed }, .. }) =
+            form.fields.first_mut()
+        {
+            *at = words.iter().position(|word| text::fuzzy(word, typed).is_some()).unwrap_or(0);
+            *options = words;
+        }
+    } else if let Some(Dialog::Page(page)) = &mut model.dialogs.open {
+        page.lines = words;
+        if page.lines.is_empty() {
+            page.lines.push("Nobody can be booked yet.".to_owned());
+        }
+    }
+}
+
+/// The form that files a dispute about the open chat.
+pub(super) fn dispute(model: &mut Model, now: Now) {
+    let Some(chat) = model.chats.open else {
+        return model.notice.complain("a dispute is about a chat: open one first", now.at);
+    };
+    if model.who.role() == Some(Role::Provider) && !model.who.can.dispute_by_provider {
+        return model.notice.complain("on this server only customers open disputes", now.at);
+    }
+    let job = model.chats.get(chat).map(|entry| entry.chat.job.id.to_string()).unwrap_or_default();
+    let fields = vec![
+        Field::choice("Reason", REASONS.map(str::to_owned).to_vec(), "left and right choose"),
+        Field::block("What", "what went wrong"),
+    ];
+    let mut form =
+        Form::new(Kind::Dispute, format!("File a dispute · job {job}"), fields, String::new());
+    form.chat = Some(chat);
+    model.dialogs.fill(form);
+}
+
+/// The same in one line.
+pub(super) fn dispute_with(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect>) {
+    let Some(chat) = model.chats.open else {
+        return model.notice.complain("a dispute is about a chat: open one first", now.at);
+    };
+    let description = text.to_owned();
+    out.push(Effect::OpenDispute(OpenDispute { chat_id: Some(chat), job_id: None, description }));
+}
+
+/// Ends the dispute of the open chat, in one line or by a form.
+pub(super) fn resolve(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect>) {
+    let open = model.chats.open;
+    let found = model.invites.joined.iter().find(|dispute| Some(dispute.chat_id) == open);
+    let Some((dispute, job)) = found.map(|dispute| (dispute.id, dispute.job_id)) else {
+        return model.notice.complain("no dispute that you have joined is open here", now.at);
+    };
+    if !text.is_empty() {
+        return out.push(Effect::Resolve { dispute, text: text.to_owned() });
+    }
+    let fields = vec![Field::block("Resolution", "how it ended: both will read it")];
+    let mut form =
+        Form::new(Kind::Resolve, format!("Resolve the dispute · job {job}"), fields, String::new());
+    (form.chat, form.dispute) = (open, Some(dispute));
+    model.dialogs.fill(form);
+}
+
+/// Text goes into the field with the cursor.
+pub(super) fn typed(model: &mut Model, text: &str) {
+    let Some(form) = model.dialogs.form().filter(|form| form.busy.is_none()) else { return };
+    form.problem = None;
+    let Some(field) = form.field() else { return };
+    let one_line = field.rows == 1;
+    match &mut field.input {
+        Input::Text(editor) | Input::Secret(editor) => {
+            let text = if one_line { text.replace(['\n', '\r'], " ") } else { text.to_owned() };
+            editor.insert(&text);
+        }
+        Input::Choice { options, at, typed } => {
+            typed.push_str(text);
+            let fits = |needle: &str| options.iter().position(|o| text::fuzzy(o, needle).is_some());
+            match fits(typed) {
+                Some(found) => *at = found,
+                None => {
+                    text.clone_into(typed);
+                    *at = fits(typed).unwrap_or(*at);
+                }
+            }
+        }
+    }
+}
+
+/// A key in a form or on a page.
+pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
+    match action {
+        Action::Quit => return out.push(Effect::Quit),
+        Action::Redraw => return out.push(Effect::Redraw),
+        Action::Suspend => return out.push(Effect::Suspend),
+        Action::Back => return model.dialogs.leave(),
+        _ => {}
+    }
+    let height = usize::from(model.window.size.1).saturating_sub(6).max(1);
+    match &mut model.dialogs.open {
+        Some(Dialog::Page(page)) => {
+            let last = page.lines.len().saturating_sub(1);
+            page.top = match action {
+                Action::Up => page.top.saturating_sub(1),
+                Action::Down => page.top + 1,
+                Action::PageUp => page.top.saturating_sub(height),
+                Action::PageDown => page.top + height,
+                Action::Send | Action::Submit => return model.dialogs.leave(),
+                _ => page.top,
+            }
+            .min(last);
+        }
+        Some(Dialog::Form(form)) if form.busy.is_none() => {
+            in_form(model, action, now, out);
+        }
+        Some(Dialog::Form(_)) | None => {}
+    }
+}
+
+fn in_form(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
+    let Some(form) = model.dialogs.form() else { return };
+    let kind = form.kind;
+    let last = form.at + 1 == form.fields.len();
+    let Some(field) = form.field() else { return };
+    let many_rows = field.rows > 1;
+    match action {
+        Action::NextField => form.step(1),
+        Action::PreviousField => form.step(-1),
+        Action::Submit => submit(model, now, out),
+        // Nothing that cannot be undone on a bare Enter: only signing in is sent by it.
+        Action::Send if kind == Kind::SignIn && last => submit(model, now, out),
+        Action::Send if many_rows => typed(model, "\n"),
+        Action::Send => form.step(1),
+        Action::NewLine if many_rows => typed(model, "\n"),
+        // On the form that signs in these two are the other ways in.
+        Action::Help if kind == Kind::SignIn => {}
+        Action::Book if kind == Kind::SignIn => sign_up(model),
+        Action::Dispute if kind == Kind::SignIn => out.push(Effect::Demo),
+        Action::Up | Action::Down => {
+            let by = if action == Action::Up { -1 } else { 1 };
+            let moved = match field.editor().filter(|_| many_rows) {
+                Some(editor) if by < 0 => editor.up(52),
+                Some(editor) => editor.down(52),
+                None => false,
+            };
+            if !moved {
+                form.step(by);
+            }
+        }
+        other => match &mut field.input {
+            Input::Text(editor) | Input::Secret(editor) => {
+                if input::edit(editor, other) {
+                    form.problem = None;
+                }
+            }
+            Input::Choice { options, at, typed } => {
+                let last = options.len().saturating_sub(1);
+                typed.clear();
+                match other {
+                    Action::Left => *at = at.saturating_sub(1),
+                    Action::Right => *at = (*at + 1).min(last),
+                    _ => {}
+                }
+            }
+        },
+    }
+}
+
+/// Checks a form and sends it; a problem stays in the form.
+fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
+    let local = model.settings.local;
+    let Some(form) = model.dialogs.form() else { return };
+    let effect = match form.kind {
+        Kind::SignIn => check_sign_in(form),
+        Kind::SignUp => check_sign_up(form),
+        Kind::Book => check_booking(form, local),
+        Kind::Dispute => check_dispute(form),
+        Kind::Resolve => check_resolution(form),
+    };
+    match effect {
+        Ok(effect) => {
+            form.busy = Some(now.at);
+            form.problem = None;
+            out.push(effect);
+        }
+        Err((label, why)) => form.reject(label, format!("{label}: {why}")),
+    }
+}
+
+type Checked = Result<Effect, (&'static str, String)>;
+
+fn needed(
+    form: &Form,
+    label: &'static str,
+    chars_max: usize,
+) -> Result<String, (&'static str, String)> {
+    let text = form.text(label);
+    if text.is_empty() {
+        return Err((label, "needed".to_owned()));
+    }
+    at_most(form, label, chars_max)
+}
+
+fn at_most(
+    form: &Form,
+    label: &'static str,
+    chars_max: usize,
+) -> Result<String, (&'static str, String)> {
+    let text = form.text(label);
+    if text.chars().count() > chars_max {
+        return Err((label, format!("at most {chars_max} characters")));
+    }
+    Ok(text.to_owned())
+}
+
+fn check_sign_in(form: &Form) -> Checked {
+    let server = needed(form, "Server", LINE_CHARS_MAX)?;
+    let email = needed(form, "Email", trialogue_protocol::EMAIL_CHARS_MAX)?;
+    let password = needed(form, "Password", trialogue_protocol::PASSWORD_CHARS_MAX)?;
+    Ok(Effect::SignIn { server, login: Login { email, password } })
+}
+
+fn check_sign_up(form: &Form) -> Checked {
+    let server = needed(form, "Server", LINE_CHARS_MAX)?;
+    let names = trialogue_protocol::NAME_CHARS_MAX;
+    let email = needed(form, "Email", trialogue_protocol::EMAIL_CHARS_MAX)?;
+    let password = needed(form, "Password", trialogue_protocol::PASSWORD_CHARS_MAX)?;
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(("Password", format!("at least {PASSWORD_CHARS_MIN} characters")));
+    }
+    let role = if form.text("Role") == "provider" { Role::Provider } else { Role::Customer };
+    let region = at_most(form, "Region", names)?;
+    let register = Register {
+        email,
+        password,
+        first_name: needed(form, "First name", names)?,
+        last_name: needed(form, "Last name", names)?,
+        role,
+        region: Some(region).filter(|region| !region.is_empty()),
+        business_name: None,
+    };
+    Ok(Effect::SignUp { server, register: Box::new(register) })
+}
+
+fn check_booking(
+    form: &Form,
+    local: fn(chrono::DateTime<chrono::Utc>) -> NaiveDateTime,
+) -> Checked {
+    let chosen = match form.fields.first().map(|field| &field.input) {
+        Some(Input::Choice { at, .. }) => form.providers.get(*at),
+        _ => None,
+    };
+    let provider = chosen.ok_or(("Provider", "nobody to choose yet".to_owned()))?;
+    let title = needed(form, "Title", LINE_CHARS_MAX)?;
+    let details = at_most(form, "Details", PROSE_CHARS_MAX)?;
+    let when = form.text("When");
+    let scheduled_at = if when.is_empty() {
+        None
+    } else {
+        let wrong = |_| ("When", "such as 2026-03-04 16:00".to_owned());
+        let wall = NaiveDateTime::parse_from_str(when, "%Y-%m-%d %H:%M").map_err(wrong)?;
+        // How far the clocks here are from UTC at about that time.
+        let ahead: TimeDelta = local(wall.and_utc()) - wall;
+        Some(Timestamp::from((wall - ahead).and_utc()))
+    };
+    let body = CreateJob {
+        provider_id: provider.id,
+        title: Some(title),
+        description: Some(details).filter(|details| !details.is_empty()),
+        location: None,
+        scheduled_at,
+        budget: None,
+    };
+    Ok(Effect::Book { body, key: form.key.clone() })
+}
+
+fn check_dispute(form: &Form) -> Checked {
+    let what = needed(form, "What", PROSE_CHARS_MAX - 20)?;
+    let description = format!("{}: {what}", form.text("Reason"));
+    Ok(Effect::OpenDispute(OpenDispute { chat_id: form.chat, job_id: None, description }))
+}
+
+fn check_resolution(form: &Form) -> Checked {
+    let ResolveDispute { resolution } =
+        ResolveDispute { resolution: needed(form, "Resolution", PROSE_CHARS_MAX)? };
+    let dispute = form.dispute.ok_or(("Resolution", "no dispute is open".to_owned()))?;
+    Ok(Effect::Resolve { dispute, text: resolution })
+}

@@ -1,0 +1,277 @@
+//! What came of an effect.
+
+use trialogue_client::Error;
+use trialogue_client::timeline::Ask;
+use trialogue_protocol::{
+    Chat, ChatId, Dispute, DisputeStatus, ErrorCode, JobCreated, MessagePage, NotificationList,
+    Provider, User,
+};
+
+use super::{dialog, heard, rooms};
+use crate::effect::Effect;
+use crate::model::Model;
+use crate::model::chats::Listing;
+use crate::model::dialog::Kind;
+use crate::model::log::{Older, Row, Said, State};
+use crate::msg::{Now, Reply};
+use crate::text;
+
+/// Takes one reply.
+pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Effect>) {
+    match reply {
+        Reply::Chats(result) => chats(model, result, now, out),
+        Reply::Providers(result) => providers(model, result, now),
+        Reply::Invites(result) => invites(model, result, out),
+        Reply::Booked(result) => booked(model, result, now, out),
+        Reply::Disputed(result) => match answered(model, Kind::Dispute, result) {
+            None => {}
+            Some(opened) => {
+                let lsm = text::line(&opened.lsm.name);
+                model.notice.say(format!("dispute opened; {lsm} was asked in"), now.at);
+                out.push(Effect::LoadChats);
+            }
+        },
+        Reply::Resolved(result) => {
+            if let Some(dispute) = answered(model, Kind::Resolve, result) {
+                model.notice.say(format!("dispute {} is resolved", dispute.id), now.at);
+                out.extend([Effect::LoadChats, Effect::LoadInvites]);
+            }
+        }
+        Reply::JobChanged(word, result) => match result {
+            Ok(()) => {
+                model.notice.say(word, now.at);
+                out.push(Effect::LoadChats);
+            }
+            Err(error) => complain(model, &error, now),
+        },
+        Reply::SignedIn(result) => signed_in(model, result, now, out),
+        Reply::SignedOut(result) => {
+            if let Err(error) = result {
+                complain(model, &error, now);
+            }
+            dialog::sign_in(model);
+        }
+        Reply::NotQueued { id, chat, error } => {
+            if let Some(pending) = model.log(chat).pending_mut(&id) {
+                let why = text::line(&error.sentence());
+                pending.state = State::Failed { why, conflict: false, kept: false };
+            }
+        }
+        Reply::Kept(kept) => {
+            for kept in &kept {
+                model.log(kept.draft.chat).restore(kept, now.wall);
+            }
+        }
+        Reply::Page { chat, ask, page } => paged(model, chat, ask, page, now),
+        Reply::Preview { chat, page } => match page {
+            Ok(page) => {
+                let rows = page.messages.iter().map(Said::from).collect();
+                model.invites.preview = Some((chat, rows));
+            }
+            Err(error) => complain(model, &error, now),
+        },
+        Reply::Notifications(result) => notifications(model, result, now),
+        Reply::Edited(Ok(text)) => model.compose.editor.set(text.trim_end_matches('\n')),
+        Reply::Edited(Err(why)) => model.notice.complain(text::line(&why), now.at),
+        Reply::Failed(error) => complain(model, &error, now),
+        Reply::Said(text) => model.notice.say(text::line(&text), now.at),
+    }
+}
+
+fn complain(model: &mut Model, error: &Error, now: Now) {
+    model.notice.complain(text::line(&error.sentence()), now.at);
+}
+
+/// What a form asked for; an error goes into the form, whose text is kept.
+fn answered<T>(model: &mut Model, kind: Kind, result: Result<T, Error>) -> Option<T> {
+    let now = model.window.now;
+    match result {
+        Ok(answer) => {
+            if model.dialogs.form_of(kind).is_some() {
+                model.dialogs.done();
+            }
+            Some(answer)
+        }
+        Err(error) => {
+            let why = text::line(&error.sentence());
+            match model.dialogs.form_of(kind) {
+                Some(form) => (form.busy, form.problem) = (None, Some(why)),
+                None => model.notice.complain(why, now),
+            }
+            None
+        }
+    }
+}
+
+fn chats(
+    model: &mut Model,
+    result: Result<(Vec<Chat>, bool), Error>,
+    now: Now,
+    out: &mut Vec<Effect>,
+) {
+    let (chats, whole) = match result {
+        Ok(listed) => listed,
+        Err(error) => {
+            model.chats.listing = Listing::Failed(text::line(&error.sentence()));
+            return;
+        }
+    };
+    let unread = |chat: &Chat| u64::try_from(chat.unread_count).unwrap_or_default();
+    // What is open is read as it comes, and counted as it is said.
+    let open = model.chats.open;
+    let counts: Vec<(ChatId, u64)> = chats
+        .iter()
+        .filter(|chat| Some(chat.id) != open)
+        .map(|chat| (chat.id, unread(chat)))
+        .collect();
+    model.chats.listed(chats, whole);
+    if model.connection.is_up() {
+        heard::caught_up(model, &counts, now);
+    }
+    if let Some(wanted) = model.chats.wanted.take() {
+        rooms::open_chat(model, wanted, out);
+    } else if model.chats.open.is_none()
+        && !model.invites.shown
+        && let Some(first) = model.chats.list.first().map(|entry| entry.chat.id)
+    {
+        // With the first sight of the list; somebody who left a chat stays out of it.
+        if model.chats.cursor.is_none() {
+            rooms::open_chat(model, first, out);
+        }
+    }
+}
+
+fn providers(model: &mut Model, result: Result<Vec<Provider>, Error>, now: Now) {
+    match result {
+        Ok(providers) => dialog::offer_providers(model, providers),
+        Err(error) => complain(model, &error, now),
+    }
+}
+
+fn invites(model: &mut Model, result: Result<Vec<Dispute>, Error>, out: &mut Vec<Effect>) {
+    match result {
+        Ok(disputes) => {
+            let of = |status: DisputeStatus| {
+                let mut list: Vec<Dispute> =
+                    disputes.iter().filter(|d| d.status == status).cloned().collect();
+                list.sort_by_key(|dispute| dispute.created_at);
+                list
+            };
+            model.invites.list = of(DisputeStatus::Pending);
+            model.invites.joined = of(DisputeStatus::Joined);
+            model.invites.listing = Listing::Loaded;
+            model.invites.step(0);
+            let first = model.invites.selected().map(|dispute| dispute.chat_id);
+            if model.invites.shown
+                && let Some(chat) = first
+            {
+                out.push(Effect::LoadPreview(chat));
+            }
+        }
+        Err(error) => {
+            model.invites.listing = Listing::Failed(text::line(&error.sentence()));
+        }
+    }
+}
+
+fn booked(model: &mut Model, result: Result<JobCreated, Error>, now: Now, out: &mut Vec<Effect>) {
+    let Some(created) = answered(model, Kind::Book, result) else { return };
+    model.notice.say(format!("Job {} booked", created.job_id), now.at);
+    match created.chat {
+        Some(chat) => {
+            model.chats.changed(chat);
+            rooms::open_chat(model, created.chat_id, out);
+        }
+        None => model.chats.wanted = Some(created.chat_id),
+    }
+    out.push(Effect::LoadChats);
+}
+
+fn signed_in(model: &mut Model, result: Result<User, Error>, now: Now, out: &mut Vec<Effect>) {
+    let user = match result {
+        Ok(user) => user,
+        Err(error) => {
+            let why = match error.code() {
+                Some(ErrorCode::Unauthenticated) => "wrong email or password".to_owned(),
+                _ => text::line(&error.sentence()),
+            };
+            match model.dialogs.form() {
+                Some(form) => (form.busy, form.problem) = (None, Some(why)),
+                None => model.notice.complain(why, now.at),
+            }
+            return;
+        }
+    };
+    model.dialogs.done();
+    let name = text::line(&user.first_name);
+    if model.who.id().is_some_and(|me| me != user.id) {
+        // Nothing of the one who was here before.
+        let (who, settings) = (model.who.clone(), model.settings.clone());
+        let (size, focus) = (model.window.size, model.window.focus);
+        let seed = model.ids.fresh().as_u64_pair().0;
+        *model = Model::new(who, settings, seed);
+        (model.window.size, model.window.focus, model.window.now) = (size, focus, now.at);
+    }
+    model.who.user = Some(user);
+    model.notice.say(format!("signed in as {name}"), now.at);
+    out.push(Effect::LoadKept);
+}
+
+fn paged(model: &mut Model, chat: ChatId, ask: Ask, page: Result<MessagePage, Error>, now: Now) {
+    let log = model.log(chat);
+    match (ask, page) {
+        (Ask::Before(before), Ok(page)) => {
+            // Rows that were let go or came meanwhile make the answer one of another question.
+            if log.first_seq() != Some(before) {
+                log.older = Older::More;
+                return;
+            }
+            let older = page.messages.iter().filter(|m| m.seq.is_some_and(|seq| seq < before));
+            let rows: Vec<Row> = older.map(|message| Row::Said(Said::from(message))).collect();
+            let more = page.has_more.unwrap_or(!rows.is_empty()) && !rows.is_empty();
+            log.older = if more { Older::More } else { Older::None };
+            log.prepend(rows);
+        }
+        (Ask::Before(_), Err(_)) => log.older = Older::Failed,
+        (Ask::After(after), page) => {
+            let gaps: Vec<(i64, i64)> = log
+                .rows()
+                .iter()
+                .filter_map(|row| match row {
+                    Row::Missing { from, to, .. } if *from == after + 1 => Some((*from, *to)),
+                    _ => None,
+                })
+                .collect();
+            for gap in gaps {
+                match &page {
+                    Ok(page) => log.fill(gap, &page.messages),
+                    Err(_) => log.set_loading(gap, false),
+                }
+            }
+            if let Err(error) = page {
+                complain(model, &error, now);
+            }
+        }
+    }
+}
+
+fn notifications(model: &mut Model, result: Result<NotificationList, Error>, now: Now) {
+    let list = match result {
+        Ok(list) => list,
+        Err(error) => return complain(model, &error, now),
+    };
+    let local = model.settings.local;
+    let lines = list.notifications.iter().map(|notice| {
+        let at = local(notice.created_at.as_datetime()).format("%d %b %H:%M");
+        let new = if notice.is_read { " " } else { "*" };
+        text::line(&format!("{new} {at}  {}: {}", notice.title, notice.message))
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        lines.push("Nothing happened while you were away.".to_owned());
+    } else {
+        lines.push(String::new());
+        lines.push("/notifications read marks all of them as read".to_owned());
+    }
+    model.dialogs.read(format!("Notifications · {} unread", list.unread_count), lines);
+}

@@ -1,0 +1,175 @@
+//! From the draft to a message on its way, and what to do with one that was refused.
+
+use trialogue_protocol::{
+    ClientMessageId, MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, TextError, check_message_text,
+};
+
+use super::{command, rooms, stop_typing};
+use crate::effect::Effect;
+use crate::keys::Place;
+use crate::model::Model;
+use crate::model::log::{Eye, Joined, Pending, Spot, State};
+use crate::msg::Now;
+use crate::text;
+
+/// Enter in the input.
+pub(super) fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
+    let draft = model.compose.editor.text();
+    if draft.trim().is_empty() {
+        return enter_on_nothing(model, out);
+    }
+    if draft.starts_with('/') && !draft.starts_with("//") {
+        let line = draft.to_owned();
+        return command::run(model, &line, now, out);
+    }
+    let text = draft.strip_prefix('/').filter(|_| draft.starts_with("//")).unwrap_or(draft);
+    let text = text.to_owned();
+    if send(model, &text, now, out) {
+        let draft = model.compose.editor.take();
+        model.compose.remember(draft);
+    }
+}
+
+/// Enter without a draft does nothing that cannot be undone, except what the screen asks for.
+fn enter_on_nothing(model: &mut Model, out: &mut Vec<Effect>) {
+    if model.connection.is_signed_out() {
+        super::dialog::sign_in(model);
+    } else if let Some((_, log)) = model.open_log()
+        && log.joined == Joined::Invited
+        && let Some(chat) = model.chats.open
+    {
+        out.push(Effect::Accept(chat));
+    }
+}
+
+/// Puts a text on its way; `false`: the draft stays, and the rule above it says why.
+pub(super) fn send(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect>) -> bool {
+    let Some(chat) = model.chats.open else {
+        model.compose.problem = Some("no chat is open: Tab to the list, or /chat NAME".to_owned());
+        return false;
+    };
+    let closed = model.chats.get(chat).is_some_and(|entry| entry.chat.closed);
+    let problem = match (&model.log(chat).joined, check_message_text(text)) {
+        (Joined::Refused(_), _) => Some("you are not in this chat".to_owned()),
+        (Joined::Invited, _) => Some("join to write: /join".to_owned()),
+        _ if closed => Some("this chat is closed: the job was cancelled".to_owned()),
+        (_, Err(TextError::TooLarge)) => {
+            let (chars, bytes) = (text.chars().count(), text.len());
+            let most =
+                format!("at most {MESSAGE_CHARS_MAX} characters and {MESSAGE_BYTES_MAX} bytes");
+            Some(format!("too long: {chars} characters, {bytes} bytes; {most}"))
+        }
+        (_, Err(error)) => Some(error.to_string()),
+        (Joined::Yes | Joined::Joining, Ok(())) => None,
+    };
+    if problem.is_some() {
+        model.compose.problem = problem;
+        return false;
+    }
+    model.compose.problem = None;
+    let id = model.ids.message();
+    let log = model.log(chat);
+    let state = State::Queued;
+    log.pending.push(Pending { id: id.clone(), text: text.to_owned(), at: now.wall, state });
+    log.eye = Eye::default();
+    (log.new_from, log.mark) = (None, None);
+    stop_typing(model, out);
+    out.push(Effect::Send { id, chat, text: text.to_owned() });
+    true
+}
+
+/// The refused message that is meant: the one under the cursor, the N-th, or the first one.
+pub(super) fn refused(model: &Model, number: Option<usize>) -> Option<ClientMessageId> {
+    let (_, log) = model.open_log()?;
+    let failed = |pending: &&Pending| matches!(pending.state, State::Failed { .. });
+    if let Some(number) = number {
+        return log.pending.iter().filter(failed).nth(number.checked_sub(1)?).map(|p| p.id.clone());
+    }
+    if let Some(Spot::Pending(id)) =
+        log.eye.selected.as_ref().filter(|_| model.place == Place::Messages)
+    {
+        return log.pending.iter().filter(failed).find(|p| p.id == *id).map(|p| p.id.clone());
+    }
+    log.pending.iter().find(failed).map(|pending| pending.id.clone())
+}
+
+/// Tries a refused message again.
+pub(super) fn retry(model: &mut Model, number: Option<usize>, now: Now, out: &mut Vec<Effect>) {
+    let id = refused(model, number);
+    let Some((chat, log)) = model.open_log_mut() else { return };
+    let Some(pending) = id.and_then(|id| log.pending_mut(&id)) else {
+        return model.notice.complain("nothing here was refused", now.at);
+    };
+    let State::Failed { conflict, kept, .. } = pending.state else { return };
+    let (id, text) = (pending.id.clone(), pending.text.clone());
+    if conflict {
+        let why = "the server has another text under its name: edit it instead";
+        return model.notice.complain(why, now.at);
+    }
+    pending.state = State::Queued;
+    // The outbox puts it at the end of its queue.
+    if let Some(pending) = log.take_pending(&id) {
+        log.pending.push(pending);
+        log.eye.selected = Some(Spot::Pending(id.clone()));
+    }
+    out.push(if kept { Effect::Again(id) } else { Effect::Send { id, chat, text } });
+}
+
+/// Gives a refused message up, and puts its text into the input if it is to be edited.
+pub(super) fn give_up(
+    model: &mut Model,
+    number: Option<usize>,
+    edit: bool,
+    now: Now,
+    out: &mut Vec<Effect>,
+) {
+    let id = refused(model, number);
+    let Some((_, log)) = model.open_log_mut() else { return };
+    let taken = id.as_ref().and_then(|id| log.take_pending(id));
+    let Some(Pending { id, text, .. }) = taken else {
+        return model.notice.complain("nothing here was refused", now.at);
+    };
+    out.push(Effect::Discard(id));
+    if edit {
+        let draft = model.compose.editor.take();
+        let had_draft = !draft.is_empty();
+        model.compose.remember(draft);
+        model.compose.editor.set(&text);
+        model.place = Place::Input;
+        if had_draft {
+            model.notice.say("the other draft is one arrow up away", now.at);
+        }
+    } else {
+        model.compose.remember(text);
+        model.notice.say("discarded; arrow up in the input brings it back", now.at);
+    }
+}
+
+/// Copies the text of the row under the cursor.
+pub(super) fn copy(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
+    let text = model.open_log().and_then(|(_, log)| {
+        let at = log.place_of(log.eye.selected.as_ref()?)?;
+        let said = log.row(at).and_then(|row| row.said()).map(|said| said.text.to_string());
+        said.or_else(|| log.pending_at(at).map(|pending| pending.text.clone()))
+    });
+    if let Some(text) = text {
+        let short = text::cut(&text.replace('\n', " "), 30, "…");
+        model.notice.say(format!("copied: {short}"), now.at);
+        out.push(Effect::Copy(text));
+    }
+}
+
+/// Everything that was said is read, wherever the user looks.
+pub(super) fn mark_read(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
+    if let Some((chat, log)) = model.open_log_mut() {
+        log.read_to = log.last_name();
+        log.new_from = None;
+        out.push(Effect::MarkRead(chat, log.last_seq()));
+        model.notice.say("marked as read", now.at);
+    }
+}
+
+/// The next older page, by a command.
+pub(super) fn history(model: &mut Model, out: &mut Vec<Effect>) {
+    rooms::older(model, out);
+}

@@ -1,0 +1,113 @@
+//! The status bar: the state of the connection, and one short result.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use trialogue_client::LinkState;
+use trialogue_protocol::PROTOCOL_VERSION;
+
+use super::{between, put};
+use crate::keys::{Action, Place};
+use crate::model::Model;
+use crate::text;
+use crate::theme::Tone;
+
+/// Draws the bar.
+pub(super) fn draw(model: &Model, area: Rect, hints: bool, buffer: &mut Buffer) {
+    let (state, tone) = state_words(model);
+    let right = match &model.notice.text {
+        Some(text) => text.clone(),
+        None if hints => hint_words(model),
+        None => String::new(),
+    };
+    let columns = usize::from(area.width);
+    // A result is worth more than the state of a line that is up.
+    let state = format!(" {state}");
+    let crowded = text::width(&state) + text::width(&right) + 2 > columns;
+    let (words, tone) = match &model.notice.text {
+        Some(notice) if crowded => {
+            let tone = if model.notice.is_bad { Tone::Bad } else { Tone::Text };
+            (text::cut(&format!(" {notice}"), columns, model.settings.marks.cut), tone)
+        }
+        _ => (between(&state, &right, columns, &model.settings), tone),
+    };
+    put(buffer, area, 0, &words, model.settings.theme.style(tone));
+}
+
+/// The state of the connection in words (TUI.md §5).
+pub(crate) fn state_words(model: &Model) -> (String, Tone) {
+    let dot = model.settings.marks.dot;
+    let connection = &model.connection;
+    if let Some(version) = connection.other_version {
+        let words = format!("Server speaks v{version}, this client v{PROTOCOL_VERSION}");
+        return (words, Tone::Warn);
+    }
+    let waiting = model.waiting();
+    let queued = if waiting > 0 { format!(" {dot} {waiting} queued") } else { String::new() };
+    match &connection.state {
+        LinkState::Offline if model.who.user.is_none() => {
+            (format!("Not signed in {dot} {}", model.who.host()), Tone::Warn)
+        }
+        LinkState::Offline => (format!("Offline{queued}"), Tone::Warn),
+        LinkState::Connecting { .. } => {
+            (format!("Connecting to {}{queued}", model.who.host()), Tone::Warn)
+        }
+        LinkState::Reconnecting { attempt, .. } => {
+            let next = match connection.retry_in(model.window.now) {
+                Some(seconds) => format!("next in {seconds} s"),
+                None => "trying now".to_owned(),
+            };
+            (format!("Reconnecting {dot} retry {attempt} {dot} {next}{queued}"), Tone::Warn)
+        }
+        LinkState::Syncing { done, of } => {
+            (format!("Connected {dot} rejoining {done} of {of} chats"), Tone::Text)
+        }
+        LinkState::Connected => {
+            let who = match (&connection.caught_up, &model.who.user) {
+                (Some((line, _)), _) => line.clone(),
+                (None, Some(user)) => {
+                    let name = text::line(&user.first_name).to_lowercase();
+                    let role = match user.role {
+                        trialogue_protocol::Role::Lsm => "LSM",
+                        other => other.short(),
+                    };
+                    format!("{name} ({role})")
+                }
+                (None, None) => String::new(),
+            };
+            (format!("Connected {dot} {who}"), Tone::Text)
+        }
+        LinkState::LoginNeeded { .. } => {
+            (format!("Signed out {dot} press Enter to sign in"), Tone::Bad)
+        }
+        LinkState::Closed => ("Closed".to_owned(), Tone::Warn),
+    }
+}
+
+/// Keys worth knowing here, from the table.
+fn hint_words(model: &Model) -> String {
+    let shown: &[(Action, &str)] = if !model.connection.is_up() && !model.connection.is_signed_out()
+    {
+        &[(Action::RetryNow, "retry now")]
+    } else if model.invites.shown {
+        &[(Action::Open, "join"), (Action::Preview, "preview"), (Action::Filter, "filter")]
+    } else {
+        match model.place() {
+            Place::Messages => {
+                &[(Action::Help, "help"), (Action::Copy, "copy"), (Action::ToInput, "write")]
+            }
+            Place::List => {
+                &[(Action::Help, "help"), (Action::Open, "open"), (Action::Filter, "filter")]
+            }
+            _ if model.who.is_lsm() => &[(Action::Help, "help"), (Action::Dispute, "invites")],
+            _ => &[(Action::Help, "help"), (Action::Book, "book"), (Action::Dispute, "dispute")],
+        }
+    };
+    let place = model.place();
+    let keys = &model.settings.keys;
+    let words = shown.iter().filter_map(|(action, word)| {
+        let chord = keys.chord_of(place, *action);
+        let chord = chord.or_else(|| keys.chord_of(Place::Anywhere, *action))?;
+        Some(format!("{chord} {word}"))
+    });
+    words.collect::<Vec<_>>().join("  ")
+}

@@ -1,0 +1,10 @@
+//! The client without a terminal: stories for the update, frames for the view, any size and any
+//! text for both.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod complaints;
+mod frames;
+mod sizes;
+mod stage;
+mod stories;
