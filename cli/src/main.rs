@@ -24,6 +24,8 @@ mod settings;
 mod signals;
 mod target;
 mod trace;
+#[cfg(unix)]
+mod trio;
 mod verb;
 
 use std::process::ExitCode;

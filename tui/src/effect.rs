@@ -107,6 +107,8 @@ pub enum Effect {
     Redraw,
     /// To the background.
     Suspend,
+    /// Cut this account's line, or heal it.
+    CutLine(bool),
     /// Leave, for the demo that needs no server.
     Demo,
     /// The end.

@@ -11,8 +11,10 @@ pub mod keys;
 pub mod layout;
 pub mod model;
 pub mod msg;
+pub mod plain;
 pub mod sheet;
 pub mod shell;
+pub mod table;
 pub mod text;
 pub mod theme;
 pub mod update;
@@ -20,4 +22,4 @@ pub mod view;
 
 pub use model::Model;
 pub use update::update;
-pub use view::view;
+pub use view::{view, view_table};

@@ -52,6 +52,8 @@ pub enum Msg {
 pub enum Reply {
     /// The chats of this account, most recently active first; whether it is all of them.
     Chats(Result<(Vec<Chat>, bool), Error>),
+    /// The chats that were seen last, before the server has said anything.
+    Recent(Vec<Chat>),
     /// Whom a customer can book.
     Providers(Result<Vec<Provider>, Error>),
     /// The LSM's invitations.

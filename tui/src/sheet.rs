@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use trialogue_protocol::{ChatId, Role, Seq, UserId};
 
 use crate::layout::NARROW_BELOW;
-use crate::model::log::{Log, Older, Pending, Row, Said, Scroll, Spot, State};
+use crate::model::log::{Fault, Log, Older, Pending, Row, Said, Scroll, Spot, State};
 use crate::model::{Model, Settings};
 use crate::text;
 use crate::theme::Tone;
@@ -138,7 +138,7 @@ impl<'a> Sheet<'a> {
             (Some(Row::Missing { .. }), _) => 1,
             (None, Some(pending)) => {
                 let failed = match &pending.state {
-                    State::Failed { why, .. } => self.failure(why).len() + 1,
+                    State::Failed { why, how } => self.failure(why, *how).len() + 1,
                     _ => 0,
                 };
                 self.body(&pending.text).len() + failed + usize::from(self.narrow)
@@ -160,8 +160,8 @@ impl<'a> Sheet<'a> {
         text::wrap(text, self.width.saturating_sub(self.indent()))
     }
 
-    fn failure(&self, why: &str) -> Vec<String> {
-        let text = format!("not sent: {why}");
+    fn failure(&self, why: &str, how: Fault) -> Vec<String> {
+        let text = format!("{}: {why}", how.word());
         self.body(&text).into_iter().map(|range| text[range].to_owned()).collect()
     }
 
@@ -309,13 +309,17 @@ impl<'a> Sheet<'a> {
             name_tone: Tone::Me,
         };
         let mut lines = self.message(&head, &pending.text, Tone::Text, true);
-        if let State::Failed { why, conflict, .. } = &pending.state {
+        if let State::Failed { why, how } = &pending.state {
             let blank = " ".repeat(self.indent());
             let bad = self.settings.theme.style(Tone::Bad);
-            for part in self.failure(why) {
+            for part in self.failure(why, *how) {
                 lines.push(Line::from(vec![Span::raw(blank.clone()), Span::styled(part, bad)]));
             }
-            let keys = if *conflict { "e edit  d discard" } else { "r retry  e edit  d discard" };
+            let keys = if *how == Fault::Conflict {
+                "e edit  d discard"
+            } else {
+                "r retry  e edit  d discard"
+            };
             let dim = self.settings.theme.style(Tone::Dim);
             lines.push(Line::from(vec![Span::raw(blank), Span::styled(keys, dim)]));
         }

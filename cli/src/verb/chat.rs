@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Show nothing but ASCII
     #[arg(long)]
     ascii: bool,
+    /// Lines instead of a screen, as `shell` does; chosen by itself on TERM=dumb
+    #[arg(long)]
+    plain: bool,
     /// Print the commented settings file and where it belongs, and end
     #[arg(long, conflicts_with = "chat")]
     print_settings: bool,
@@ -53,25 +56,55 @@ pub(crate) struct Args {
 /// Opens the client; ends when the user wants it.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let global = &context.global;
-    let path = settings::beside(FILE);
     if args.print_settings {
-        if let Some(path) = &path {
+        if let Some(path) = settings::beside(FILE) {
             out.say(&format!("belongs into {}", path.display()));
         }
         out.data(DEFAULT_FILE.trim_end())?;
         return Ok(Exit::DONE);
     }
+    if args.plain || std::env::var("TERM").is_ok_and(|term| term == "dumb") {
+        return plain(args.chat.as_ref(), context).await;
+    }
     may_draw(global)?;
     let account = Account::open(global)?;
-    let chat = match &args.chat {
-        Some(given) => Some(chat_of(&account, given, context).await?),
+    let start = start(&account, args.chat.as_ref(), args.ascii, context).await?;
+    let ended = shell::run(vec![start], context.shutdown.clone()).await;
+    match ended.context("no terminal to draw on")? {
+        Ended::Quit => Ok(Exit::DONE),
+        Ended::Asked => Ok(context.stopped()),
+        Ended::Demo => demo(context, out).await,
+    }
+}
+
+/// The same client as lines.
+pub(crate) async fn plain(chat: Option<&ChatGiven>, context: &Context) -> anyhow::Result<Exit> {
+    if context.global.json {
+        return Err(Failure::usage("shell has no --json: see listen and send").into());
+    }
+    // Where nothing is drawn there is no form for a password.
+    let account = Account::signed_in(&context.global)?;
+    let start = start(&account, chat, false, context).await?;
+    match shell::run_plain(start, context.shutdown.clone()).await.map_err(out::closed)? {
+        Ended::Quit | Ended::Demo => Ok(Exit::DONE),
+        Ended::Asked => Ok(context.stopped()),
+    }
+}
+
+async fn start(
+    account: &Account,
+    chat: Option<&ChatGiven>,
+    ascii: bool,
+    context: &Context,
+) -> anyhow::Result<Start> {
+    let global = &context.global;
+    let chat = match chat {
+        Some(given) => Some(chat_of(account, given, context).await?),
         None => None,
     };
-    let colors = out::stdout_colors(global.color);
-    let mut settings = Settings::new(colors, args.ascii || is_ascii_only(), shell::local);
-    let notices = path.as_ref().map(|path| read_settings(path, &mut settings, colors));
+    let (settings, notices) = settings_of(global, ascii);
     let signed_in = account.rest.credentials().tokens().is_some();
-    let start = Start {
+    Ok(Start {
         who: Who {
             user: account.user().filter(|_| signed_in).cloned(),
             server: account.server().to_owned(),
@@ -82,20 +115,23 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         door: Arc::new(Accounts { global: global.clone() }),
         settings,
         chat,
-        notices: notices.unwrap_or_default(),
-    };
-    let ended =
-        shell::run(start, context.shutdown.clone()).await.context("no terminal to draw on")?;
-    match ended {
-        Ended::Quit => Ok(Exit::DONE),
-        Ended::Asked => Ok(context.stopped()),
-        Ended::Demo => demo(context, out).await,
-    }
+        notices,
+        line: None,
+    })
+}
+
+/// What the user chose, and sentences about words that mean nothing.
+pub(crate) fn settings_of(global: &Global, ascii: bool) -> (Settings, Vec<String>) {
+    let colors = out::stdout_colors(global.color);
+    let mut settings = Settings::new(colors, ascii || is_ascii_only(), shell::local);
+    let path = settings::beside(FILE);
+    let notices = path.map(|path| read_settings(&path, &mut settings, colors));
+    (settings, notices.unwrap_or_default())
 }
 
 #[cfg(unix)]
 async fn demo(context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    crate::verb::demo::run(crate::verb::demo::Args::default(), context, out).await
+    crate::trio::run(None, context, out).await
 }
 
 #[cfg(not(unix))]
@@ -104,13 +140,13 @@ async fn demo(_: &Context, _: &mut Out) -> anyhow::Result<Exit> {
 }
 
 /// A screen needs a terminal on both sides, and somebody who may be asked.
-fn may_draw(global: &Global) -> anyhow::Result<()> {
+pub(crate) fn may_draw(global: &Global) -> anyhow::Result<()> {
     use std::io::IsTerminal;
     if global.json {
         return Err(Failure::usage("chat has no --json: see listen and send").into());
     }
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Err(Failure::usage("chat needs a terminal: see listen and send").into());
+        return Err(Failure::usage("chat needs a terminal: see shell, listen and send").into());
     }
     Ok(())
 }

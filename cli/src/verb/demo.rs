@@ -3,7 +3,7 @@
 //! Owns everything that it needs: the database in the private PostgreSQL, and a `serve` of this
 //! very program as a child. Nothing of it is left, whatever ends the demo.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -17,7 +17,7 @@ use crate::play::{Screen, as_json, cluster, drop_database, server, style, table,
 use crate::verb::Context;
 
 /// Arguments of `demo`.
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
 pub(crate) struct Args {
     /// Make the demo's database on this PostgreSQL server instead of the private one
     #[arg(long, value_name = "URL", env = "TRIALOGUE_TEST_DATABASE_URL")]
@@ -25,10 +25,24 @@ pub(crate) struct Args {
     /// Decides every delay of a reconnect: the same number, the same delays
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Play it yourself: customer, provider and LSM side by side, with lines that can be cut
+    #[arg(long, conflicts_with = "seed")]
+    tui: bool,
+}
+
+impl Args {
+    /// Whether it draws on the whole terminal.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.tui
+    }
 }
 
 /// Plays the flow; exits 0 when every step held.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.tui {
+        crate::verb::chat::may_draw(&context.global)?;
+        return crate::trio::run(args.database_url.as_deref(), context, out).await;
+    }
     let begin = Instant::now();
     let stop = &context.shutdown;
     let Some(cluster) = until(stop, cluster(args.database_url.as_deref(), out)).await else {
@@ -71,6 +85,9 @@ fn finish(report: &Report, took: Duration, out: &mut Out) -> anyhow::Result<Exit
         let text = format!("\n{}", facts(style(), &table(report, took)));
         out.stdout().write_all(text.as_bytes()).map_err(closed)?;
         out.stdout().flush().map_err(closed)?;
+        if std::io::stderr().is_terminal() {
+            out.say("to play the three yourself: trialogue demo --tui");
+        }
     }
     for failure in &report.failures {
         out.say(&format!("\n{failure}"));

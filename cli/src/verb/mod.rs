@@ -1,7 +1,7 @@
 //! The verbs: one file each. A verb parses its arguments, asks a library and prints.
 
 mod book;
-mod chat;
+pub(crate) mod chat;
 mod chats;
 mod check;
 mod completions;
@@ -39,6 +39,7 @@ mod run;
 mod schema;
 mod send;
 mod serve;
+mod shell;
 mod status;
 mod token;
 mod trace;
@@ -114,6 +115,8 @@ pub(crate) enum Verb {
     Jobs(jobs::Args),
     /// Chat, on the whole terminal
     Chat(chat::Args),
+    /// Chat, as plain lines: for screen readers and dumb terminals
+    Shell(shell::Args),
     /// List my chats
     Chats(chats::Args),
     /// List who is in a chat, and who is there now
@@ -199,6 +202,7 @@ impl Verb {
             Self::Book(args) => context.within(book::run(args, context, out)).await,
             Self::Jobs(args) => context.within(jobs::run(args, context, out)).await,
             Self::Chat(args) => chat::run(args, context, out).await,
+            Self::Shell(args) => shell::run(args, context).await,
             Self::Chats(args) => context.within(chats::run(&args, context, out)).await,
             Self::Members(args) => context.within(members::run(&args, context, out)).await,
             Self::History(args) => history::run(&args, context, out).await,
@@ -247,12 +251,16 @@ impl Verb {
         if matches!(self, Self::Demo(_) | Self::Run(_)) {
             return true;
         }
-        self.is_service() || matches!(self, Self::Conform(_) | Self::Chat(_))
+        self.is_service() || matches!(self, Self::Conform(_) | Self::Chat(_) | Self::Shell(_))
     }
 
     /// Whether it draws on the terminal, where nothing else may be written.
     pub(crate) fn owns_the_terminal(&self) -> bool {
-        matches!(self, Self::Chat(_))
+        #[cfg(unix)]
+        if let Self::Demo(args) = self {
+            return args.is_drawn();
+        }
+        matches!(self, Self::Chat(_) | Self::Shell(_))
     }
 
     /// What is logged when neither `-q` nor `-v` says otherwise.

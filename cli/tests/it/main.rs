@@ -8,6 +8,8 @@
 mod binary;
 #[cfg(unix)]
 mod chaos;
+#[cfg(target_os = "linux")]
+mod chat;
 #[cfg(unix)]
 mod completing;
 mod configuring;

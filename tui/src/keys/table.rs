@@ -85,8 +85,6 @@ actions! {
     FocusFirst "focus-first" "focus the customer",
     FocusSecond "focus-second" "focus the provider",
     FocusThird "focus-third" "focus the LSM",
-    Step "step" "one step of the script",
-    Play "play" "play or pause the script",
 }
 
 pub(super) type Row = (Place, &'static str, Action);
@@ -173,8 +171,6 @@ pub(super) const TABLE: &[Row] = &[
     (Place::Trio, "f5", Action::FocusFirst),
     (Place::Trio, "f6", Action::FocusSecond),
     (Place::Trio, "f7", Action::FocusThird),
-    (Place::Trio, "f8", Action::Step),
-    (Place::Trio, "f9", Action::Play),
 ];
 
 /// What the vim preset adds or means otherwise.

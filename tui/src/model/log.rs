@@ -13,7 +13,7 @@ use trialogue_protocol::{ClientMessageId, Message, Seq, UserId};
 
 use crate::text;
 
-pub use super::row::{Pending, Row, Said, State};
+pub use super::row::{Fault, Pending, Row, Said, State};
 
 /// Rows kept of one chat (100,000): what a person can scroll through in a day.
 pub const ROWS_MAX: usize = 100_000;
@@ -288,7 +288,7 @@ impl Log {
         }
         let state = match &kept.refused {
             Some(refusal) => {
-                State::Failed { why: text::line(&refusal.message), conflict: false, kept: true }
+                State::Failed { why: text::line(&refusal.message), how: Fault::Refused }
             }
             None => State::Queued,
         };

@@ -103,11 +103,32 @@ pub enum State {
     Failed {
         /// Why, harmless.
         why: String,
-        /// Another text has its name: trying again cannot help.
-        conflict: bool,
-        /// The outbox has it; else it was never taken.
-        kept: bool,
+        /// What can be done.
+        how: Fault,
     },
+}
+
+/// Why an own message stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The server said no.
+    Refused,
+    /// The server has another text under its name: trying again cannot help.
+    Conflict,
+    /// It may be stored, and the server cannot tell.
+    Unsure,
+    /// The outbox never took it.
+    NotTaken,
+}
+
+impl Fault {
+    /// What it is, before the reason.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused | Self::Conflict | Self::NotTaken => "not sent",
+            Self::Unsure => "perhaps sent",
+        }
+    }
 }
 
 /// An own message that is not in its place yet.

@@ -10,7 +10,7 @@ use trialogue_client::session::{Session, SessionHandle, Update};
 use trialogue_client::timeline::Ask;
 use trialogue_client::{Begin, Error, Rest};
 use trialogue_protocol::{
-    Chat, Dispute, DisputeQuery, MessageType, PageQuery, Provider, ResolveDispute, User,
+    Chat, Dispute, DisputeQuery, MessageType, PageQuery, Provider, ResolveDispute, Seq, User,
 };
 use url::Url;
 
@@ -20,21 +20,37 @@ use crate::model::chats::CHATS_MAX;
 use crate::msg::Reply;
 
 /// Replies that wait for the loop (256); who has more to tell waits.
-const REPLIES_MAX: usize = 256;
+pub(super) const REPLIES_MAX: usize = 256;
 /// Commands that wait for the session (1,024); a message beyond is refused aloud.
 const COMMANDS_MAX: usize = 1_024;
 /// Updates that wait for the loop (256): the session holds back more.
-const UPDATES_MAX: usize = 256;
+pub(super) const UPDATES_MAX: usize = 256;
 /// Rows of one page of a list.
 const PAGE: u32 = 200;
 /// Messages loaded at once when scrolling up.
 const OLDER: u32 = 50;
 /// Messages shown of an invitation.
 const PREVIEW: i64 = 20;
+/// A place after every message that leaves room for arithmetic.
+const BEYOND: Seq = i64::MAX / 4;
 /// Providers offered at most.
 const PROVIDERS_MAX: usize = 1_000;
 /// Disputes looked at, at most.
 const DISPUTES_MAX: usize = 1_000;
+
+/// Where one seat's replies go.
+#[derive(Clone)]
+pub(super) struct Replies {
+    seat: usize,
+    replies: mpsc::Sender<(usize, Reply)>,
+}
+
+impl Replies {
+    async fn send(&self, reply: Reply) {
+        // A loop that has ended wants no reply.
+        drop(self.replies.send((self.seat, reply)).await);
+    }
+}
 
 /// The account that is in.
 struct Account {
@@ -47,21 +63,22 @@ struct Account {
 /// See the module.
 pub(super) struct Hands {
     door: Arc<dyn Door>,
-    replies: mpsc::Sender<Reply>,
-    updates: mpsc::Sender<Update>,
+    replies: Replies,
+    updates: mpsc::Sender<(usize, Update)>,
     account: Arc<std::sync::Mutex<Option<Account>>>,
     tasks: JoinSet<()>,
 }
 
 impl Hands {
-    /// Hands without an account, and where they put what they get.
+    /// The hands of one seat, without an account, and where they put what they get.
     pub(super) fn new(
+        seat: usize,
         door: Arc<dyn Door>,
-    ) -> (Self, mpsc::Receiver<Reply>, mpsc::Receiver<Update>) {
-        let (replies, replied) = mpsc::channel(REPLIES_MAX);
-        let (updates, updated) = mpsc::channel(UPDATES_MAX);
-        let account = Arc::default();
-        (Self { door, replies, updates, account, tasks: JoinSet::new() }, replied, updated)
+        replies: mpsc::Sender<(usize, Reply)>,
+        updates: mpsc::Sender<(usize, Update)>,
+    ) -> Self {
+        let replies = Replies { seat, replies };
+        Self { door, replies, updates, account: Arc::default(), tasks: JoinSet::new() }
     }
 
     /// Starts the session of an account that has tokens already.
@@ -131,7 +148,7 @@ impl Hands {
             account.handle.close().await;
             door.forget(&account.rest);
             let done = account.rest.logout().await.and(wiped);
-            drop(replies.send(Reply::SignedOut(done)).await);
+            replies.send(Reply::SignedOut(done)).await;
         });
     }
 
@@ -147,7 +164,7 @@ impl Hands {
             let error = Error::Full(format!("{COMMANDS_MAX} commands wait already"));
             let replies = self.replies.clone();
             self.tasks.spawn(async move {
-                drop(replies.send(Reply::NotQueued { id, chat, error }).await);
+                replies.send(Reply::NotQueued { id, chat, error }).await;
             });
         }
     }
@@ -158,7 +175,7 @@ impl Hands {
         let replies = self.replies.clone();
         self.tasks.spawn(async move {
             if let Some(reply) = answer(effect, &rest, &handle).await {
-                drop(replies.send(reply).await);
+                replies.send(reply).await;
             }
         });
     }
@@ -171,15 +188,14 @@ fn lock<T>(shared: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The way into an account.
 struct Entry {
     door: Arc<dyn Door>,
-    replies: mpsc::Sender<Reply>,
-    updates: mpsc::Sender<Update>,
+    replies: Replies,
+    updates: mpsc::Sender<(usize, Update)>,
     account: Arc<std::sync::Mutex<Option<Account>>>,
 }
 
 impl Entry {
     async fn reply(&self, reply: Reply) {
-        // A loop that has ended wants no reply.
-        drop(self.replies.send(reply).await);
+        self.replies.send(reply).await;
     }
 
     async fn sign(
@@ -224,6 +240,9 @@ impl Entry {
 
     async fn enter(&self, rest: Rest, user: User) {
         let (config, notices) = self.door.enter(rest.clone(), user.clone()).await;
+        let shelf = config.backup.as_ref().map(|opened| opened.shelf.chats());
+        let recent = shelf.unwrap_or_default().into_iter().filter_map(|recent| recent.chat.clone());
+        let recent: Vec<Chat> = recent.take(CHATS_MAX).collect();
         let (handle, mut session) = match Session::start(config) {
             Ok(started) => started,
             Err(error) => return self.reply(Reply::SignedIn(Err(error))).await,
@@ -233,13 +252,14 @@ impl Entry {
         *lock(&self.account) = Some(Account { rest, user: user.clone(), handle, commands });
         // The loop must know who it is before anything of the session reaches it.
         self.reply(Reply::SignedIn(Ok(user))).await;
+        self.reply(Reply::Recent(recent)).await;
         for notice in notices {
             self.reply(Reply::Said(notice)).await;
         }
-        let updates = self.updates.clone();
+        let (seat, updates) = (self.replies.seat, self.updates.clone());
         tokio::spawn(async move {
             while let Some(update) = session.recv().await {
-                if updates.send(update).await.is_err() {
+                if updates.send((seat, update)).await.is_err() {
                     return;
                 }
             }
@@ -265,17 +285,13 @@ fn is_command(effect: &Effect) -> bool {
 }
 
 /// Carries commands to the session, one after the other.
-async fn carry(
-    handle: SessionHandle,
-    mut inbox: mpsc::Receiver<Effect>,
-    replies: mpsc::Sender<Reply>,
-) {
+async fn carry(handle: SessionHandle, mut inbox: mpsc::Receiver<Effect>, replies: Replies) {
     while let Some(effect) = inbox.recv().await {
         let done = match effect {
             Effect::Send { id, chat, text } => {
                 let sent = handle.send_as(id.clone(), chat, &text, MessageType::Text).await;
                 if let Err(error) = sent {
-                    drop(replies.send(Reply::NotQueued { id, chat, error }).await);
+                    replies.send(Reply::NotQueued { id, chat, error }).await;
                 }
                 Ok(())
             }
@@ -284,7 +300,7 @@ async fn carry(
             Effect::Join(chat) => handle.join(chat, Begin::default()).await,
             Effect::Accept(chat) => {
                 let accepted = handle.accept(chat, Begin::default()).await;
-                drop(replies.send(Reply::Said("joined".to_owned())).await);
+                replies.send(Reply::Said("joined".to_owned())).await;
                 accepted
             }
             Effect::Leave(chat) => handle.leave(chat).await,
@@ -297,7 +313,7 @@ async fn carry(
         match done {
             Ok(()) => {}
             Err(Error::Closed) => return,
-            Err(error) => drop(replies.send(Reply::Failed(error)).await),
+            Err(error) => replies.send(Reply::Failed(error)).await,
         }
     }
 }
@@ -310,7 +326,7 @@ async fn answer(effect: Effect, rest: &Rest, handle: &SessionHandle) -> Option<R
         Effect::LoadInvites => Reply::Invites(disputes(rest).await),
         Effect::LoadPreview(chat) => {
             let query =
-                PageQuery { limit: Some(PREVIEW), before_seq: Some(i64::MAX), after_seq: None };
+                PageQuery { limit: Some(PREVIEW), before_seq: Some(BEYOND), after_seq: None };
             Reply::Preview { chat, page: rest.messages(chat, &query).await }
         }
         Effect::LoadNotifications => {

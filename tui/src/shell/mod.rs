@@ -5,6 +5,7 @@
 
 mod edit;
 mod effects;
+mod plain;
 mod signals;
 pub mod terminal;
 
@@ -24,13 +25,14 @@ use trialogue_protocol::{ChatId, User};
 use url::Url;
 
 use self::effects::Hands;
+pub use self::plain::run as run_plain;
 use self::signals::{Asked, Signals};
 use self::terminal::Screen;
 use crate::effect::Effect;
 use crate::model::{Model, Settings, Who};
 use crate::msg::{Msg, Now, Reply};
-use crate::update::{next_wake, update};
-use crate::view;
+use crate::table::Table;
+use crate::view_table;
 
 /// Least time between two frames: sixty a second.
 const FRAME: Duration = Duration::from_millis(16);
@@ -53,7 +55,13 @@ pub trait Door: Send + Sync + 'static {
     fn forget(&self, rest: &Rest);
 }
 
-/// How to begin.
+/// The line of one account, where it can be cut by hand.
+pub trait Line: Send + Sync + 'static {
+    /// Cuts it, or heals it.
+    fn cut(&self, cut: bool);
+}
+
+/// One account to begin with.
 pub struct Start {
     /// Opens accounts.
     pub door: Arc<dyn Door>,
@@ -67,6 +75,8 @@ pub struct Start {
     pub chat: Option<ChatId>,
     /// Sentences for the user: words of the configuration file that mean nothing.
     pub notices: Vec<String>,
+    /// Its line, where it can be cut.
+    pub line: Option<Arc<dyn Line>>,
 }
 
 /// How it ended.
@@ -85,32 +95,44 @@ pub fn local(at: DateTime<Utc>) -> NaiveDateTime {
     at.with_timezone(&Local).naive_local()
 }
 
-/// Runs the client on this process's terminal until the user quits or `stop` is cancelled.
+/// Runs one client on this process's terminal, or several side by side, until the user quits or
+/// `stop` is cancelled.
 ///
 /// # Errors
 /// The terminal cannot be used.
-pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
-    let Start { door, account, who, settings, chat, notices } = start;
-    let mut model = Model::new(who, settings, rand_seed());
-    model.chats.wanted = chat;
+pub async fn run(starts: Vec<Start>, stop: CancellationToken) -> io::Result<Ended> {
     let screen = Screen::enter()?;
-    let (hands, replies, updates) = Hands::new(door);
+    let (replies, replied) = mpsc::channel(effects::REPLIES_MAX);
+    let (updates, updated) = mpsc::channel(effects::UPDATES_MAX);
+    let mut models = Vec::new();
+    let mut chairs = Vec::new();
+    let mut beginnings = Vec::new();
+    for (seat, start) in starts.into_iter().enumerate() {
+        let mut model = Model::new(start.who, start.settings, rand_seed());
+        model.chats.wanted = start.chat;
+        models.push(model);
+        let hands = Hands::new(seat, start.door, replies.clone(), updates.clone());
+        chairs.push(Chair { hands, line: start.line });
+        beginnings.push((start.account, start.notices));
+    }
     let mut shell = Shell {
         origin: Instant::now(),
-        model,
+        table: Table::new(models),
         screen,
-        hands,
-        replies,
-        updates,
+        chairs,
+        replies: replied,
+        updates: updated,
         keys: Some(EventStream::new()),
         signals: Signals::catch()?,
         ended: None,
         drawn: Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now),
         dirty: true,
     };
-    shell.begin(account, notices)?;
+    shell.begin(beginnings)?;
     let ended = shell.live(stop).await;
-    shell.hands.close().await;
+    for chair in &mut shell.chairs {
+        chair.hands.close().await;
+    }
     shell.screen.leave();
     ended
 }
@@ -126,18 +148,27 @@ enum Woken {
     Stop,
     Signal(Asked),
     Terminal(Option<io::Result<Event>>),
-    Reply(Reply),
-    Updates(Vec<Update>),
+    Reply(usize, Reply),
+    Updates(Vec<(usize, Update)>),
     Time,
 }
 
+/// What one account needs of the world.
+struct Chair {
+    hands: Hands,
+    line: Option<Arc<dyn Line>>,
+}
+
+/// What an account begins with: its voice, and sentences for its user.
+type Beginning = (Option<(Rest, Option<User>)>, Vec<String>);
+
 struct Shell {
     origin: Instant,
-    model: Model,
+    table: Table,
     screen: Screen,
-    hands: Hands,
-    replies: mpsc::Receiver<Reply>,
-    updates: mpsc::Receiver<Update>,
+    chairs: Vec<Chair>,
+    replies: mpsc::Receiver<(usize, Reply)>,
+    updates: mpsc::Receiver<(usize, Update)>,
     /// Nothing while somebody else has the terminal.
     keys: Option<EventStream>,
     signals: Signals,
@@ -151,23 +182,30 @@ impl Shell {
         Now { at: self.origin.elapsed(), wall: Utc::now() }
     }
 
-    fn begin(
-        &mut self,
-        account: Option<(Rest, Option<User>)>,
-        notices: Vec<String>,
-    ) -> io::Result<()> {
-        let (columns, rows) = self.screen.size()?;
-        self.tell(Msg::Resize(columns, rows));
-        match account {
-            Some((rest, user)) => self.hands.enter(rest, user),
-            None => {
-                let form = crate::update::sign_in_form(&mut self.model);
-                self.model.dialogs.fill(form);
+    fn begin(&mut self, beginnings: Vec<Beginning>) -> io::Result<()> {
+        self.measure()?;
+        for (seat, (account, notices)) in beginnings.into_iter().enumerate() {
+            match account {
+                Some((rest, user)) => self.chairs[seat].hands.enter(rest, user),
+                None => {
+                    let model = &mut self.table.seats[seat].model;
+                    let form = crate::update::sign_in_form(model);
+                    model.dialogs.fill(form);
+                }
+            }
+            for notice in notices {
+                self.tell(seat, Msg::Reply(Reply::Said(notice)));
             }
         }
-        for notice in notices {
-            self.tell(Msg::Reply(Reply::Said(notice)));
-        }
+        Ok(())
+    }
+
+    /// Learns the size of the terminal.
+    fn measure(&mut self) -> io::Result<()> {
+        let (columns, rows) = self.screen.size()?;
+        let now = self.now();
+        let effects = self.table.terminal(Msg::Resize(columns, rows), now);
+        self.obey_all(effects);
         Ok(())
     }
 
@@ -185,20 +223,20 @@ impl Shell {
                 // Without a terminal nobody is there any more.
                 Woken::Terminal(None | Some(Err(_))) => return Ok(Ended::Asked),
                 Woken::Terminal(Some(Ok(event))) => self.event(event).await?,
-                Woken::Reply(reply) => self.tell(Msg::Reply(reply)),
-                Woken::Updates(updates) => {
-                    for update in updates {
-                        self.tell(Msg::Update(update));
-                    }
+                Woken::Reply(seat, reply) => self.tell(seat, Msg::Reply(reply)),
+                Woken::Updates(updates) => self.hear(updates),
+                Woken::Time => {
+                    let now = self.now();
+                    let effects = self.table.tick(now);
+                    self.obey_all(effects);
                 }
-                Woken::Time => self.tell(Msg::Tick),
             }
             self.dirty = true;
         }
     }
 
     async fn wait(&mut self, stop: &CancellationToken) -> Woken {
-        let due = next_wake(&self.model).map(|at| self.origin + at);
+        let due = self.table.next_wake().map(|at| self.origin + at);
         let frame = self.dirty.then(|| self.drawn + FRAME);
         let wake = [due, frame].into_iter().flatten().min();
         let mut updates = Vec::new();
@@ -220,7 +258,7 @@ impl Shell {
             event = keys => Woken::Terminal(event),
             asked = self.signals.next() => Woken::Signal(asked),
             () = time => Woken::Time,
-            Some(reply) = self.replies.recv() => Woken::Reply(reply),
+            Some((seat, reply)) = self.replies.recv() => Woken::Reply(seat, reply),
             taken = self.updates.recv_many(&mut updates, UPDATES_AT_ONCE), if taken_is_open(&self.updates) => {
                 debug_assert!(taken > 0 || self.updates.is_closed());
                 Woken::Updates(updates)
@@ -232,8 +270,8 @@ impl Shell {
         if !self.dirty || self.keys.is_none() || self.drawn.elapsed() < FRAME {
             return Ok(());
         }
-        let model = &self.model;
-        self.screen.draw(|frame| view(model, frame))?;
+        let table = &self.table;
+        self.screen.draw(|frame| view_table(table, frame))?;
         self.drawn = Instant::now();
         self.dirty = false;
         Ok(())
@@ -258,33 +296,39 @@ impl Shell {
             Event::Key(_) => return Ok(()),
         };
         let now = self.now();
-        let effects = update(&mut self.model, msg, now);
-        self.obey(effects).await
+        let effects = self.table.terminal(msg, now);
+        for (seat, effect) in effects {
+            match effect {
+                Effect::Editor(draft) => self.edit(seat, draft).await?,
+                other => self.obey(seat, other)?,
+            }
+        }
+        Ok(())
     }
 
-    /// Tells the model something that needs nothing of the terminal.
-    fn tell(&mut self, msg: Msg) {
+    fn hear(&mut self, updates: Vec<(usize, Update)>) {
+        for (seat, update) in updates {
+            self.tell(seat, Msg::Update(update));
+        }
+    }
+
+    /// Tells an account something that needs nothing of the terminal.
+    fn tell(&mut self, seat: usize, msg: Msg) {
         let now = self.now();
-        let effects = update(&mut self.model, msg, now);
-        for effect in effects {
-            if let Err(error) = self.obey_now(effect) {
+        let effects = self.table.heard(seat, msg, now);
+        self.obey_all(effects);
+    }
+
+    fn obey_all(&mut self, effects: Vec<(usize, Effect)>) {
+        for (seat, effect) in effects {
+            if let Err(error) = self.obey(seat, effect) {
                 tracing::warn!(%error, "the terminal does not take it");
                 self.ended = Some(Ended::Asked);
             }
         }
     }
 
-    async fn obey(&mut self, effects: Vec<Effect>) -> io::Result<()> {
-        for effect in effects {
-            match effect {
-                Effect::Editor(draft) => self.edit(draft).await?,
-                other => self.obey_now(other)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn obey_now(&mut self, effect: Effect) -> io::Result<()> {
+    fn obey(&mut self, seat: usize, effect: Effect) -> io::Result<()> {
         match effect {
             Effect::Copy(text) => self.screen.copy(&text)?,
             Effect::Bell => self.screen.bell()?,
@@ -294,7 +338,16 @@ impl Shell {
             Effect::Suspend => self.suspend()?,
             Effect::Quit => self.ended = Some(Ended::Quit),
             Effect::Demo => self.ended = Some(Ended::Demo),
-            other => self.hands.obey(other),
+            Effect::CutLine(cut) => {
+                if let Some(line) = self.chairs.get(seat).and_then(|chair| chair.line.as_ref()) {
+                    line.cut(cut);
+                }
+            }
+            other => {
+                if let Some(chair) = self.chairs.get_mut(seat) {
+                    chair.hands.obey(other);
+                }
+            }
         }
         Ok(())
     }
@@ -304,14 +357,12 @@ impl Shell {
         self.screen.leave();
         signals::stop_here()?;
         self.screen.again()?;
-        let (columns, rows) = self.screen.size()?;
-        self.tell(Msg::Resize(columns, rows));
         self.dirty = true;
-        Ok(())
+        self.measure()
     }
 
     /// Gives the terminal to `$EDITOR` and the draft with it. Meanwhile the session is still heard.
-    async fn edit(&mut self, draft: String) -> io::Result<()> {
+    async fn edit(&mut self, seat: usize, draft: String) -> io::Result<()> {
         self.keys = None;
         self.screen.leave();
         let edited = {
@@ -324,24 +375,21 @@ impl Shell {
                     _ = self.updates.recv_many(&mut updates, UPDATES_AT_ONCE),
                         if taken_is_open(&self.updates) =>
                     {
-                        for update in updates {
-                            self.tell(Msg::Update(update));
-                        }
+                        self.hear(updates);
                     }
-                    Some(reply) = self.replies.recv() => self.tell(Msg::Reply(reply)),
+                    Some((from, reply)) = self.replies.recv() => self.tell(from, Msg::Reply(reply)),
                 }
             }
         };
         self.screen.again()?;
         self.keys = Some(EventStream::new());
-        let (columns, rows) = self.screen.size()?;
-        self.tell(Msg::Resize(columns, rows));
-        self.tell(Msg::Reply(Reply::Edited(edited)));
+        self.measure()?;
+        self.tell(seat, Msg::Reply(Reply::Edited(edited)));
         Ok(())
     }
 }
 
 /// A channel that is closed and empty would wake the loop for ever.
-fn taken_is_open(updates: &mpsc::Receiver<Update>) -> bool {
+fn taken_is_open(updates: &mpsc::Receiver<(usize, Update)>) -> bool {
     !(updates.is_closed() && updates.is_empty())
 }

@@ -211,7 +211,7 @@ fn outbox(model: &mut Model) {
                 State::Sending => "sending".to_owned(),
                 State::Waiting { why, .. } => format!("waits: {why}"),
                 State::Sent(_) => "sent".to_owned(),
-                State::Failed { why, .. } => format!("not sent: {why}"),
+                State::Failed { why, how } => format!("{}: {why}", how.word()),
             };
             lines.push(format!("{title}: {} ({state})", pending.text.replace('\n', " ")));
         }

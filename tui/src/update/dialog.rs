@@ -184,6 +184,27 @@ pub(super) fn typed(model: &mut Model, text: &str) {
     }
 }
 
+/// A line for the field with the cursor, where there is no screen; an empty one keeps what is
+/// there. The last field sends the form, `.` leaves it.
+pub(super) fn line(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>) {
+    let Some(form) = model.dialogs.form().filter(|form| form.busy.is_none()) else { return };
+    if line == "." {
+        return model.dialogs.leave();
+    }
+    let last = form.at + 1 == form.fields.len();
+    if !line.is_empty() {
+        if let Some(editor) = form.field().and_then(Field::editor) {
+            editor.set("");
+        }
+        typed(model, line);
+    }
+    if last {
+        submit(model, now, out);
+    } else if let Some(form) = model.dialogs.form() {
+        form.step(1);
+    }
+}
+
 /// A key in a form or on a page.
 pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
     match action {

@@ -3,14 +3,14 @@
 use trialogue_client::session::Update;
 use trialogue_client::{LinkState, Outcome, Via};
 use trialogue_protocol::{
-    ChatId, ChatUpdated, ClientMessageId, Connected, Message, Notification, NotificationType,
+    Chat, ChatId, ChatUpdated, ClientMessageId, Connected, Message, Notification, NotificationType,
     PROTOCOL_VERSION, Role, event,
 };
 
 use super::rooms;
 use crate::effect::Effect;
 use crate::model::Model;
-use crate::model::log::{Joined, Older, Row, Said, Scroll, State};
+use crate::model::log::{Fault, Joined, Older, Row, Said, Scroll, State};
 use crate::msg::Now;
 use crate::text;
 
@@ -133,26 +133,26 @@ pub(super) fn caught_up(model: &mut Model, listed: &[(ChatId, u64)], now: Now) {
 }
 
 fn chat_updated(model: &mut Model, updated: ChatUpdated, now: Now) {
-    let chat = updated.chat;
-    let id = chat.id;
-    let known = model.chats.get(id).map(|entry| (entry.chat.lsm_invited, entry.chat.lsm_joined));
+    note_dispute(model, &updated.chat, now);
+    model.chats.changed(updated.chat);
+}
+
+/// Says in an open chat what a newer state of it tells of its dispute, whichever way it came.
+pub(super) fn note_dispute(model: &mut Model, chat: &Chat, now: Now) {
+    let known = model.chats.get(chat.id).map(|entry| &entry.chat);
+    let known = known.map(|chat| (chat.lsm_invited, chat.lsm_joined));
     let lsm = chat.members.iter().find(|member| member.role == Role::Lsm);
     let lsm = lsm.map_or("The LSM".to_owned(), |member| {
         format!("{} (LSM)", text::first_name(&text::line(&member.name)))
     });
     let text = match (known, (chat.lsm_invited, chat.lsm_joined)) {
-        (Some((false, _)), (true, false)) => {
-            Some("Dispute opened: an LSM was asked in.".to_owned())
-        }
-        (Some((_, false)), (_, true)) => Some(format!("{lsm} joined.")),
-        (Some((_, true)), (_, false)) => Some("Dispute resolved. The LSM has left.".to_owned()),
-        _ => None,
+        (Some((false, false)), (true, false)) => "Dispute opened: an LSM was asked in.".to_owned(),
+        (Some((_, false)), (_, true)) => format!("{lsm} joined."),
+        (Some((_, true)), (_, false)) => "Dispute resolved. The LSM has left.".to_owned(),
+        _ => return,
     };
-    model.chats.changed(chat);
-    if let Some(text) = text
-        && model.logs.contains_key(&id)
-    {
-        model.log(id).push(Row::Note { text, at: now.wall });
+    if let Some(log) = model.logs.get_mut(&chat.id) {
+        log.push(Row::Note { text, at: now.wall });
     }
 }
 
@@ -216,10 +216,13 @@ fn became(model: &mut Model, id: &ClientMessageId, chat: ChatId, outcome: Outcom
             State::Sent(message.id)
         }
         Outcome::Refused(refusal) => {
-            State::Failed { why: text::line(&refusal.message), conflict: false, kept: true }
+            State::Failed { why: text::line(&refusal.message), how: Fault::Refused }
         }
         Outcome::Conflict(refusal) => {
-            State::Failed { why: text::line(&refusal.message), conflict: true, kept: true }
+            State::Failed { why: text::line(&refusal.message), how: Fault::Conflict }
+        }
+        Outcome::Unknown(refusal) => {
+            State::Failed { why: text::line(&refusal.message), how: Fault::Unsure }
         }
         Outcome::Discarded => {
             log.take_pending(id);
@@ -232,8 +235,10 @@ fn became(model: &mut Model, id: &ClientMessageId, chat: ChatId, outcome: Outcom
 }
 
 fn notified(model: &mut Model, notification: &Notification, now: Now, out: &mut Vec<Effect>) {
-    let words = format!("{}: {}", notification.title, notification.message);
-    let words = text::line(&words);
+    // The title says the same in fewer words.
+    let words = [&notification.message, &notification.title];
+    let words = words.into_iter().find(|words| !words.trim().is_empty());
+    let words = words.map(|words| text::line(words)).unwrap_or_default();
     let known = notification.chat_id.is_some_and(|chat| model.chats.get(chat).is_some());
     if notification.kind == NotificationType::Message {
         if let Some(chat) = notification.chat_id.filter(|_| known) {

@@ -43,7 +43,12 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => input::key(model, key, now, &mut out),
         Msg::Paste(text) => input::paste(model, &text, now, &mut out),
+        Msg::Line(line) if model.dialogs.form().is_some() => {
+            dialog::line(model, &line, now, &mut out);
+        }
         Msg::Line(line) => {
+            // Whoever types at a line has read what is above it.
+            model.window.looked = true;
             model.compose.editor.set(&line);
             sending::submit(model, now, &mut out);
         }

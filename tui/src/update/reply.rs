@@ -12,7 +12,7 @@ use crate::effect::Effect;
 use crate::model::Model;
 use crate::model::chats::Listing;
 use crate::model::dialog::Kind;
-use crate::model::log::{Older, Row, Said, State};
+use crate::model::log::{Fault, Older, Row, Said, State};
 use crate::msg::{Now, Reply};
 use crate::text;
 
@@ -20,6 +20,7 @@ use crate::text;
 pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Effect>) {
     match reply {
         Reply::Chats(result) => chats(model, result, now, out),
+        Reply::Recent(chats) => recent(model, chats, out),
         Reply::Providers(result) => providers(model, result, now),
         Reply::Invites(result) => invites(model, result, out),
         Reply::Booked(result) => booked(model, result, now, out),
@@ -54,7 +55,7 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
         Reply::NotQueued { id, chat, error } => {
             if let Some(pending) = model.log(chat).pending_mut(&id) {
                 let why = text::line(&error.sentence());
-                pending.state = State::Failed { why, conflict: false, kept: false };
+                pending.state = State::Failed { why, how: Fault::NotTaken };
             }
         }
         Reply::Kept(kept) => {
@@ -124,10 +125,27 @@ fn chats(
         .filter(|chat| Some(chat.id) != open)
         .map(|chat| (chat.id, unread(chat)))
         .collect();
+    for chat in &chats {
+        heard::note_dispute(model, chat, now);
+    }
     model.chats.listed(chats, whole);
     if model.connection.is_up() {
         heard::caught_up(model, &counts, now);
     }
+    open_first(model, out);
+}
+
+/// What was seen last is there at once, also without a connection.
+fn recent(model: &mut Model, chats: Vec<Chat>, out: &mut Vec<Effect>) {
+    if model.chats.list.is_empty() && !chats.is_empty() {
+        let listing = model.chats.listing.clone();
+        model.chats.listed(chats, false);
+        model.chats.listing = listing;
+        open_first(model, out);
+    }
+}
+
+fn open_first(model: &mut Model, out: &mut Vec<Effect>) {
     if let Some(wanted) = model.chats.wanted.take() {
         rooms::open_chat(model, wanted, out);
     } else if model.chats.open.is_none()

@@ -8,7 +8,7 @@ use super::{command, rooms, stop_typing};
 use crate::effect::Effect;
 use crate::keys::Place;
 use crate::model::Model;
-use crate::model::log::{Eye, Joined, Pending, Spot, State};
+use crate::model::log::{Eye, Fault, Joined, Pending, Spot, State};
 use crate::msg::Now;
 use crate::text;
 
@@ -100,9 +100,9 @@ pub(super) fn retry(model: &mut Model, number: Option<usize>, now: Now, out: &mu
     let Some(pending) = id.and_then(|id| log.pending_mut(&id)) else {
         return model.notice.complain("nothing here was refused", now.at);
     };
-    let State::Failed { conflict, kept, .. } = pending.state else { return };
+    let State::Failed { how, .. } = pending.state else { return };
     let (id, text) = (pending.id.clone(), pending.text.clone());
-    if conflict {
+    if how == Fault::Conflict {
         let why = "the server has another text under its name: edit it instead";
         return model.notice.complain(why, now.at);
     }
@@ -112,7 +112,10 @@ pub(super) fn retry(model: &mut Model, number: Option<usize>, now: Now, out: &mu
         log.pending.push(pending);
         log.eye.selected = Some(Spot::Pending(id.clone()));
     }
-    out.push(if kept { Effect::Again(id) } else { Effect::Send { id, chat, text } });
+    out.push(match how {
+        Fault::NotTaken => Effect::Send { id, chat, text },
+        Fault::Refused | Fault::Conflict | Fault::Unsure => Effect::Again(id),
+    });
 }
 
 /// Gives a refused message up, and puts its text into the input if it is to be edited.

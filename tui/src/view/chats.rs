@@ -98,6 +98,7 @@ fn empty(model: &Model, pane: Rect, row: u16, buffer: &mut Buffer) {
         }
         Listing::Loaded => match model.who.role() {
             Some(Role::Provider) => "No jobs yet. New jobs appear here by themselves.".to_owned(),
+            Some(Role::Lsm) if !model.invites.list.is_empty() => String::new(),
             Some(Role::Lsm) => "No open disputes. Invites appear here by themselves.".to_owned(),
             Some(Role::Customer) | None => "No jobs yet. Type /book to book one.".to_owned(),
         },

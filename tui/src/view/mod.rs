@@ -6,6 +6,7 @@ mod chats;
 mod dialog;
 mod invites;
 mod side;
+mod trio;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -15,48 +16,71 @@ use ratatui::text::Line;
 
 use crate::layout::panes;
 use crate::model::{Model, Settings};
+use crate::table::Table;
 use crate::text;
 use crate::theme::Tone;
 
-/// Draws all of it.
+/// Draws one client.
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
-    let cursor = draw(model, area, frame.buffer_mut());
+    let cursor = draw(model, area, true, frame.buffer_mut());
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
     }
 }
 
-/// The same into any part of a buffer; answers where the cursor stands.
-pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-    let area = area.intersection(buffer.area);
-    let mut cursor = None;
-    match panes(area, model.window.shows_list) {
-        None => too_small(area, buffer),
-        Some(panes) => {
-            if let Some(pane) = panes.list {
-                chats::draw(model, pane, buffer);
-                if panes.chat.is_some() {
-                    rule_after(model, pane, buffer);
-                }
+/// Draws everybody at the table.
+pub fn view_table(table: &Table, frame: &mut Frame<'_>) {
+    match table.seats.as_slice() {
+        [alone] => view(&alone.model, frame),
+        _ => {
+            let area = frame.area();
+            let ascii = table.seats.iter().any(|seat| seat.model.settings.ascii);
+            let cursor = trio::draw(table, area, frame.buffer_mut());
+            if ascii {
+                to_ascii(area, frame.buffer_mut());
             }
-            if let Some(pane) = panes.chat {
-                cursor = if model.invites.shown {
-                    invites::draw(model, pane, buffer);
-                    None
-                } else {
-                    chat::draw(model, pane, area.height, buffer)
-                };
-                if let Some(side) = panes.side {
-                    rule_after(model, pane, buffer);
-                    side::draw(model, side, buffer);
-                }
-            }
-            bar::draw(model, panes.bar, panes.hints, buffer);
-            if model.dialogs.open.is_some() {
-                cursor = dialog::draw(model, Rect { height: area.height - 1, ..area }, buffer);
+            if let Some(cursor) = cursor {
+                frame.set_cursor_position(cursor);
             }
         }
+    }
+}
+
+/// One client without its status bar, whose row stays as it is.
+fn draw_without_bar(model: &Model, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    draw(model, area, false, buffer)
+}
+
+fn draw(model: &Model, area: Rect, with_bar: bool, buffer: &mut Buffer) -> Option<Position> {
+    let area = area.intersection(buffer.area);
+    let Some(panes) = panes(area, model.window.shows_list) else {
+        too_small(area, buffer);
+        return None;
+    };
+    let mut cursor = None;
+    if let Some(pane) = panes.list {
+        chats::draw(model, pane, buffer);
+        if panes.chat.is_some() {
+            rule_after(model, pane, buffer);
+        }
+    }
+    if let Some(pane) = panes.chat {
+        if model.invites.shown {
+            invites::draw(model, pane, buffer);
+        } else {
+            cursor = chat::draw(model, pane, area.height, buffer);
+        }
+        if let Some(side) = panes.side {
+            rule_after(model, pane, buffer);
+            side::draw(model, side, buffer);
+        }
+    }
+    if with_bar {
+        bar::draw(model, panes.bar, panes.hints, buffer);
+    }
+    if model.dialogs.open.is_some() {
+        cursor = dialog::draw(model, Rect { height: area.height - 1, ..area }, buffer);
     }
     if model.settings.ascii {
         to_ascii(area, buffer);

@@ -214,7 +214,8 @@ impl People {
                 entry.person.role = Some(member.role);
                 entry.person.name = Some(member.name);
                 entry.person.read_seq = entry.person.read_seq.max(member.last_read_seq);
-                if presence {
+                // A list that does not tell (`chat_updated`) makes nobody unknown.
+                if presence && member.status.is_some() {
                     entry.person.presence = presence_of(member.status, member.last_seen);
                 }
             }));

@@ -66,6 +66,16 @@ fn presence_is_unknown_while_offline_and_comes_back_with_the_next_join() {
 }
 
 #[test]
+fn a_list_of_members_that_does_not_tell_presence_makes_nobody_unknown() {
+    let mut people = people();
+    let silent = |user| Member { status: None, ..member(user, PresenceStatus::Online) };
+    assert_eq!(people.handle(Event::Members(vec![silent(AMNA), silent(RAVI)]), S(1)), []);
+    assert_eq!(of(&people, AMNA).presence, Presence::Online);
+    people.handle(Event::Members(vec![silent(AMNA), silent(UserId(3))]), S(2));
+    assert_eq!(of(&people, UserId(3)).presence, Presence::Unknown);
+}
+
+#[test]
 fn a_server_that_does_not_tell_presence_leaves_it_unknown() {
     let mut people = People::new(PeopleConfig { presence: false, ..PeopleConfig::default() });
     let came = Event::Came { user: RAVI, role: None, name: None };

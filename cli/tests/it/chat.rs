@@ -1,0 +1,216 @@
+//! The client at a real terminal: tmux answers what a terminal must answer.
+//!
+//! Where there is no tmux these tests say so and do nothing.
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::binary::trialogue;
+use crate::story::{PASSWORD, Story};
+
+/// How long a loaded machine may take to show the next thing.
+const SHOWN_MAX: Duration = Duration::from_secs(30);
+
+/// Programs in windows of a tmux of their own.
+struct Tmux {
+    folder: tempfile::TempDir,
+}
+
+impl Tmux {
+    /// Nothing where there is no tmux, said aloud.
+    #[expect(clippy::print_stderr, reason = "a test that did nothing must say so")]
+    fn start() -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            eprintln!(
+                "SKIPPED: there is no tmux on this machine; the client was not tried for real"
+            );
+            return None;
+        }
+        Some(Self { folder: tempfile::tempdir().unwrap() })
+    }
+
+    fn tmux(&self, args: &[&str]) -> Output {
+        let socket = self.folder.path().join("tmux");
+        let mut command = Command::new("tmux");
+        command.arg("-S").arg(socket).args(["-f", "/dev/null"]).args(args);
+        command.env_remove("TMUX").env("LANG", "C.UTF-8").output().unwrap()
+    }
+
+    /// A window with a shell that runs the client, then says how it ended and what is left of the
+    /// terminal.
+    fn open(&self, name: &str, size: (u16, u16), command: &Command) {
+        let mut words = vec!["env".to_owned(), "-u".into(), "NO_COLOR".into()];
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                words.push(format!(
+                    "{}={}",
+                    name.to_str().unwrap(),
+                    quoted(value.to_str().unwrap())
+                ));
+            }
+        }
+        words.push(quoted(command.get_program().to_str().unwrap()));
+        words.extend(command.get_args().map(|arg| quoted(arg.to_str().unwrap())));
+        let run = format!(
+            "{}; echo ended $?; stty -a | grep -o ' icanon' && echo sane; exec sleep 600",
+            words.join(" ")
+        );
+        let (width, height) = (size.0.to_string(), size.1.to_string());
+        let output = self.tmux(&[
+            "new-session",
+            "-d",
+            "-s",
+            name,
+            "-x",
+            &width,
+            "-y",
+            &height,
+            "sh",
+            "-c",
+            &run,
+        ]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn screen(&self, name: &str) -> String {
+        let output = self.tmux(&["capture-pane", "-p", "-t", name]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, name: &str, words: &str) -> String {
+        let deadline = Instant::now() + SHOWN_MAX;
+        loop {
+            let screen = self.screen(name);
+            if screen.contains(words) {
+                return screen;
+            }
+            assert!(Instant::now() < deadline, "no {words:?} in\n{screen}");
+            // A screen tells nobody when it changes.
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
+    fn types(&self, name: &str, text: &str) {
+        self.tmux(&["send-keys", "-t", name, "-l", text]);
+    }
+
+    fn press(&self, name: &str, keys: &[&str]) {
+        let mut args = vec!["send-keys", "-t", name];
+        args.extend(keys);
+        self.tmux(&args);
+    }
+
+    fn pid(&self, name: &str) -> String {
+        let output = self.tmux(&["display-message", "-p", "-t", name, "#{pane_pid}"]);
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The one child of a process.
+fn child_of(pid: &str) -> String {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().next().unwrap().to_owned()
+}
+
+fn signal(pid: &str, name: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_day_at_the_terminal_logs_in_sends_resizes_loses_the_server_and_recovers() {
+    let Some(tmux) = Tmux::start() else { return };
+    let mut story = Story::begin();
+    story.enter("provider", "Ravi", "Kumar");
+    story.enter("customer", "Amna", "Khan");
+    let provider = story.run("amna", &["--json", "providers"]).stdout;
+    let provider: serde_json::Value = serde_json::from_str(&provider).unwrap();
+    let provider = provider["providers"][0]["id"].to_string();
+    story.book("amna", &provider);
+    story.run("amna", &["logout"]);
+
+    tmux.open("amna", (80, 24), &story.command("amna", &["chat"]));
+    tmux.wait_for("amna", "Sign in");
+    tmux.press("amna", &["C-u"]);
+    tmux.types("amna", "amna@example.org");
+    tmux.press("amna", &["Enter"]);
+    tmux.types("amna", PASSWORD);
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "Connected · amna (customer)");
+    tmux.wait_for("amna", "Say hello");
+    tmux.types("amna", "Hello, can you come today?");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "✓ ");
+
+    tmux.open("ravi", (44, 14), &story.command("ravi", &["chat"]));
+    tmux.wait_for("ravi", "Hello, can you come");
+    tmux.types("ravi", "Yes");
+    tmux.wait_for("amna", "Ravi is typing");
+    tmux.press("ravi", &["Enter"]);
+    tmux.wait_for("amna", "Ravi   Yes");
+    for size in [["120", "40"], ["30", "8"], ["20", "4"], ["80", "24"]] {
+        tmux.tmux(&["resize-window", "-t", "amna", "-x", size[0], "-y", size[1]]);
+        let shown = if size[0] == "20" { "too small" } else { "Yes" };
+        tmux.wait_for("amna", shown);
+    }
+
+    story.kill_server();
+    tmux.wait_for("amna", "Reconnecting");
+    tmux.types("amna", "typed while offline");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "1 queued, sent in order when back");
+    story.restart_server();
+    tmux.press("amna", &["C-r"]);
+    tmux.wait_for("ravi", "typed while offline");
+    tmux.wait_for("amna", "Connected");
+
+    tmux.press("amna", &["C-q"]);
+    let end = tmux.wait_for("amna", "sane");
+    assert!(end.contains("ended 0") && !end.contains("Chats"), "{end}");
+    signal(&child_of(&tmux.pid("ravi")), "-TERM");
+    let end = tmux.wait_for("ravi", "sane");
+    assert!(end.contains("ended 143"), "{end}");
+}
+
+#[test]
+fn without_a_terminal_there_is_one_sentence_and_lines_do_instead() {
+    let mut story = Story::begin();
+    story.enter("provider", "Ravi", "Kumar");
+    story.enter("customer", "Amna", "Khan");
+    let ran = story.run("amna", &["chat"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+    let providers = story.run("amna", &["--json", "providers"]).stdout;
+    let providers: serde_json::Value = serde_json::from_str(&providers).unwrap();
+    story.book("amna", &providers["providers"][0]["id"].to_string());
+    let lines = "Hello from a pipe\n/members\n/fly\n/quit\n";
+    let ran = story.pipe(lines, "amna", &["shell"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for said in ["Chat: ", "Ravi Kumar, provider", "Not done: /fly is no command"] {
+        assert!(ran.stdout.contains(said), "{ran}");
+    }
+    // The message was queued before the end, and what is queued is kept.
+    let flushed = story.run("amna", &["outbox", "--flush"]);
+    assert_eq!(flushed.code, Some(0), "{flushed}");
+    let history = story.run("ravi", &["--json", "chats"]).stdout;
+    assert!(history.contains("Hello from a pipe"), "{history}");
+}
+
+#[test]
+fn the_commented_settings_are_printed_for_a_file() {
+    let ran = crate::binary::run(trialogue().args(["chat", "--print-settings"]));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(
+        ran.stdout.contains("# preset = \"usual\"") && ran.stderr.contains("chat.toml"),
+        "{ran}"
+    );
+}

@@ -1,0 +1,174 @@
+//! A client without a screen, for screen readers and dumb terminals: each change is one line that
+//! stays, most important first, time last. The same model; no boxes, no marks, nothing that moves.
+
+use trialogue_client::session::Update;
+use trialogue_client::{LinkState, Outcome, Via};
+use trialogue_protocol::{ChatId, Message};
+
+use crate::model::Model;
+use crate::model::dialog::{Dialog, Input};
+use crate::model::log::State;
+use crate::msg::Msg;
+use crate::text;
+
+/// What was said last of things that change, so that only changes are said.
+#[derive(Debug, Clone, Default)]
+pub struct Spoken {
+    link: String,
+    notice: Option<String>,
+    problem: Option<String>,
+    open: Option<ChatId>,
+    asked: Option<String>,
+}
+
+impl Spoken {
+    /// The lines about what a model has just heard.
+    pub fn lines(&mut self, model: &mut Model, msg: &Msg) -> Vec<String> {
+        let mut lines = Vec::new();
+        if model.chats.open != self.open {
+            self.open = model.chats.open;
+            let title = self.open.and_then(|chat| model.chats.get(chat));
+            lines.extend(
+                title.map(|entry| format!("Chat: {}, job {}.", entry.title, entry.chat.job.id)),
+            );
+        }
+        if let Msg::Update(update) = msg {
+            lines.extend(heard(model, update));
+        }
+        let link = link(model);
+        if link != self.link {
+            // That nothing is connected before anything was tried is no news.
+            let is_news = !self.link.is_empty() || model.connection.state != LinkState::Offline;
+            self.link.clone_from(&link);
+            lines.extend(is_news.then_some(link));
+        }
+        if model.notice.text != self.notice {
+            self.notice.clone_from(&model.notice.text);
+            lines.extend(self.notice.as_deref().map(sentence));
+        }
+        if model.compose.problem != self.problem {
+            self.problem.clone_from(&model.compose.problem);
+            lines.extend(self.problem.as_deref().map(|why| sentence(&format!("not done: {why}"))));
+        }
+        lines.extend(self.dialog(model));
+        lines
+    }
+
+    /// A page is read out and closed; a form asks for one field after the other.
+    fn dialog(&mut self, model: &mut Model) -> Vec<String> {
+        match &model.dialogs.open {
+            Some(Dialog::Page(page)) if page.lines != ["Loading…"] => {
+                let mut lines = vec![format!("{}:", page.title)];
+                lines.extend(page.lines.iter().filter(|line| !line.is_empty()).cloned());
+                model.dialogs.leave();
+                lines
+            }
+            Some(Dialog::Form(form)) => {
+                let asked = if form.busy.is_some() {
+                    format!("{}: wait.", form.title)
+                } else {
+                    question(form)
+                };
+                let mut lines = Vec::new();
+                if self.asked.as_ref() != Some(&asked) {
+                    lines.extend(form.problem.as_deref().map(sentence));
+                    lines.push(asked.clone());
+                    self.asked = Some(asked);
+                }
+                lines
+            }
+            Some(Dialog::Page(_)) => Vec::new(),
+            None => {
+                self.asked = None;
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn question(form: &crate::model::dialog::Form) -> String {
+    let Some(field) = form.fields.get(form.at) else { return String::new() };
+    let now = match &field.input {
+        Input::Choice { options, at, .. } => {
+            let chosen = options.get(*at).map_or("nothing yet", String::as_str);
+            format!(" Now: {chosen}, {} of {}.", at + 1, options.len())
+        }
+        Input::Text(editor) if !editor.is_empty() => format!(" Now: {}.", editor.text()),
+        Input::Text(_) | Input::Secret(_) => String::new(),
+    };
+    let hint = if field.hint.is_empty() { "" } else { ": " };
+    format!(
+        "{}. {}{hint}{}.{now} Type it; an empty line keeps it, a dot leaves.",
+        form.title, field.label, field.hint
+    )
+}
+
+/// A capital first, a stop last.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let stop = if words.ends_with(['.', '?', '!', '…']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
+}
+
+fn heard(model: &Model, update: &Update) -> Option<String> {
+    match update {
+        Update::Message { message, via } => said(model, message, *via),
+        Update::Outcome { client_message_id, chat, outcome } => {
+            let why = match outcome {
+                Outcome::Refused(refusal) | Outcome::Conflict(refusal) => &refusal.message,
+                Outcome::Unknown(refusal) => &refusal.message,
+                Outcome::Retrying { why, .. } => {
+                    return Some(sentence(&format!("not yet sent: {}", text::line(&why.sentence))));
+                }
+                _ => return None,
+            };
+            let failed = model.logs.get(chat)?.pending.iter();
+            let mut failed = failed.filter(|p| matches!(p.state, State::Failed { .. }));
+            let number = failed.position(|pending| pending.id == *client_message_id)? + 1;
+            let why = sentence(&format!("not sent: {}", text::line(why)));
+            Some(format!("{why} Type /retry {number}."))
+        }
+        Update::Person { chat, person } if person.typing && Some(*chat) == model.chats.open => {
+            let me = model.who.id() == Some(person.user_id);
+            let name = model.name_in(*chat, person.user_id)?;
+            (!me).then(|| format!("{name} is typing."))
+        }
+        Update::Missing { from, to, .. } => {
+            Some(format!("Messages {from} to {to} are missing. /history asks for them."))
+        }
+        Update::Invited { .. } => Some("You are invited into this chat. /join accepts.".to_owned()),
+        _ => None,
+    }
+}
+
+/// `Ravi: I am outside. (Kitchen sink leak, 16:20)`
+fn said(model: &Model, message: &Message, via: Via) -> Option<String> {
+    let mine = model.who.id() == Some(message.sender_id);
+    let name = text::line(&message.sender_name);
+    let name = if mine { "You" } else { text::first_name(&name) };
+    let title = model.chats.get(message.chat_id).map_or("?", |entry| entry.title.as_str());
+    let time = (model.settings.local)(message.created_at.as_datetime()).format("%H:%M");
+    // Further lines are indented: no message can forge another's first line.
+    let words = text::block(&message.message).replace('\n', "\n  ");
+    let earlier = if via == Via::Live || via == Via::Ack { "" } else { "earlier, " };
+    Some(format!("{name}: {words} ({earlier}{title}, {time})"))
+}
+
+/// The state of the line, without what counts down.
+fn link(model: &Model) -> String {
+    match &model.connection.state {
+        LinkState::Offline | LinkState::Closed => "Not connected.".to_owned(),
+        LinkState::Connecting { .. } => format!("Connecting to {}.", model.who.host()),
+        LinkState::Reconnecting { attempt, .. } => match model.waiting() {
+            0 => format!("Reconnecting, retry {attempt}."),
+            waiting => format!("Reconnecting, retry {attempt}, {waiting} queued."),
+        },
+        LinkState::Syncing { .. } => "Connected, catching up.".to_owned(),
+        LinkState::Connected => match &model.connection.caught_up {
+            Some((line, _)) => format!("Connected, {line}."),
+            None => "Connected.".to_owned(),
+        },
+        LinkState::LoginNeeded { .. } => "Signed out. Sign in with: trialogue login.".to_owned(),
+    }
+}
