@@ -70,6 +70,10 @@ pub enum Error {
     /// The request left and no answer came: it may or may not have had an effect.
     #[error("the server gave no answer: {0}")]
     Unanswered(String),
+    /// Time was up before an answer came, or before there was a connection: if the request left, it
+    /// may have had an effect.
+    #[error("{0}")]
+    TimedOut(String),
     /// The answer is not what CONTRACT says, or is over a bound of this client.
     #[error("the server's answer makes no sense: {0}")]
     Garbled(String),
@@ -102,7 +106,9 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.code.is_retryable(),
-            Self::Unreachable(_) | Self::Unanswered(_) | Self::NotConnected => true,
+            Self::Unreachable(_) | Self::Unanswered(_) | Self::TimedOut(_) | Self::NotConnected => {
+                true
+            }
             Self::Garbled(_)
             | Self::LoginNeeded(_)
             | Self::Full(_)

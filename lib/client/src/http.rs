@@ -198,7 +198,10 @@ impl Http {
             proxy.map_err(|error| Error::Invalid(error.to_string()))?
         };
         let mut roots = RootCertificates::default();
-        if !config.root_certificates.is_empty() {
+        if config.root_certificates.is_empty() && url.scheme() == "http" {
+            // No TLS, no authorities: to read those of the system takes longer than most requests.
+            builder = builder.tls_certs_only([]);
+        } else if !config.root_certificates.is_empty() {
             let ders = authorities(&config.root_certificates)?;
             let own = ders.iter().map(|der| reqwest::Certificate::from_der(der));
             builder = builder.tls_certs_only(own.collect::<Result<Vec<_>, _>>().map_err(bad_pem)?);
@@ -298,12 +301,12 @@ fn bad_pem(why: impl std::fmt::Display) -> Error {
 
 fn failed(error: &reqwest::Error) -> Error {
     let why = innermost(error);
-    if error.is_connect() {
+    if error.is_timeout() {
+        Error::TimedOut("the server gave no answer in time".to_owned())
+    } else if error.is_connect() {
         Error::Unreachable(why)
     } else if error.is_builder() {
         Error::Invalid(why)
-    } else if error.is_timeout() {
-        Error::Unanswered("time is up".to_owned())
     } else {
         Error::Unanswered(why)
     }

@@ -153,7 +153,8 @@ fn judged(refusal: Refusal) -> OpenFailure {
 pub(crate) fn unanswered(error: &AckError) -> Error {
     match error {
         AckError::NotSent(error) => not_sent(error),
-        AckError::Timeout(_) | AckError::Closed(_) => Error::Unanswered(error.to_string()),
+        AckError::Timeout(_) => Error::TimedOut(error.to_string()),
+        AckError::Closed(_) => Error::Unanswered(error.to_string()),
     }
 }
 

@@ -1,13 +1,16 @@
 //! A journal in a file: append, fsync, and now and then write anew without what is over.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Journal, Opened, replay};
+use trialogue_protocol::ClientMessageId;
+
+use super::{Discarded, Journal, Looked, Opened, replay};
 use crate::error::Error;
 use crate::lines;
-use crate::outbox::{Left, Record, Restored};
+use crate::outbox::{Draft, Left, Record, Restored};
 use crate::profile::file as private;
 
 /// What every journal begins with.
@@ -107,16 +110,139 @@ impl<M: Medium> Lines<M> {
 /// The journal of one account's outbox, in a folder that is the user's alone.
 ///
 /// One process at a time: the lock is free again when this is dropped, however the process ends.
+/// Dropped with nothing left to send, it leaves no text of what was sent in the file.
 #[derive(Debug)]
 pub struct FileJournal {
-    folder: PathBuf,
-    path: PathBuf,
-    owner: String,
+    place: Place,
     lines: Lines<File>,
     /// Lines since the file was written anew.
     count: usize,
+    /// What was neither stored nor discarded.
+    open: HashSet<ClientMessageId>,
     /// Holds the lock as long as it is open.
     _lock: File,
+}
+
+/// Where the journal of an owner is.
+#[derive(Debug)]
+struct Place {
+    folder: PathBuf,
+    /// Without its ending.
+    name: String,
+    owner: String,
+}
+
+impl Place {
+    fn of(folder: &Path, owner: &str) -> Self {
+        let name = lines::file_name("outbox", owner);
+        Self { folder: folder.to_owned(), name, owner: owner.to_owned() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(format!("{}.journal", self.name))
+    }
+
+    fn lock(&self) -> Result<File, OpenError> {
+        private::private_folder(&self.folder).map_err(disk)?;
+        let path = self.folder.join(format!("{}.lock", self.name));
+        private::lock(&path).map_err(|e| failed("lock", &path, e))?.ok_or(OpenError::Busy)
+    }
+
+    /// What the file keeps, and whether its end is torn; nothing: it is no journal of this owner.
+    fn read(&self) -> Result<Option<(Looked, bool)>, OpenError> {
+        let path = self.path();
+        let bytes = private::load(&path, FILE_BYTES_MAX).map_err(|e| failed("read", &path, e))?;
+        let Some(bytes) = bytes else {
+            return Ok(Some((Looked { restored: Vec::new(), notices: Vec::new() }, false)));
+        };
+        let of = |kind| lines::decode(&bytes, &lines::header(kind, &self.owner));
+        let (content, marked) = match of(KIND) {
+            Some(content) => (Some(content), true),
+            None => (of(KIND_WITHOUT_MARKS), false),
+        };
+        Ok(content.map(|content| {
+            let bad = content.bad;
+            let damaged =
+                (bad > 0).then(|| format!("{bad} damaged lines of the outbox are ignored"));
+            let mut restored = replay(content.records);
+            if !marked {
+                restored.iter_mut().for_each(|one| one.left = Left::Maybe(None));
+            }
+            (Looked { restored, notices: damaged.into_iter().collect() }, content.torn)
+        }))
+    }
+
+    /// The same for a writer: says that the end was torn, and puts a foreign file aside.
+    fn take(&self) -> Result<Looked, OpenError> {
+        let path = self.path();
+        match self.read()? {
+            Some((mut looked, torn)) => {
+                let words =
+                    torn.then(|| "the end of the outbox was torn and is ignored".to_owned());
+                looked.notices.splice(0..0, words);
+                Ok(looked)
+            }
+            None => {
+                private::put_aside(&self.folder, &path).map_err(|e| failed("rename", &path, e))?;
+                let aside = format!("{} was no outbox of ours and was put aside", path.display());
+                Ok(Looked { restored: Vec::new(), notices: vec![aside] })
+            }
+        }
+    }
+
+    /// Writes a file with nothing but what waits beside the old one and puts it in its place.
+    fn write_anew(&self, restored: &[Restored]) -> io::Result<Lines<File>> {
+        let mut bytes = lines::header(KIND, &self.owner).into_bytes();
+        for Restored { draft, left, refused } in restored {
+            lines::encode(&Record::Queued(draft.clone()), &mut bytes).map_err(io::Error::other)?;
+            if let Left::Maybe(same) = *left {
+                let leaving = Record::Leaving { id: draft.id.clone(), same };
+                lines::encode(&leaving, &mut bytes).map_err(io::Error::other)?;
+            }
+            if let Some(refusal) = refused {
+                let (id, code) = (draft.id.clone(), refusal.code);
+                let refused = Record::Refused { id, code, message: refusal.message.clone() };
+                lines::encode(&refused, &mut bytes).map_err(io::Error::other)?;
+            }
+        }
+        let file = private::put(&self.folder, &self.path(), &bytes)?;
+        Ok(Lines::new(file, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// What waits in the journal of `owner`, without the right to write it: also beside another process
+/// that has it, and on a disk that takes nothing more. Blocks.
+///
+/// # Errors
+/// [`OpenError::Disk`]: it cannot be read, or others can read it.
+pub fn look(folder: &Path, owner: &str) -> Result<Looked, OpenError> {
+    let place = Place::of(folder, owner);
+    // A torn end may be a line that is being written just now; a foreign file is the writer's to
+    // put aside.
+    let read = place.read()?.map(|(looked, _)| looked);
+    let foreign = || {
+        let foreign = format!("{} is no outbox of ours and is ignored", place.path().display());
+        Looked { restored: Vec::new(), notices: vec![foreign] }
+    };
+    Ok(read.unwrap_or_else(foreign))
+}
+
+/// Gives messages of `owner` up for good: they are never sent from here, and nothing of their texts
+/// stays in the file, nor of those that were sent. Blocks.
+///
+/// # Errors
+/// [`OpenError::Busy`], [`OpenError::Disk`]: all of them are still there.
+pub fn discard(
+    folder: &Path,
+    owner: &str,
+    is_meant: impl Fn(&Draft) -> bool,
+) -> Result<Discarded, OpenError> {
+    let place = Place::of(folder, owner);
+    let _lock = place.lock()?;
+    let restored = place.take()?.restored.into_iter();
+    let (gone, left): (Vec<_>, Vec<_>) = restored.partition(|kept| is_meant(&kept.draft));
+    place.write_anew(&left).map_err(|e| failed("write", &place.path(), e))?;
+    Ok(Discarded { gone, left })
 }
 
 impl FileJournal {
@@ -129,31 +255,20 @@ impl FileJournal {
     /// # Errors
     /// [`OpenError::Busy`] and [`OpenError::Disk`].
     pub fn open(folder: &Path, owner: &str) -> Result<Opened, OpenError> {
-        private::private_folder(folder).map_err(disk)?;
-        let name = lines::file_name("outbox", owner);
-        let lock = lock(&folder.join(format!("{name}.lock")))?;
-        let path = folder.join(format!("{name}.journal"));
-        let mut notices = Vec::new();
-        let restored = read(folder, &path, owner, &mut notices)?;
-        let lines =
-            write_anew(folder, &path, owner, &restored).map_err(|e| failed("write", &path, e))?;
-        let journal = Self {
-            folder: folder.to_owned(),
-            path,
-            owner: owner.to_owned(),
-            lines,
-            count: restored.len(),
-            _lock: lock,
-        };
+        let place = Place::of(folder, owner);
+        let lock = place.lock()?;
+        let Looked { restored, notices } = place.take()?;
+        let lines = place.write_anew(&restored).map_err(|e| failed("write", &place.path(), e))?;
+        let open = restored.iter().map(|kept| kept.draft.id.clone()).collect();
+        let journal = Self { place, lines, count: restored.len(), open, _lock: lock };
         Ok(Opened { journal: Box::new(journal), restored, notices })
     }
 
     fn compact(&mut self) {
         let compact = || {
-            let bytes = private::load(&self.path, FILE_BYTES_MAX)?.unwrap_or_default();
-            let content = lines::decode(&bytes, &lines::header(KIND, &self.owner))
-                .ok_or_else(|| io::Error::other("another file is in its place"))?;
-            write_anew(&self.folder, &self.path, &self.owner, &replay(content.records))
+            let read = self.place.read().map_err(io::Error::other)?;
+            let (kept, _) = read.ok_or_else(|| io::Error::other("another file is in its place"))?;
+            self.place.write_anew(&kept.restored)
         };
         match compact() {
             Ok(lines) => self.lines = lines,
@@ -168,10 +283,27 @@ impl Journal for FileJournal {
     fn append(&mut self, records: &[Record]) -> Result<(), Error> {
         self.lines.append(records).map_err(|error| Error::Storage(error.to_string()))?;
         self.count += records.len();
+        for record in records {
+            match record {
+                Record::Queued(draft) => drop(self.open.insert(draft.id.clone())),
+                Record::Done { id } => drop(self.open.remove(id)),
+                Record::Leaving { .. } | Record::Refused { .. } | Record::Again { .. } => {}
+            }
+        }
         if self.count >= LINES_MAX {
             self.compact();
         }
         Ok(())
+    }
+}
+
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        if self.open.is_empty() && self.count > 0 {
+            let header = lines::header(KIND, &self.place.owner).len();
+            // Should this fail or be forgotten by the disk, the lines say that all is over.
+            let _ = self.lines.medium.cut(u64::try_from(header).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -182,71 +314,4 @@ fn disk(error: private::ProfileError) -> OpenError {
 
 fn failed(doing: &'static str, path: &Path, error: io::Error) -> OpenError {
     disk(private::io_error(doing, path)(error))
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let file = private::lock(path).map_err(|e| failed("lock", path, e))?;
-    file.ok_or(OpenError::Busy)
-}
-
-fn read(
-    folder: &Path,
-    path: &Path,
-    owner: &str,
-    notices: &mut Vec<String>,
-) -> Result<Vec<Restored>, OpenError> {
-    let Some(bytes) = private::load(path, FILE_BYTES_MAX).map_err(|e| failed("read", path, e))?
-    else {
-        return Ok(Vec::new());
-    };
-    let of = |kind| lines::decode(&bytes, &lines::header(kind, owner));
-    let (content, marked) = match of(KIND) {
-        Some(content) => (Some(content), true),
-        None => (of(KIND_WITHOUT_MARKS), false),
-    };
-    match content {
-        Some(content) => {
-            if content.torn {
-                notices.push("the end of the outbox was torn and is ignored".to_owned());
-            }
-            if content.bad > 0 {
-                let bad = content.bad;
-                notices.push(format!("{bad} damaged lines of the outbox are ignored"));
-            }
-            let mut restored = replay(content.records);
-            if !marked {
-                restored.iter_mut().for_each(|one| one.left = Left::Maybe(None));
-            }
-            Ok(restored)
-        }
-        None => {
-            private::put_aside(folder, path).map_err(|e| failed("rename", path, e))?;
-            notices.push(format!("{} was no outbox of ours and was put aside", path.display()));
-            Ok(Vec::new())
-        }
-    }
-}
-
-/// Writes a file with nothing but what waits beside the old one and puts it in its place.
-fn write_anew(
-    folder: &Path,
-    path: &Path,
-    owner: &str,
-    restored: &[Restored],
-) -> io::Result<Lines<File>> {
-    let mut bytes = lines::header(KIND, owner).into_bytes();
-    for Restored { draft, left, refused } in restored {
-        lines::encode(&Record::Queued(draft.clone()), &mut bytes).map_err(io::Error::other)?;
-        if let Left::Maybe(same) = *left {
-            let leaving = Record::Leaving { id: draft.id.clone(), same };
-            lines::encode(&leaving, &mut bytes).map_err(io::Error::other)?;
-        }
-        if let Some(refusal) = refused {
-            let (id, code) = (draft.id.clone(), refusal.code);
-            let refused = Record::Refused { id, code, message: refusal.message.clone() };
-            lines::encode(&refused, &mut bytes).map_err(io::Error::other)?;
-        }
-    }
-    let file = private::put(folder, path, &bytes)?;
-    Ok(Lines::new(file, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
 }

@@ -7,7 +7,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FileJournal, OpenError};
+pub use file::{FileJournal, OpenError, discard, look};
 
 use std::collections::HashMap;
 
@@ -25,6 +25,24 @@ pub trait Journal: Send {
     /// # Errors
     /// [`Error::Storage`]: none of them is kept.
     fn append(&mut self, records: &[Record]) -> Result<(), Error>;
+}
+
+/// What a journal keeps, without the right to write it.
+#[derive(Debug)]
+pub struct Looked {
+    /// What waits, oldest first.
+    pub restored: Vec<Restored>,
+    /// What the user should know of damage.
+    pub notices: Vec<String>,
+}
+
+/// What became of a journal from which messages were given up.
+#[derive(Debug)]
+pub struct Discarded {
+    /// Those that were, oldest first.
+    pub gone: Vec<Restored>,
+    /// Those that are still there, oldest first.
+    pub left: Vec<Restored>,
 }
 
 /// A journal that was opened, and what it had kept.

@@ -49,7 +49,12 @@ impl Trouble {
 
 impl From<&crate::Error> for Trouble {
     fn from(error: &crate::Error) -> Self {
-        Self { code: error.code(), sentence: error.sentence() }
+        let sentence = match error {
+            // That nobody is signed in any more is what its state says: this is why.
+            crate::Error::LoginNeeded(why) => why.clone(),
+            other => other.sentence(),
+        };
+        Self { code: error.code(), sentence }
     }
 }
 
@@ -202,3 +207,14 @@ pub enum Effect {
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// Longest wait that `server_draining` may ask (60 s), for the same reason.
 pub const DRAIN_DELAY_MAX: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_nobody_is_signed_in_does_not_say_again_that_nobody_is() {
+        let why = Trouble::from(&crate::Error::LoginNeeded("there is no token".to_owned()));
+        assert_eq!(why, Trouble::new("there is no token"));
+    }
+}

@@ -121,9 +121,10 @@ pub(crate) fn load(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Renames a file that is not ours, so that it is neither lost nor read again.
-pub(crate) fn put_aside(folder: &Path, path: &Path) -> io::Result<()> {
-    fs::rename(path, folder.join(format!("foreign-{}", Uuid::now_v7().simple())))
+/// Renames a file that is not ours, so that it is neither lost nor read again; answers where it is.
+pub(crate) fn put_aside(folder: &Path, path: &Path) -> io::Result<PathBuf> {
+    let aside = folder.join(format!("foreign-{}", Uuid::now_v7().simple()));
+    fs::rename(path, &aside).map(|()| aside)
 }
 
 /// Makes the folder if need be, and refuses one that others can look into.

@@ -137,6 +137,16 @@ impl Profile {
         file::read(&self.folder, &self.folder.join(FILE))
     }
 
+    /// Renames a file that [`Self::load`] cannot make sense of, so that there is place for another
+    /// account; answers where it is now. It may hold tokens.
+    ///
+    /// # Errors
+    /// [`ProfileError::Io`]: it is still there.
+    pub fn put_aside(&self) -> Result<PathBuf, ProfileError> {
+        let path = self.folder.join(FILE);
+        file::put_aside(&self.folder, &path).map_err(file::io_error("rename", &path))
+    }
+
     /// Remembers this instead of what was.
     ///
     /// # Errors

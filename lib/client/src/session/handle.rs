@@ -191,7 +191,8 @@ impl SessionHandle {
     /// scenarios and tests. Neither queued nor repeated.
     ///
     /// # Errors
-    /// [`Error::NotConnected`]; [`Error::Unanswered`] within [`super::SessionConfig::request_timeout`];
+    /// [`Error::NotConnected`]; [`Error::Unanswered`]; [`Error::TimedOut`] after
+    /// [`super::SessionConfig::request_timeout`];
     /// [`Error::Invalid`]: not JSON. A `{ok: false}` is no error here.
     pub async fn request(&self, event: &str, json: &str) -> Result<Args, Error> {
         self.request_args(event, &format!("[{json}]"), self.request_timeout).await

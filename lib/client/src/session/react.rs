@@ -314,6 +314,7 @@ fn passes(error: &Error) -> bool {
         }
         Error::Unreachable(_)
         | Error::Unanswered(_)
+        | Error::TimedOut(_)
         | Error::Garbled(_)
         | Error::NotConnected
         | Error::Full(_) => true,

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
-use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use trialogue_protocol::{ChatId, ErrorCode, MessageType};
 
-use super::file::{KIND, Lines, Medium};
+use super::file::KIND;
 use super::*;
 use crate::lines;
 use crate::outbox::Draft;
 
+mod disk;
 mod marks;
 
 const OWNER: &str = "http://127.0.0.1:1 7";
@@ -43,14 +43,18 @@ fn names(restored: &[Restored]) -> Vec<&str> {
 
 /// A process that another test is starting has our files too, locks included, until it is itself.
 #[expect(clippy::disallowed_methods, reason = "no runtime here, and nobody tells of a free lock")]
-fn open(folder: &std::path::Path) -> Opened {
+fn once_free<T: std::fmt::Debug>(work: impl Fn() -> Result<T, OpenError>) -> T {
     for _ in 0..500 {
-        match FileJournal::open(folder, OWNER) {
+        match work() {
             Err(OpenError::Busy) => std::thread::sleep(std::time::Duration::from_millis(20)),
-            opened => return opened.unwrap(),
+            done => return done.unwrap(),
         }
     }
     panic!("it stays locked");
+}
+
+fn open(folder: &std::path::Path) -> Opened {
+    once_free(|| FileJournal::open(folder, OWNER))
 }
 
 /// A place of its own and a folder in it that is not there yet.
@@ -157,6 +161,65 @@ fn only_the_user_can_read_it_and_a_loose_file_or_a_link_is_refused() {
     assert!(FileJournal::open(&folder, OWNER).is_err());
 }
 
+fn holds(folder: &std::path::Path, text: &str) -> bool {
+    fs::read_to_string(journal_in(folder)).unwrap().contains(text)
+}
+
+#[test]
+fn whoever_looks_sees_what_waits_beside_its_writer_and_changes_nothing() {
+    let (_home, folder) = home();
+    assert!(look(&folder, OWNER).unwrap().restored.is_empty());
+    assert!(!folder.exists(), "nothing is made");
+    let mut opened = open(&folder);
+    opened.journal.append(&[queued("a"), queued("b"), done("a")]).unwrap();
+    let path = journal_in(&folder);
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"half a li").unwrap();
+    let before = fs::read(&path).unwrap();
+    let looked = look(&folder, OWNER).unwrap();
+    assert_eq!((names(&looked.restored), looked.notices), (vec!["b"], Vec::<String>::new()));
+    assert_eq!(fs::read(&path).unwrap(), before);
+    fs::write(&path, "hello\n").unwrap();
+    let looked = look(&folder, OWNER).unwrap();
+    assert_eq!((looked.restored.len(), looked.notices.len()), (0, 1));
+    assert_eq!(fs::read(&path).unwrap(), b"hello\n");
+}
+
+#[test]
+fn what_is_given_up_is_gone_with_what_was_sent_and_the_rest_stays_as_it_was() {
+    let (_home, folder) = home();
+    let mut opened = open(&folder);
+    opened.journal.append(&[queued("a"), queued("b"), queued("c"), done("a")]).unwrap();
+    let (id, code, message) = ("c".parse().unwrap(), ErrorCode::Denied, "no".to_owned());
+    opened.journal.append(&[Record::Refused { id, code, message }]).unwrap();
+    assert!(matches!(discard(&folder, OWNER, |_| true), Err(OpenError::Busy)));
+    drop(opened);
+    let discard = |id: &str| once_free(|| discard(&folder, OWNER, |draft| draft.id.as_str() == id));
+    let Discarded { gone, left } = discard("b");
+    assert_eq!((names(&gone), names(&left)), (vec!["b"], vec!["c"]));
+    assert!(!holds(&folder, "text of a") && !holds(&folder, "text of b"));
+    let opened = open(&folder);
+    assert_eq!(opened.restored[0].refused.as_ref().unwrap().code, ErrorCode::Denied);
+    drop(opened);
+    assert_eq!(names(&discard("c").gone), ["c"]);
+    assert_eq!(names(&open(&folder).restored), Vec::<&str>::new());
+}
+
+#[test]
+fn a_writer_with_nothing_left_to_send_leaves_no_text_behind() {
+    let (_home, folder) = home();
+    let mut opened = open(&folder);
+    opened.journal.append(&[queued("a"), queued("b"), done("a")]).unwrap();
+    drop(opened);
+    assert!(holds(&folder, "text of b"));
+    let mut opened = open(&folder);
+    assert!(!holds(&folder, "text of a"), "it is written anew");
+    opened.journal.append(&[queued("c"), done("b"), done("c")]).unwrap();
+    drop(opened);
+    assert!(!holds(&folder, "text of"));
+    let opened = open(&folder);
+    assert_eq!((opened.restored.len(), opened.notices.len()), (0, 0));
+}
+
 #[test]
 fn a_long_life_does_not_grow_the_file() {
     let (_home, folder) = home();
@@ -171,135 +234,8 @@ fn a_long_life_does_not_grow_the_file() {
     assert_eq!(names(&open(&folder).restored), ["stays"]);
 }
 
-/// A disk that fails where it is told.
-#[derive(Clone, Default)]
-struct Flaky {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    /// Bytes that still fit.
-    room: usize,
-    sync_fails: bool,
-    cut_fails: bool,
-}
-
-impl Medium for Flaky {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let fits = bytes.len().min(self.room);
-        self.room -= fits;
-        self.bytes.lock().unwrap().extend_from_slice(&bytes[..fits]);
-        if fits < bytes.len() { Err(io::Error::other("no space left")) } else { Ok(()) }
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        if self.sync_fails { Err(io::Error::other("bad disk")) } else { Ok(()) }
-    }
-
-    fn cut(&mut self, len: u64) -> io::Result<()> {
-        if self.cut_fails {
-            return Err(io::Error::other("worse disk"));
-        }
-        self.bytes.lock().unwrap().truncate(usize::try_from(len).unwrap());
-        Ok(())
-    }
-}
-
-fn all_on(disk: &Flaky) -> Vec<Restored> {
-    let bytes = disk.bytes.lock().unwrap().clone();
-    let bytes = [lines::header(KIND, OWNER).into_bytes(), bytes].concat();
-    let content = lines::decode::<Record>(&bytes, &lines::header(KIND, OWNER)).unwrap();
-    replay(content.records)
-}
-
-fn left_on(disk: &Flaky) -> Vec<String> {
-    names(&all_on(disk)).into_iter().map(ToOwned::to_owned).collect()
-}
-
-fn restored_on(disk: &Flaky, id: &ClientMessageId) -> Option<Restored> {
-    all_on(disk).into_iter().find(|one| one.draft.id == *id)
-}
-
-#[test]
-fn a_disk_that_is_full_at_any_byte_keeps_what_it_had_and_takes_more_later() {
-    let mut line = Vec::new();
-    lines::encode(&queued("b"), &mut line).unwrap();
-    for room in 0..line.len() {
-        let disk = Flaky { room: usize::MAX, ..Flaky::default() };
-        let mut lines = Lines::new(disk.clone(), 0);
-        lines.append(&[queued("a")]).unwrap();
-        lines.medium.room = room;
-        assert!(lines.append(&[queued("b")]).is_err());
-        assert_eq!(left_on(&disk), ["a"], "room for {room}");
-        lines.medium.room = usize::MAX;
-        lines.append(&[queued("c")]).unwrap();
-        assert_eq!(left_on(&disk), ["a", "c"], "room for {room}");
-    }
-}
-
-#[test]
-fn a_message_that_was_not_synced_does_not_come_back() {
-    let disk = Flaky { room: usize::MAX, ..Flaky::default() };
-    let mut lines = Lines::new(disk.clone(), 0);
-    lines.append(&[queued("a")]).unwrap();
-    lines.medium.sync_fails = true;
-    lines.append(&[done("x")]).unwrap();
-    assert!(lines.append(&[queued("b")]).is_err());
-    assert_eq!(left_on(&disk), ["a"]);
-    assert!(lines.append(&[leaving("a", 0)]).is_err(), "nor does a mark that was not");
-    // The disk does not even cut: nothing more is taken until it does.
-    lines.medium.cut_fails = true;
-    assert!(lines.append(&[queued("c")]).is_err());
-    lines.medium.sync_fails = false;
-    assert!(lines.append(&[queued("d")]).is_err());
-    lines.medium.cut_fails = false;
-    lines.append(&[queued("e")]).unwrap();
-    assert_eq!(left_on(&disk), ["a", "e"]);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
-
-    /// A power cut keeps any part of what was not synced, and may ruin the last bytes of it.
-    #[test]
-    fn a_power_cut_at_any_byte_keeps_every_message_that_was_synced(
-        ops in prop::collection::vec((0u8..3, 0u8..20), 1..40),
-        kept in 0.0f64..=1.0,
-        ruin in any::<Option<u8>>(),
-    ) {
-        let disk = Flaky { room: usize::MAX, ..Flaky::default() };
-        let mut lines = Lines::new(disk.clone(), 0);
-        let mut model: Vec<Record> = Vec::new();
-        let (mut synced, mut synced_records) = (0, 0);
-        for (kind, n) in ops {
-            let name = n.to_string();
-            let record = [queued(&name), leaving(&name, 1), done(&name)][usize::from(kind)].clone();
-            lines.append(std::slice::from_ref(&record)).unwrap();
-            model.push(record);
-            if kind < 2 {
-                (synced, synced_records) = (disk.bytes.lock().unwrap().len(), model.len());
-            }
-        }
-        {
-            let mut bytes = disk.bytes.lock().unwrap();
-            let tail = bytes.len() - synced;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss,
-                clippy::cast_precision_loss, reason = "a share of a small number")]
-            let keep = synced + (tail as f64 * kept) as usize;
-            bytes.truncate(keep);
-            if let (Some(ruin), Some(last)) = (ruin, bytes[synced..].last_mut()) {
-                *last = ruin;
-            }
-        }
-        for one in replay(model[..synced_records].iter().cloned()) {
-            if one.left != Left::Never && let Some(found) = restored_on(&disk, &one.draft.id) {
-                prop_assert_ne!(found.left, Left::Never, "a mark that was synced is gone");
-            }
-        }
-        let left = left_on(&disk);
-        let least = replay(model[..synced_records].iter().cloned());
-        let most: Vec<_> = replay(model.clone()).iter().map(|r| r.draft.id.to_string()).collect();
-        let least: Vec<_> = least.iter().map(|r| r.draft.id.to_string()).collect();
-        prop_assert!(left.iter().all(|name| least.contains(name)), "{left:?} of {least:?}");
-        prop_assert!(most.iter().all(|name| left.contains(name)), "{left:?} lacks of {most:?}");
-    }
 
     /// Whatever a file holds, reading it is an answer.
     #[test]
