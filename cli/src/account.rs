@@ -1,27 +1,24 @@
 //! Who speaks, to which server: from the global flags and what the profile remembers.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use clap_complete::ArgValueCompleter;
 use trialogue_client::journal::{self, FileJournal, OpenError};
-use trialogue_client::profile::{Profile, Profiles, Saved};
+use trialogue_client::profile::{Profile, ProfileError, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle, Update};
 use trialogue_client::{Credentials, Error, Http, HttpConfig, Rest};
-use trialogue_protocol::{ChatId, DisputeQuery, TokenPair, User};
+use trialogue_protocol::{ChatId, ClientMessageId, DisputeQuery, TokenPair, User};
 use trialogue_socketio::client::RootCertificates;
 use url::Url;
 
 use crate::args::Global;
-use crate::complete;
+use crate::chat::ChatGiven;
 use crate::exit::Failure;
 use crate::paging::{self, Most, Page};
 use crate::password;
-use crate::settings::Setting;
+use crate::settings::{Setting, server};
 
 /// Where `trialogue serve` listens when nobody says otherwise.
 const SERVER: &str = "http://127.0.0.1:3000";
@@ -53,6 +50,8 @@ pub(crate) struct Account {
     profile: Profile,
     /// Who signed in last with this profile at this server.
     user: Option<User>,
+    /// Where the account is that was here before, and was damaged.
+    put_aside: Option<PathBuf>,
 }
 
 impl Account {
@@ -63,12 +62,45 @@ impl Account {
         let remembered = saved.as_ref().map(|saved| &saved.server);
         let server = global.server.as_ref().or(remembered).or(global.usual_server.as_ref());
         let server = server.map_or_else(|| Url::parse(SERVER), |server| Ok(server.clone()))?;
+        // The others were looked at where they were read.
+        server::check(&server).map_err(|why| {
+            let profile = profile.name();
+            Failure::usage(format!("profile {profile} remembers a server of no use: {why}"))
+        })?;
         let saved = saved.filter(|saved| saved.server == server);
         let remembered = saved.as_ref().map(|saved| saved.dialect);
         let dialect = global.dialect.or(remembered).unwrap_or_default();
         let credentials = Credentials::kept(profile.tokens_at(server.clone()));
         let rest = Rest::new(http(global, &server)?, dialect, credentials);
-        Ok(Self { rest, server, profile, user: saved.and_then(|saved| saved.user) })
+        let user = saved.and_then(|saved| saved.user);
+        Ok(Self { rest, server, profile, user, put_aside: None })
+    }
+
+    /// The profile's account for somebody who signs in: a file that makes no sense is put aside.
+    pub(crate) fn open_anew(global: &Global) -> anyhow::Result<Self> {
+        let profile = profiles()?.profile(global.profile.clone());
+        let Err(ProfileError::Garbled { path }) = profile.load() else { return Self::open(global) };
+        if global.server.is_none() && global.usual_server.is_none() {
+            // Not to any server: a password goes there.
+            let path = path.display();
+            let what = format!("{path} is damaged, so nobody knows its server: say --server");
+            return Err(Failure::usage(what).into());
+        }
+        let put_aside = Some(profile.put_aside()?);
+        Ok(Self { put_aside, ..Self::open(global)? })
+    }
+
+    /// Where the account is that was here before, if it was damaged.
+    pub(crate) fn put_aside(&self) -> Option<&Path> {
+        self.put_aside.as_deref()
+    }
+
+    /// The profile's account, signed in or not, for what only a profile has.
+    pub(crate) fn of_profile(global: &Global) -> anyhow::Result<Self> {
+        if token_of_environment()?.is_some() {
+            return Err(Failure::usage("a token of the environment has no outbox").into());
+        }
+        Self::open(global)
     }
 
     /// The profile's account, or that of `TRIALOGUE_TOKEN`; fails without any token.
@@ -113,19 +145,31 @@ impl Account {
     /// Waits for another process that has it open, at most this long.
     pub(crate) async fn outbox(&self, wait: Duration) -> anyhow::Result<Option<journal::Opened>> {
         let Some(owner) = self.owner() else { return Ok(None) };
-        let folder = self.profile.folder().join("outbox");
-        let end = Instant::now() + wait;
-        loop {
-            let (folder, owner) = (folder.clone(), owner.clone());
-            let open = move || FileJournal::open(&folder, &owner);
-            match tokio::task::spawn_blocking(open).await? {
-                Err(OpenError::Busy) if Instant::now() < end => {
-                    // A lock on a file tells nobody when it is free.
-                    tokio::time::sleep(OUTBOX_RETRY).await;
-                }
-                opened => return Ok(Some(opened?)),
-            }
-        }
+        let folder = self.outbox_folder();
+        once_free(wait, move || FileJournal::open(&folder, &owner)).await.map(Some)
+    }
+
+    /// What waits in the outbox, whoever else has it open; nothing where [`Self::outbox`] is none.
+    pub(crate) fn look_at_outbox(&self) -> anyhow::Result<Option<journal::Looked>> {
+        let Some(owner) = self.owner() else { return Ok(None) };
+        Ok(Some(journal::look(&self.outbox_folder(), &owner)?))
+    }
+
+    /// Gives up what is meant and waits in the outbox, as [`Self::outbox`] does.
+    pub(crate) async fn discard(
+        &self,
+        wait: Duration,
+        is_meant: impl Fn(&ClientMessageId) -> bool + Clone + Send + 'static,
+    ) -> anyhow::Result<Option<journal::Discarded>> {
+        let Some(owner) = self.owner() else { return Ok(None) };
+        let folder = self.outbox_folder();
+        let discard = move || journal::discard(&folder, &owner, |draft| is_meant(&draft.id));
+        once_free(wait, discard).await.map(Some)
+    }
+
+    /// Where the outbox is.
+    pub(crate) fn outbox_folder(&self) -> PathBuf {
+        self.profile.folder().join("outbox")
     }
 
     /// [`Self::session`] with an outbox that outlives it; offline unless it starts by itself.
@@ -192,7 +236,7 @@ impl Account {
 
     /// The chat that is meant.
     pub(crate) async fn chat(&self, given: &ChatGiven) -> anyhow::Result<ChatId> {
-        if let Ok(id) = given.0.parse() {
+        if let Some(id) = given.whole() {
             return Ok(id);
         }
         let chats = async |page: ListQuery| {
@@ -218,58 +262,6 @@ impl Account {
     }
 }
 
-/// A chat as a person names it: the id, or enough of its beginning or its end to be unique.
-#[derive(Debug, Clone)]
-pub(crate) struct ChatGiven(String);
-
-impl ChatGiven {
-    /// Whether it may be this one.
-    pub(crate) fn matches(&self, id: ChatId) -> bool {
-        let id = id.to_string();
-        id.starts_with(&self.0) || id.ends_with(&self.0)
-    }
-}
-
-impl ChatGiven {
-    /// The one of these that fit; `none` names them when nothing does.
-    pub(crate) fn only(&self, fit: &[ChatId], none: &str) -> Result<ChatId, Failure> {
-        match fit {
-            [id] => Ok(*id),
-            [] => Err(Failure::not_found(format!("{none} is {self}"))),
-            [one, two, ..] => {
-                let text = format!("{self} could be {one} or {two}: give more of it");
-                Err(Failure::usage(text))
-            }
-        }
-    }
-}
-
-impl fmt::Display for ChatGiven {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for ChatGiven {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let allowed = |b: u8| b.is_ascii_hexdigit() || b == b'-';
-        if text.is_empty() || !text.bytes().all(allowed) {
-            return Err("a chat is named by its id, or by the beginning or end of its id");
-        }
-        Ok(Self(text.to_ascii_lowercase()))
-    }
-}
-
-/// The argument CHAT of a verb.
-#[derive(clap::Args)]
-pub(crate) struct ChatArg {
-    /// The chat: its id, or enough of the id's beginning or end to be unique
-    #[arg(value_name = "CHAT", add = ArgValueCompleter::new(complete::chats))]
-    pub(crate) chat: ChatGiven,
-}
-
 /// Where the profiles of this user are.
 pub(crate) fn profiles() -> anyhow::Result<Profiles> {
     profiles_folder().map(Profiles::at)
@@ -288,6 +280,23 @@ fn profiles_folder() -> anyhow::Result<PathBuf> {
     let folder = folder.or_else(Profiles::usual_folder);
     let nowhere = || Failure::usage(format!("there is no home folder: set {DATA_VARIABLE}"));
     Ok(folder.ok_or_else(nowhere)?)
+}
+
+/// Does something with an outbox as soon as no other process has it open, waiting at most this long.
+async fn once_free<T: Send + 'static>(
+    wait: Duration,
+    work: impl Fn() -> Result<T, OpenError> + Clone + Send + 'static,
+) -> anyhow::Result<T> {
+    let end = Instant::now() + wait;
+    loop {
+        match tokio::task::spawn_blocking(work.clone()).await? {
+            Err(OpenError::Busy) if Instant::now() < end => {
+                // A lock on a file tells nobody when it is free.
+                tokio::time::sleep(OUTBOX_RETRY).await;
+            }
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// An account's name: who, and where.
@@ -346,28 +355,6 @@ fn token_of_environment() -> anyhow::Result<Option<String>> {
         // The error's own text would show the token.
         Err(std::env::VarError::NotUnicode(_)) => {
             Err(Failure::usage(format!("{TOKEN_VARIABLE} is not text")).into())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chat_is_named_by_either_end_of_its_id() {
-        let id: ChatId = "0190f3a2-1b2c-7def-8123-456789abcdef".parse().unwrap();
-        let check = |text: &str, expect| {
-            let given: ChatGiven = text.parse().unwrap();
-            assert_eq!(given.matches(id), expect, "{text}");
-        };
-        check("0190", true);
-        check("0190F3A2-1", true);
-        check("abcdef", true);
-        check("ABCDEF", true);
-        check("1b2c", false);
-        for wrong in ["", "../etc", "kitchen", "0190 "] {
-            assert!(wrong.parse::<ChatGiven>().is_err(), "{wrong}");
         }
     }
 }

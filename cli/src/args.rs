@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::complete;
 use crate::exit;
+use crate::settings::server;
 use crate::verb::Verb;
 
 /// Three people, one job, one chat: customer, provider and local service manager (LSM).
@@ -36,6 +37,7 @@ pub(crate) struct Global {
     pub(crate) profile: ProfileName,
     /// The server [default: the profile's, else http://127.0.0.1:3000]
     #[arg(long, global = true, value_name = "URL", env = "TRIALOGUE_SERVER")]
+    #[arg(value_parser = server::Parser)]
     pub(crate) server: Option<Url>,
     /// The configuration file's server, for profiles that remember none
     #[arg(skip)]
@@ -47,8 +49,11 @@ pub(crate) struct Global {
     pub(crate) dialect: Option<Dialect>,
     /// How long to wait for an answer, such as 500ms, 30s or 5m; a bare number is seconds
     #[arg(long, global = true, value_name = "TIME", env = "TRIALOGUE_TIMEOUT")]
-    #[arg(default_value = "30s", value_parser = time_limit)]
+    #[arg(default_value = "30s", value_parser = waiting_time)]
     pub(crate) timeout: Duration,
+    /// Somebody has named that time; else it is the usual one
+    #[arg(skip)]
+    pub(crate) is_timeout_named: bool,
     /// Trust the certificate authorities of this PEM file too
     #[arg(long, global = true, value_name = "FILE", env = "TRIALOGUE_CACERT")]
     #[arg(value_hint = ValueHint::FilePath)]
@@ -80,9 +85,21 @@ fn dialect() -> impl TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Dialect>())
 }
 
+/// Longest time that can be asked for: its sum with any clock stays a time.
+const TIME_MAX: Duration = Duration::from_secs(365 * 86_400);
+
 /// A time with its unit; without one it is seconds, as most programs have it.
 pub(crate) fn time_limit(text: &str) -> Result<Duration, &'static str> {
-    text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
+    let time = text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))?;
+    if time > TIME_MAX { Err("a time is at most 365d") } else { Ok(time) }
+}
+
+/// The same for an answer, which takes more than no time.
+fn waiting_time(text: &str) -> Result<Duration, &'static str> {
+    match time_limit(text)? {
+        Duration::ZERO => Err("nothing is answered in no time: leave it out, or give it longer"),
+        time => Ok(time),
+    }
 }
 
 /// How a service writes its log.

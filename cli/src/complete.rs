@@ -12,8 +12,9 @@ use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
 use trialogue_protocol::ChatId;
 
-use crate::account::{self, ChatGiven};
+use crate::account;
 use crate::args::Cli;
+use crate::chat::ChatGiven;
 use crate::exit::Exit;
 use crate::{out, recent};
 

@@ -29,11 +29,12 @@ impl Exit {
     pub(crate) const USAGE: Self = Self(2);
     /// There is no token, or none that the server takes.
     pub(crate) const NOT_SIGNED_IN: Self = Self(3);
-    /// The server said no, and will say so again.
+    /// The server said no, and will say so again; or there is no such thing.
     pub(crate) const REFUSED: Self = Self(4);
-    /// The server cannot be reached, or cannot do it now.
+    /// The server cannot be reached, hung up, or says that it cannot do it now. A server that is
+    /// silent is [`Self::TIME_OR_COUNT`], whatever is asked of it.
     pub(crate) const NO_CONNECTION: Self = Self(5);
-    /// Out of time, or fewer events than asked for.
+    /// Out of time: a silent server, another process that does not end, fewer events than asked for.
     pub(crate) const TIME_OR_COUNT: Self = Self(6);
     /// `send` gave up waiting; the message is on disk and goes out with the next `send` (the number
     /// is EX_TEMPFAIL of sysexits.h).
@@ -91,6 +92,11 @@ impl Failure {
         Self { exit: Exit::REFUSED, code: ErrorCode::Denied.as_str(), message }
     }
 
+    /// The server said no to what was said earlier.
+    pub(crate) fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { exit: Exit::REFUSED, code: code.as_str(), message: message.into() }
+    }
+
     /// Out of time, but not lost.
     pub(crate) fn left_in_outbox(message: impl Into<String>) -> Self {
         Self { exit: Exit::LEFT_IN_OUTBOX, code: "left_in_outbox", message: message.into() }
@@ -136,6 +142,11 @@ pub(crate) fn of(error: &anyhow::Error) -> (Exit, &'static str) {
         if cause.downcast_ref::<client::profile::ProfileError>().is_some() {
             return (Exit::UNEXPECTED, "storage");
         }
+        match cause.downcast_ref::<client::journal::OpenError>() {
+            Some(client::journal::OpenError::Busy) => return (Exit::TIME_OR_COUNT, "busy"),
+            Some(client::journal::OpenError::Disk(_)) => return (Exit::UNEXPECTED, "storage"),
+            None => {}
+        }
     }
     (Exit::UNEXPECTED, "unexpected")
 }
@@ -147,6 +158,7 @@ fn of_client(error: &client::Error) -> (Exit, &'static str) {
         Error::Unreachable(_) => (Exit::NO_CONNECTION, "no_connection"),
         Error::NotConnected => (Exit::NO_CONNECTION, "not_connected"),
         Error::Unanswered(_) => (Exit::NO_CONNECTION, "no_answer"),
+        Error::TimedOut(_) => (Exit::TIME_OR_COUNT, "time"),
         Error::LoginNeeded(_) => (Exit::NOT_SIGNED_IN, "not_signed_in"),
         Error::Invalid(_) => (Exit::USAGE, "invalid"),
         Error::Unsupported(_) => (Exit::REFUSED, "unsupported"),
@@ -220,6 +232,8 @@ mod tests {
         check(refused(ErrorCode::TokenExpired), Exit::NOT_SIGNED_IN);
         check(refused(ErrorCode::Unavailable), Exit::NO_CONNECTION);
         check(client::Error::Unreachable("gone".to_owned()).into(), Exit::NO_CONNECTION);
+        check(client::Error::TimedOut("silence".to_owned()).into(), Exit::TIME_OR_COUNT);
+        check(client::journal::OpenError::Busy.into(), Exit::TIME_OR_COUNT);
         // A broken pipe of some socket is not our reader's.
         check(io::Error::from(io::ErrorKind::BrokenPipe).into(), Exit::UNEXPECTED);
     }

@@ -5,6 +5,7 @@
 
 mod account;
 mod args;
+mod chat;
 mod complete;
 mod database;
 mod exit;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use crate::args::Cli;
 use crate::exit::Exit;
 use crate::out::Out;
+use crate::settings::Parsed;
 use crate::signals::Signals;
 use crate::verb::{Context, Verb};
 
@@ -44,13 +46,13 @@ fn main() -> ExitCode {
     if let Some(exit) = complete::answer() {
         return exit.into();
     }
-    let cli = match settings::parse() {
-        Ok(parsed) => parsed.cli,
-        Err(error) => return out::usage(&error).into(),
+    let Parsed { cli, settings } = match settings::parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return out::usage(error).into(),
     };
     logs::start(&cli);
     let Cli { global, verb } = cli;
-    let context = Context::new(global);
+    let context = Context::new(global, settings);
     let mut out = Out::new(&context.global);
     let exit = match runtime() {
         Ok(runtime) => {

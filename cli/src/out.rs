@@ -6,13 +6,14 @@
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Serialize;
 use trialogue_client::{LinkState, sanitize};
 
 use crate::args::{Color, Global};
 use crate::exit::{self, ClosedPipe, Exit};
 use crate::human::live;
-use crate::json;
+use crate::{json, settings};
 
 /// Stands for `--json`.
 const JSON_VARIABLE: &str = "TRIALOGUE_JSON";
@@ -138,12 +139,21 @@ pub(crate) fn script(script: &[u8]) -> Exit {
 }
 
 /// What clap has to say: help and version are data, the rest is a usage error.
-pub(crate) fn usage(error: &clap::Error) -> Exit {
+pub(crate) fn usage(mut error: clap::Error) -> Exit {
+    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage)
+        && let Some(usage) = settings::usage_without_globals(&usage.to_string())
+    {
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    }
     // Parsing failed, so the flag must be looked for by hand.
     let flag = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
     let variable = std::env::var_os(JSON_VARIABLE).map(|value| value.to_string_lossy().into());
     let json = flag || variable.is_some_and(|value: String| is_on(&value));
-    if json && error.use_stderr() {
+    let is_without_verb =
+        [ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::MissingSubcommand];
+    if json && is_without_verb.contains(&error.kind()) {
+        print_error(&mut io::stderr(), true, "usage", "no verb: --help lists what there is");
+    } else if json && error.use_stderr() {
         print_error(&mut io::stderr(), true, "usage", &sentence(&error.to_string()));
     } else if std::env::args_os().any(|arg| arg.to_string_lossy().contains(is_hostile)) {
         // It quotes what was typed, or what `xargs` made of what somebody else typed.

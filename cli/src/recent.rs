@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use trialogue_client::backup::{self, Opened, Recent, Shelf};
 use trialogue_protocol::{Chat, ChatId, Message, User};
 
-use crate::account::{self, Account, ChatGiven};
+use crate::account::{self, Account};
+use crate::chat::ChatGiven;
 use crate::exit::Failure;
 use crate::{human, settings};
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
 
-use super::{PROFILE, SERVER, VERBS, globals_of, is_secret, settings_of};
+use super::{PROFILE, SERVER, VERBS, globals_of, is_secret, server, settings_of};
 
 /// Longest file in bytes: every setting fits a hundred times.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -139,11 +139,7 @@ impl File {
     /// The address of a server: checked here, because a stronger one may hide it.
     fn server(&self, list: Vec<String>) -> Result<Vec<String>, clap::Error> {
         for text in &list {
-            let url: url::Url =
-                text.parse().map_err(|error| self.wrong(&format!("`{SERVER}`: {error}")))?;
-            if url.password().is_some() {
-                return Err(self.holds_secret(SERVER, "a URL without a password"));
-            }
+            server::parse(text).map_err(|why| self.wrong(&format!("`{SERVER}`: {why}")))?;
         }
         Ok(list)
     }

@@ -5,10 +5,12 @@
 //! file serves both sides: `serve` takes its own settings from it, and every verb the global flags.
 
 mod file;
+pub(crate) mod server;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{Resettable, StyledStr};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -30,6 +32,7 @@ pub(crate) const FILE_VARIABLE: &str = "TRIALOGUE_CONFIG";
 /// Of a server the order is another one: what a login remembered is stronger than a usual one.
 const SERVER: &str = "server";
 const PROFILE: &str = "profile";
+const TIMEOUT: &str = "timeout";
 const PROFILE_VARIABLE: &str = "TRIALOGUE_PROFILE";
 /// Without any word about it.
 const DEFAULT_PROFILE: &str = "default";
@@ -37,6 +40,11 @@ const DEFAULT_PROFILE: &str = "default";
 /// A command line that was read.
 pub(crate) struct Parsed {
     pub(crate) cli: Cli,
+    pub(crate) settings: Settings,
+}
+
+/// What a command line was read from, for those who want to know where something came from.
+pub(crate) struct Settings {
     command: Command,
     matches: ArgMatches,
     file: Option<File>,
@@ -86,7 +94,12 @@ impl Setting {
 /// What clap says, of the file's values too.
 pub(crate) fn parse() -> Result<Parsed, clap::Error> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let mut command = Cli::command();
+    let mut command = command();
+    if arguments.len() <= 1 {
+        // clap itself would take a variable for an argument.
+        let kind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        return Err(clap::Error::raw(kind, command.render_help()));
+    }
     let mut matches = command.try_get_matches_from_mut(&arguments)?;
     if let Some(refused) = secret_on_the_line(&command, &matches) {
         return Err(refused.format(&mut command));
@@ -111,7 +124,7 @@ pub(crate) fn parse() -> Result<Parsed, clap::Error> {
         let is_given = profile.is_some_and(|source| source != ValueSource::DefaultValue);
         let given = matches.get_raw(PROFILE).and_then(|mut raw| raw.next());
         let given = given.filter(|_| is_given).map(|name| name.to_string_lossy().into_owned());
-        command = file.as_defaults(Cli::command(), given.as_deref());
+        command = file.as_defaults(self::command(), given.as_deref());
         // Without the file all was well.
         let parsed = command.try_get_matches_from_mut(&arguments);
         matches = parsed.map_err(|error| file.wrong(&out::sentence(&error.to_string())))?;
@@ -120,7 +133,44 @@ pub(crate) fn parse() -> Result<Parsed, clap::Error> {
     if let Some(file) = &file {
         cli.global.usual_server = usual_server(file)?;
     }
-    Ok(Parsed { cli, command, matches, file, found })
+    let timeout = matches.value_source(TIMEOUT);
+    cli.global.is_timeout_named = timeout.is_some_and(|source| source != ValueSource::DefaultValue);
+    Ok(Parsed { cli, settings: Settings { command, matches, file, found } })
+}
+
+/// The command line as the environment has it: a variable that is empty is none, and help does not
+/// show what somebody has put into a server's address.
+fn command() -> Command {
+    in_this_environment(Cli::command())
+}
+
+fn in_this_environment(command: Command) -> Command {
+    let of_arg = |arg: Arg| match arg.get_env().and_then(std::env::var_os) {
+        Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+        Some(value) if arg.get_id() == SERVER => arg.hide_env(server::may_hold_a_secret(&value)),
+        Some(_) | None => arg,
+    };
+    command.mut_args(of_arg).mut_subcommands(in_this_environment)
+}
+
+/// The usage of the verb that this one is about, without the global flags: clap adds those that
+/// were given, as if they had to be.
+pub(crate) fn usage_without_globals(usage: &str) -> Option<StyledStr> {
+    let mut command = Cli::command();
+    command.build();
+    let has = |arg: &Arg| arg.get_long().is_some_and(|name| usage.contains(&format!("--{name}")));
+    if !globals_of(&command).any(has) {
+        return None;
+    }
+    let mut verb = &mut command;
+    // `Usage:`, the program, and then the verb and what it is about.
+    for word in usage.split_whitespace().skip(2) {
+        if verb.find_subcommand(word).is_none() {
+            break;
+        }
+        verb = verb.find_subcommand_mut(word)?;
+    }
+    Some(verb.render_usage())
 }
 
 /// The arguments of a process are seen by every user of the machine. A database's address need not
@@ -176,10 +226,10 @@ pub(crate) fn usual_profile() -> Option<String> {
 
 fn usual_server(file: &File) -> Result<Option<Url>, clap::Error> {
     let Some(text) = file.usual(SERVER).and_then(<[String]>::first) else { return Ok(None) };
-    text.parse().map(Some).map_err(|error| file.wrong(&format!("`{SERVER}`: {error}")))
+    server::parse(text).map(Some).map_err(|why| file.wrong(&format!("`{SERVER}`: {why}")))
 }
 
-impl Parsed {
+impl Settings {
     /// Every setting of `serve` as this command line has it; nothing for other verbs.
     pub(crate) fn of_serve(&self) -> Vec<Setting> {
         let Some((verb, matches)) = self.matches.subcommand() else { return Vec::new() };

@@ -8,8 +8,7 @@ use trialogue_server::Running;
 use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::out::Out;
-use crate::settings;
-use crate::verb::serve;
+use crate::verb::{Context, serve};
 
 /// Arguments of `config`: those of `serve`.
 #[derive(clap::Args)]
@@ -20,8 +19,8 @@ pub(crate) struct Args {
 }
 
 /// Prints settings and limits; fails when `serve` would refuse them.
-pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
-    let settings = settings::parse()?.of_serve();
+pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    let settings = context.settings.of_serve();
     let config = args.serve.config();
     let limits = config.limits().table();
     if out.is_json() {

@@ -3,7 +3,8 @@
 use serde_json::json;
 use trialogue_protocol::DisputeStatus;
 
-use crate::account::{Account, ChatArg};
+use crate::account::Account;
+use crate::chat::ChatArg;
 use crate::exit::Exit;
 use crate::out::Out;
 use crate::verb::Context;

@@ -3,7 +3,7 @@
 //! A room is left by the socket that is in it (CONTRACT §2), and a verb's own socket is gone when
 //! the verb ends. A verb that entered a room to leave it would only flicker on others' screens.
 
-use crate::account::ChatArg;
+use crate::chat::ChatArg;
 use crate::exit::Failure;
 
 /// Arguments of `leave`.

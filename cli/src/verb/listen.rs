@@ -1,21 +1,24 @@
 //! `trialogue listen [CHAT…]`: what happens, as it happens; alias `tail`.
 //!
 //! Comes back by itself after every lost connection and shows what was missed: each message
-//! exactly once, in order.
+//! exactly once, in order. A server that is not there yet is waited for; only `--for`, a `--timeout`
+//! that somebody named, or a signal ends that.
 
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap_complete::ArgValueCompleter;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
+use trialogue_client::link::LinkConfig;
 use trialogue_client::rest::ListQuery;
 use trialogue_client::session::{SessionHandle, Update};
-use trialogue_client::{Begin, Error, LinkState};
+use trialogue_client::time::Jitter;
+use trialogue_client::{Begin, Error, LinkState, Trouble};
 use trialogue_protocol::{ChatId, Seq};
 
-use crate::account::{Account, ChatGiven};
+use crate::account::Account;
 use crate::args::time_limit;
+use crate::chat::ChatGiven;
 use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::human::happening::Happening;
@@ -40,7 +43,7 @@ pub(crate) struct Args {
     /// Begin after the message with this number (0: with the first one)
     #[arg(long, value_name = "SEQ")]
     since: Option<Seq>,
-    /// End after so many events
+    /// End after so many events that are shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// End after this time, such as 30s
@@ -50,34 +53,30 @@ pub(crate) struct Args {
 
 /// Streams until `--count`, `--for` or Ctrl-C.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let end = args.duration.map(|duration| Instant::now() + duration);
+    let now = Instant::now();
+    let limit = context.global.timeout;
     let account = Account::signed_in(&context.global)?;
     let numbers = account.rest.dialect().capabilities().seq;
     if args.since.is_some_and(|seq| seq > 0) && !numbers {
         let what = "this kind of server numbers no messages: --since 0 begins with the first one";
         return Err(Error::Unsupported(what.to_owned()).into());
     }
-    let chats = context.within(chats(&account, &args.chats)).await?;
-    let (handle, updates) = account.session()?;
+    let mut listener = Listener {
+        account,
+        words: Words::new(true),
+        events: args.events,
+        left: args.count,
+        connect_by: context.global.is_timeout_named.then_some((now + limit, limit)),
+        session: None,
+    };
     let begin = match args.since {
         Some(seq) => Begin::After { seq, epoch: None },
         None => Begin::Now,
     };
-    for chat in &chats {
-        handle.join(*chat, begin.clone()).await?;
-    }
-    let mut listener = Listener {
-        words: Words::new(chats.len() != 1),
-        all_of: args.chats.is_empty().then_some(account),
-        events: args.events,
-        left: args.count,
-        handle,
-        updates,
-    };
-    let listening = listener.listen(out);
-    let done = match end {
+    let listening = listener.listen(&args.chats, begin, out);
+    let done = match args.duration {
         None => listening.await,
-        Some(end) => match tokio::time::timeout_at(end, listening).await {
+        Some(duration) => match tokio::time::timeout_at(now + duration, listening).await {
             Ok(done) => done,
             Err(_) => match args.count {
                 None => Ok(Exit::DONE),
@@ -88,8 +87,140 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
             },
         },
     };
-    listener.handle.close().await;
+    if let Some(session) = listener.session {
+        session.close().await;
+    }
     done
+}
+
+struct Listener {
+    account: Account,
+    words: Words,
+    /// Empty: all.
+    events: Vec<String>,
+    /// Events still to come before the end.
+    left: Option<u64>,
+    /// When there must have been a connection, and the limit that says so. Without one, and once
+    /// there was a connection, it is tried again without an end.
+    connect_by: Option<(Instant, Duration)>,
+    session: Option<SessionHandle>,
+}
+
+impl Listener {
+    async fn listen(
+        &mut self,
+        given: &[ChatGiven],
+        begin: Begin,
+        out: &mut Out,
+    ) -> anyhow::Result<Exit> {
+        let named = !given.is_empty();
+        let chats = self.chats(given, out).await?;
+        self.words = Words::new(chats.len() != 1);
+        let (session, mut updates) = self.account.session()?;
+        self.session = Some(session.clone());
+        for chat in chats {
+            session.join(chat, begin.clone()).await?;
+        }
+        while let Some(update) = self.in_time(updates.recv()).await? {
+            match &update {
+                Update::Ready(_) => self.connect_by = None,
+                Update::Link(LinkState::LoginNeeded { why }) => {
+                    return Err(Error::LoginNeeded(why.sentence.clone()).into());
+                }
+                Update::JoinFailed { error, .. } if named => return Err(error.clone().into()),
+                Update::Invited { chat, .. } if named => {
+                    return Err(Failure::invited(*chat).into());
+                }
+                _ => {}
+            }
+            if let Update::Notification { notification, .. } = &update
+                && !named
+            {
+                for chat in self.newcomers(notification.chat_id).await {
+                    session.join(chat, Begin::After { seq: 0, epoch: None }).await?;
+                }
+            }
+            let Some(happening) = Happening::of(&update) else { continue };
+            if self.show(&happening, out)? && self.left == Some(0) {
+                return Ok(Exit::DONE);
+            }
+        }
+        Err(Error::Closed.into())
+    }
+
+    /// Chats that came to be while we listen to all, after a notification about this one; to enter one
+    /// that is open changes nothing.
+    async fn newcomers(&self, chat: Option<ChatId>) -> Vec<ChatId> {
+        if let Some(chat) = chat {
+            return vec![chat];
+        }
+        // A new job's notification names no chat on every server, but the list does.
+        match chats(&self.account, &[]).await {
+            Ok(chats) => chats,
+            Err(error) => {
+                tracing::warn!(%error, "new chats were not looked for");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The chats to listen to. A server that is away is asked again, as the session itself does.
+    async fn chats(&mut self, given: &[ChatGiven], out: &mut Out) -> anyhow::Result<Vec<ChatId>> {
+        let backoff = LinkConfig::default().backoff;
+        let mut jitter = Jitter::new(rand::random());
+        for attempt in 1.. {
+            let error = match self.in_time(chats(&self.account, given)).await? {
+                Ok(chats) => return Ok(chats),
+                Err(error) => error,
+            };
+            let why = match error.downcast_ref::<Error>() {
+                Some(known) if known.is_transient() => Trouble::from(known),
+                Some(_) | None => return Err(error),
+            };
+            let next_in = backoff.delay(attempt, &mut jitter);
+            let state = LinkState::Reconnecting { attempt, next_in, why };
+            self.show(&Happening::Link(&state), out)?;
+            self.in_time(tokio::time::sleep(next_in)).await?;
+        }
+        Err(Error::Closed.into())
+    }
+
+    /// Fails when there should have been a connection before this is done.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
+        let Some((end, limit)) = self.connect_by else { return Ok(work.await) };
+        tokio::time::timeout_at(end, work).await.map_err(|_| {
+            Failure::time(format!("not connected within {limit:?} (--timeout)")).into()
+        })
+    }
+
+    /// Whether it was one of the events asked for, and was shown.
+    fn show(&mut self, happening: &Happening<'_>, out: &mut Out) -> anyhow::Result<bool> {
+        self.words.learn(happening);
+        let name = happening.name();
+        let is_named = self.events.iter().any(|event| event == name);
+        // The state of the line is told beside the events, unless it is what is asked for.
+        let is_beside = matches!(happening, Happening::Link(_)) && !is_named;
+        let wanted = is_named || self.events.is_empty();
+        let is_shown = match happening {
+            Happening::Link(state) if is_beside && !out.is_json() => {
+                out.say_link(state);
+                false
+            }
+            _ if !wanted => false,
+            _ if out.is_json() => {
+                out.json(&happening.line(chrono::Utc::now().into()))?;
+                !is_beside
+            }
+            _ => match self.words.line(happening, is_named) {
+                Some(line) => out.data(&line).map(|()| true)?,
+                None => false,
+            },
+        };
+        if is_shown && let Some(left) = &mut self.left {
+            *left -= 1;
+        }
+        Ok(is_shown)
+    }
 }
 
 async fn chats(account: &Account, given: &[ChatGiven]) -> anyhow::Result<Vec<ChatId>> {
@@ -109,88 +240,4 @@ async fn chats(account: &Account, given: &[ChatGiven]) -> anyhow::Result<Vec<Cha
         Ok(Page { items, next: list.next })
     };
     Ok(paging::collect(Most::of(CHATS_MAX), fetch).await?.items)
-}
-
-struct Listener {
-    words: Words,
-    /// All chats of this account, new ones as they appear; nothing: the chats were named.
-    all_of: Option<Account>,
-    /// Empty: all.
-    events: Vec<String>,
-    /// Events still to come before the end.
-    left: Option<u64>,
-    handle: SessionHandle,
-    updates: mpsc::Receiver<Update>,
-}
-
-impl Listener {
-    async fn listen(&mut self, out: &mut Out) -> anyhow::Result<Exit> {
-        while let Some(update) = self.updates.recv().await {
-            if let Update::Link(LinkState::LoginNeeded { why }) = update {
-                return Err(Error::LoginNeeded(why.sentence).into());
-            }
-            if let Update::JoinFailed { error, .. } = &update
-                && self.all_of.is_none()
-            {
-                return Err(error.clone().into());
-            }
-            if let Update::Invited { chat, .. } = &update
-                && self.all_of.is_none()
-            {
-                return Err(Failure::invited(*chat).into());
-            }
-            for chat in self.newcomers(&update).await {
-                self.handle.join(chat, Begin::After { seq: 0, epoch: None }).await?;
-            }
-            let Some(happening) = Happening::of(&update) else { continue };
-            if self.show(&happening, out)? && self.left == Some(0) {
-                return Ok(Exit::DONE);
-            }
-        }
-        Err(Error::Closed.into())
-    }
-
-    /// Chats that came to be while we listen to all; entering one that is open changes nothing.
-    async fn newcomers(&self, update: &Update) -> Vec<ChatId> {
-        let (Some(account), Update::Notification { notification, .. }) = (&self.all_of, update)
-        else {
-            return Vec::new();
-        };
-        if let Some(chat) = notification.chat_id {
-            return vec![chat];
-        }
-        // A new job's notification names no chat on every server, but the list does.
-        match chats(account, &[]).await {
-            Ok(chats) => chats,
-            Err(error) => {
-                tracing::warn!(%error, "new chats were not looked for");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Whether it was one of the events asked for.
-    fn show(&mut self, happening: &Happening<'_>, out: &mut Out) -> anyhow::Result<bool> {
-        self.words.learn(happening);
-        let name = happening.name();
-        let is_link = matches!(happening, Happening::Link(_));
-        let wanted = match self.events.as_slice() {
-            // The state of the line is told beside the events, not counted among them.
-            [] => !is_link,
-            events => events.iter().any(|event| event == name),
-        };
-        if out.is_json() {
-            if wanted || is_link && self.events.is_empty() {
-                out.json(&happening.line(chrono::Utc::now().into()))?;
-            }
-        } else if let Happening::Link(state) = happening {
-            out.say_link(state);
-        } else if wanted && let Some(line) = self.words.line(happening, !self.events.is_empty()) {
-            out.data(&line)?;
-        }
-        if wanted && let Some(left) = &mut self.left {
-            *left -= 1;
-        }
-        Ok(wanted)
-    }
 }

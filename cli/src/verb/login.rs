@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 /// Asks for what is missing and signs in.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let account = Account::open(&context.global)?;
+    let account = Account::open_anew(&context.global)?;
     let email = match args.email {
         Some(email) => email,
         None => prompt::line(&context.global, out, "Email: ", "name it as an argument").await?,
@@ -53,6 +53,10 @@ pub(crate) fn welcome(account: &Account, user: &User, out: &mut Out) -> anyhow::
     if out.is_json() {
         out.json(&Whose::of(account, user))?;
     } else {
+        if let Some(path) = account.put_aside() {
+            let path = path.display();
+            out.say(&format!("the account that was here was damaged and is now {path}"));
+        }
         out.say(&format!("signed in as {} at {server}, profile {profile}", human::user(user)));
     }
     Ok(Exit::DONE)

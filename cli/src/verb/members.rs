@@ -3,7 +3,8 @@
 use serde::Serialize;
 use trialogue_protocol::{ChatId, Member};
 
-use crate::account::{Account, ChatArg};
+use crate::account::Account;
+use crate::chat::ChatArg;
 use crate::exit::Exit;
 use crate::human;
 use crate::out::Out;

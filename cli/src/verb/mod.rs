@@ -55,11 +55,14 @@ use tracing::level_filters::LevelFilter;
 use crate::args::{Global, LogFormat};
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
+use crate::settings::Settings;
 
 /// What every verb may look at.
 pub(crate) struct Context {
     /// The flags before or after the verb.
     pub(crate) global: Global,
+    /// Where they, and those of `serve`, came from.
+    pub(crate) settings: Settings,
     /// Cancelled by Ctrl-C and SIGTERM; only a verb that [`Verb::tidies_up`] lives to see it.
     pub(crate) shutdown: CancellationToken,
     /// Which of the two it was.
@@ -68,8 +71,8 @@ pub(crate) struct Context {
 
 impl Context {
     /// A context that nobody has asked to end yet.
-    pub(crate) fn new(global: Global) -> Self {
-        Self { global, shutdown: CancellationToken::new(), signal: OnceLock::new() }
+    pub(crate) fn new(global: Global, settings: Settings) -> Self {
+        Self { global, settings, shutdown: CancellationToken::new(), signal: OnceLock::new() }
     }
 
     /// Asks the verb to end, because of this signal.
@@ -196,7 +199,7 @@ impl Verb {
         match self {
             Self::Register(args) => register::run(args, context, out).await,
             Self::Login(args) => login::run(args, context, out).await,
-            Self::Logout => context.within(logout::run(context, out)).await,
+            Self::Logout => logout::run(context, out).await,
             Self::Whoami => context.within(whoami::run(context, out)).await,
             Self::Providers(args) => context.within(providers::run(args, context, out)).await,
             Self::Book(args) => context.within(book::run(args, context, out)).await,
@@ -236,7 +239,7 @@ impl Verb {
             Self::Schema(args) => schema::run(&args, out),
             Self::Man(args) => man::run(&args, out),
             Self::Serve(args) => serve::run(*args, context, out).await,
-            Self::Config(args) => config::run(&args, out),
+            Self::Config(args) => config::run(&args, context, out),
             Self::Health => context.within(health::run(context, out)).await,
             Self::Migrate(args) => migrate::run(&args, out).await,
             Self::User(args) => user::run(*args, context, out).await,

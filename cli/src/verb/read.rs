@@ -5,7 +5,8 @@ use trialogue_client::session::Update;
 use trialogue_client::{Begin, Error, LinkState};
 use trialogue_protocol::{Ack, ChatId, MarkRead, Seq, event};
 
-use crate::account::{Account, ChatArg};
+use crate::account::Account;
+use crate::chat::ChatArg;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::verb::Context;

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 /// Asks for a password, registers and keeps the tokens under the profile.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let account = Account::open(&context.global)?;
+    let account = Account::open_anew(&context.global)?;
     let password = password::new(&args.password, &context.global, out).await?;
     let body = Register {
         email: args.email,

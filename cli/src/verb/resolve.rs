@@ -2,7 +2,8 @@
 
 use trialogue_protocol::{DisputeStatus, ResolveDispute};
 
-use crate::account::{Account, ChatArg};
+use crate::account::Account;
+use crate::chat::ChatArg;
 use crate::exit::Exit;
 use crate::out::Out;
 use crate::verb::Context;

@@ -14,7 +14,8 @@ use trialogue_client::{Error, LinkState, Outcome};
 use trialogue_protocol::{ChatId, ClientMessageId, MessageType, SendAck, SendStatus};
 use uuid::Uuid;
 
-use crate::account::{Account, ChatArg};
+use crate::account::Account;
+use crate::chat::ChatArg;
 use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::out::Out;

@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::exit::Exit;
 use crate::human;
 use crate::out::Out;
-use crate::settings::{self, Setting};
+use crate::settings::Setting;
 use crate::verb::Context;
 
 /// What `--json` prints.
@@ -42,7 +42,7 @@ struct Login {
 
 /// Asks the server, and says what it is asked with.
 pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let mut settings = settings::parse()?.of_all_verbs();
+    let mut settings = context.settings.of_all_verbs();
     let account = Account::open(&context.global)?;
     account.describe(&context.global, &mut settings)?;
     // Whoever is not signed in may still ask about the server.

@@ -1,5 +1,7 @@
 //! `trialogue whoami`: whose token this is, by the server's word.
 
+use std::path::Path;
+
 use serde::Serialize;
 use trialogue_protocol::{Timestamp, User};
 
@@ -17,6 +19,9 @@ pub(crate) struct Whose<'a> {
     server: &'a str,
     /// When the token ends, as it says itself; it may be renewed before that.
     expires: Option<Timestamp>,
+    /// Where the account is that was here before, if it was damaged.
+    #[serde(rename = "putAside", skip_serializing_if = "Option::is_none")]
+    put_aside: Option<&'a Path>,
 }
 
 impl<'a> Whose<'a> {
@@ -27,6 +32,7 @@ impl<'a> Whose<'a> {
             profile: account.profile_name(),
             server: account.server(),
             expires: account.rest.credentials().ends_at().map(Timestamp::from),
+            put_aside: account.put_aside(),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use trialogue_client::Dialect;
+use trialogue_client::profile::{Profiles, Saved};
 
 use crate::binary::{Ran, run, trialogue};
 use crate::story::Story;
@@ -202,6 +204,96 @@ fn a_secret_is_not_taken_from_the_command_line() {
         assert!(ran.stderr.contains("use TRIALOGUE_JWT_SECRET"), "{ran}");
         assert!(!ran.stderr.contains("0123456789"), "{ran}");
     }
+}
+
+#[test]
+fn an_address_with_a_secret_in_it_is_refused_wherever_it_stands_and_never_shown() {
+    const ADDRESS: &str = "http://me:correct-horse@127.0.0.1:1";
+    let home = Home::with("");
+    let refused = |ran: Ran, place: &str| {
+        assert_eq!(ran.code, Some(2), "{place}: {ran}");
+        assert!(ran.stderr.contains("user name or a password"), "{place}: {ran}");
+        let shown = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!shown.contains("horse") && !shown.contains("me:"), "{place}: {ran}");
+    };
+    for args in [&["whoami"][..], &["status", "-v"], &["--json", "status"], &["doctor"]] {
+        refused(run(home.command(args).args(["--server", ADDRESS])), "flag");
+        refused(run(home.command(args).env("TRIALOGUE_SERVER", ADDRESS)), "variable");
+    }
+    let bare = "http://me@127.0.0.1:1";
+    refused(run(home.command(&["whoami"]).env("TRIALOGUE_SERVER", bare)), "a name alone");
+    for text in [format!("server = {ADDRESS:?}"), format!("[profile.amna]\nserver = {ADDRESS:?}")] {
+        fs::write(home.file(), text).unwrap();
+        refused(home.run(&["whoami"]), "file");
+    }
+    fs::write(home.file(), "").unwrap();
+    let profile = Profiles::at(home.0.path().join("data/profiles"));
+    let profile = profile.profile("default".parse().unwrap());
+    let (server, dialect) = (ADDRESS.parse().unwrap(), Dialect::Trialogue);
+    profile.keep(&Saved { server, dialect, user: None, tokens: None }).unwrap();
+    refused(home.run(&["status", "-v"]), "profile");
+    // Help is help, whatever the environment holds.
+    let ran = run(home.command(&["whoami", "--help"]).env("TRIALOGUE_SERVER", ADDRESS));
+    assert!(ran.code == Some(0) && !ran.stdout.contains("horse"), "{ran}");
+}
+
+#[test]
+fn a_variable_that_is_empty_is_none() {
+    let home = Home::with("");
+    let mut command = home.command(&["--json", "status"]);
+    for name in ["SERVER", "PROFILE", "DIALECT", "TIMEOUT", "CACERT", "PLAIN_HTTP", "JSON", "COLOR"]
+    {
+        command.env(format!("TRIALOGUE_{name}"), "");
+    }
+    let ran = run(&mut command);
+    // Nobody is signed in, whether or not somebody listens there.
+    assert!(matches!(ran.code, Some(3 | 5)), "{ran}");
+    check(&ran, "server", "http://127.0.0.1:3000", "default", "");
+    check(&ran, "timeout", "30s", "default", "");
+    let ran = run(home.command(&["--json", "config"]).env("DATABASE_URL", ""));
+    assert_eq!(
+        (ran.code, setting(&ran, "database-url").1),
+        (Some(0), "default".to_owned()),
+        "{ran}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_can_be_read_only_once_is_enough() {
+    use std::io::Write as _;
+    let home = Home::with("");
+    let mut command = home.command(&["--json", "config", "--config", "/dev/stdin"]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"listen = \"127.0.0.1:5000\"\n").unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    check(&ran, "listen", "127.0.0.1:5000", "file", "/dev/stdin");
+}
+
+#[test]
+fn what_a_usage_asks_for_is_what_is_needed() {
+    let home = Home::with("");
+    let mut command = home.command(&["--profile", "amna", "send"]);
+    let ran = run(command.env("TRIALOGUE_SERVER", "http://127.0.0.1:1"));
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("\nUsage: trialogue send [OPTIONS] <CHAT> [TEXT]..."), "{ran}");
+    assert!(!ran.stderr.contains("--server") && !ran.stderr.contains("--profile"), "{ran}");
+    let ran = home.run(&["--json", "register", "--role", "customer"]);
+    for name in ["--first-name <NAME>", "--last-name <NAME>", "<EMAIL>"] {
+        assert!(ran.stderr.contains(name), "{ran}");
+    }
+    // A variable is no verb.
+    let ran = run(home.command(&[]).env("TRIALOGUE_TIMEOUT", "1s"));
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("Commands:\n  register "), "{ran}");
+    for zero in ["0", "0s", "0ms"] {
+        let ran = home.run(&["--timeout", zero, "whoami"]);
+        assert_eq!(ran.code, Some(2), "{ran}");
+        assert!(ran.stderr.contains("in no time"), "{ran}");
+    }
+    let ran = home.run(&["listen", "--event", "new_mesage"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("'new_message'"), "{ran}");
 }
 
 #[test]

@@ -368,7 +368,7 @@ fn sql_events_prints_and_chat_words_stay_in_their_rooms() {
 }
 
 /// The verbs as `--help` lists them.
-fn verbs() -> Vec<String> {
+pub(crate) fn verbs() -> Vec<String> {
     let help = run(trialogue().arg("--help")).stdout;
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = lines.take_while(|line| !line.is_empty());

@@ -66,3 +66,45 @@ fn a_count_ends_the_stream() {
     story.run("ravi", &[&["--json", "listen", &chat][..], &filter[..]].concat());
     insta::assert_snapshot!(story.transcript());
 }
+
+#[test]
+fn a_count_is_of_what_is_shown() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    assert_eq!(story.run("amna", &["send", &chat, "on my way"]).code, Some(0));
+    let listen = ["-q", "listen", &chat, "--since", "0", "--count", "1", "--for", "30s"];
+    let ran = story.run("ravi", &listen);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{ran}");
+    // What has no words is shown as it came, when it is asked for.
+    let ran = story.run("ravi", &[&listen[..], &["--event", "connected"]].concat());
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{ran}");
+    let ran = story.run("ravi", &[&listen[..], &["--event", "link"]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "connecting\n"), "{ran}");
+}
+
+#[test]
+fn who_listens_to_all_chats_waits_for_a_server_that_is_not_there_yet() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    story.kill_server();
+    let end = chat[chat.len() - 6..].to_owned();
+    let mut all = story.start("ravi", &["--json", "listen"]);
+    let mut short = story.start("ravi", &["--json", "listen", &end]);
+    for listener in [&mut all, &mut short] {
+        listener.wait_for_link("reconnecting");
+        // It does so again and again.
+        listener.wait_for_link("reconnecting");
+    }
+    story.restart_server();
+    for listener in [&mut all, &mut short] {
+        listener.wait_for_link("connected");
+    }
+    assert_eq!(story.run("amna", &["send", &chat, "back again"]).code, Some(0));
+    for listener in [&mut all, &mut short] {
+        assert_eq!(listener.next("new_message")["message"]["message"], "back again");
+    }
+}

@@ -30,6 +30,7 @@ mod logs;
 mod nodes;
 mod offline;
 mod operating;
+mod outbox;
 #[cfg(unix)]
 mod prompt;
 mod proxies;
@@ -40,6 +41,8 @@ mod scenarios;
 #[cfg(unix)]
 mod sending;
 mod shell;
+mod signing;
+mod silence;
 mod story;
 mod supervised;
 mod verbs;

@@ -9,7 +9,7 @@ use trialogue_client::journal::OpenError;
 use super::Check;
 use crate::account::Account;
 use crate::exit::Exit;
-use crate::settings;
+use crate::settings::{self, Settings};
 
 /// Fewest file handles for a client: its sockets, files and threads use far less.
 const HANDLES_MIN: u64 = 256;
@@ -35,9 +35,8 @@ pub(super) fn handles() -> Check {
 }
 
 /// The configuration file: it is optional, and must be right if it is there.
-pub(super) fn config() -> anyhow::Result<Check> {
-    let parsed = settings::parse()?;
-    Ok(match parsed.file() {
+pub(super) fn config(settings: &Settings) -> Check {
+    match settings.file() {
         Some((_, Some(why))) => Check::bad("config", Exit::USAGE, why),
         Some((path, None)) => Check::good("config", path.display().to_string()),
         None => {
@@ -45,7 +44,7 @@ pub(super) fn config() -> anyhow::Result<Check> {
             let place = place.unwrap_or_else(|| settings::FILE_VARIABLE.to_owned());
             Check::skipped("config", format!("no file, which would be {place}"))
         }
-    })
+    }
 }
 
 /// Whether anybody else could read or change what the profile keeps.

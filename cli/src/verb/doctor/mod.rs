@@ -46,7 +46,7 @@ impl Check {
 
 /// Looks at everything; the exit code is that of the first thing that is wrong.
 pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let mut checks = vec![local::handles(), local::config()?];
+    let mut checks = vec![local::handles(), local::config(&context.settings)];
     match Account::open(&context.global) {
         Err(error) => checks.push(Check::failed("profile", &error)),
         Ok(account) => {

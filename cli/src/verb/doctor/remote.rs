@@ -74,7 +74,7 @@ pub(super) async fn sign_in_and_sockets(context: &Context) -> Vec<Check> {
                 checks.push(Check::good(name, format!("ready in {:?}", start.elapsed())));
             }
             Ok(Err(error)) => checks.push(Check::failed(name, &error.into())),
-            Err(_) => checks.push(Check::bad(name, Exit::NO_CONNECTION, "no answer")),
+            Err(_) => checks.push(Check::bad(name, Exit::TIME_OR_COUNT, "no answer in time")),
         }
     }
     checks.push(upgrade(&account, context.global.timeout).await);
