@@ -35,6 +35,9 @@ const CHATS_MAX: u32 = 10_000;
 /// Longest wait (2 s) for the answers that tell a wrong dialect: the error is known already.
 const DIALECT_WAIT: Duration = Duration::from_secs(2);
 
+/// The folder of the outbox inside a profile's.
+pub(crate) const OUTBOX: &str = "outbox";
+
 /// Between two looks at an outbox that another process has open.
 const OUTBOX_RETRY: Duration = Duration::from_millis(50);
 
@@ -169,7 +172,7 @@ impl Account {
 
     /// Where the outbox is.
     pub(crate) fn outbox_folder(&self) -> PathBuf {
-        self.profile.folder().join("outbox")
+        self.profile.folder().join(OUTBOX)
     }
 
     /// [`Self::session`] with an outbox that outlives it; offline unless it starts by itself.

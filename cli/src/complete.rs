@@ -1,5 +1,5 @@
 //! Completions that a shell asks for while somebody types: verbs and flags from the clap tree, and
-//! the values that only this machine knows (profiles, ids of chats).
+//! the values that only this machine knows (profiles, ids of chats and of unsent messages).
 //!
 //! The script that a shell reads once calls this program back for every Tab, so it cannot lag behind
 //! the clap tree. What may not happen here: a word to the network, a lock, a wait, an error on the
@@ -78,6 +78,16 @@ pub(crate) fn chats(typed: &OsStr) -> Vec<CompletionCandidate> {
     chats
         .filter(|(id, _)| fits(id))
         .map(|(id, title)| CompletionCandidate::new(id.to_string()).help(Some(title.into())))
+        .collect()
+}
+
+/// Ids of the messages in the outbox of the profile's account.
+pub(crate) fn unsent(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let unsent = recent::unsent_of(profile_typed().as_deref()).into_iter();
+    unsent
+        .filter(|(id, _)| id.as_str().starts_with(typed))
+        .map(|(id, text)| CompletionCandidate::new(id.to_string()).help(Some(text.into())))
         .collect()
 }
 

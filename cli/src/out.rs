@@ -4,10 +4,15 @@
 //! standard error. A reader that closes our pipe ends the verb quietly.
 
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::fd::AsFd as _;
 
 use anstream::{AutoStream, ColorChoice};
+use clap::ValueEnum as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Serialize;
+#[cfg(unix)]
+use tokio::{io::Interest, net::unix::pipe};
 use trialogue_client::{LinkState, sanitize};
 
 use crate::args::{Color, Global};
@@ -15,8 +20,11 @@ use crate::exit::{self, ClosedPipe, Exit};
 use crate::human::live;
 use crate::{json, settings};
 
+const JSON_FLAG: &str = "--json";
 /// Stands for `--json`.
 const JSON_VARIABLE: &str = "TRIALOGUE_JSON";
+/// Stands for `--color`.
+const COLOR_VARIABLE: &str = "TRIALOGUE_COLOR";
 
 /// Where a verb's words go.
 pub(crate) struct Out {
@@ -131,6 +139,21 @@ pub(crate) fn closed(error: io::Error) -> anyhow::Error {
     }
 }
 
+/// Ends when nobody reads standard output any more, which is else noticed only by the next line; never
+/// where that cannot be known.
+pub(crate) async fn reader_gone() {
+    #[cfg(unix)]
+    if let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned()
+        // Unchecked: to make it non-blocking would make it so for every process that has it. What
+        // is no pipe is not taken, or never in error.
+        && let Ok(stdout) = pipe::Sender::from_owned_fd_unchecked(stdout)
+        && stdout.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
 /// What a shell reads that asks for completions.
 pub(crate) fn script(script: &[u8]) -> Exit {
     // Nobody is told when the shell has gone away.
@@ -145,25 +168,50 @@ pub(crate) fn usage(mut error: clap::Error) -> Exit {
     {
         error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
     }
-    // Parsing failed, so the flag must be looked for by hand.
-    let flag = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
-    let variable = std::env::var_os(JSON_VARIABLE).map(|value| value.to_string_lossy().into());
-    let json = flag || variable.is_some_and(|value: String| is_on(&value));
     let is_without_verb =
         [ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::MissingSubcommand];
-    if json && is_without_verb.contains(&error.kind()) {
-        print_error(&mut io::stderr(), true, "usage", "no verb: --help lists what there is");
-    } else if json && error.use_stderr() {
-        print_error(&mut io::stderr(), true, "usage", &sentence(&error.to_string()));
-    } else if std::env::args_os().any(|arg| arg.to_string_lossy().contains(is_hostile)) {
-        // It quotes what was typed, or what `xargs` made of what somebody else typed.
-        let text = error.to_string();
-        let _ = write!(io::stderr(), "{}", sanitize::text(&text));
-    } else {
-        // A closed pipe ends quietly here too.
-        let _ = error.print();
+    let json = typed(JSON_FLAG, JSON_VARIABLE).is_some_and(|value| is_on(&value));
+    if json && error.use_stderr() {
+        let message = match is_without_verb.contains(&error.kind()) {
+            true => "no verb: --help lists what there is".to_owned(),
+            false => sentence(&error.to_string()),
+        };
+        print_error(&mut io::stderr(), true, "usage", &message);
+        return Exit::USAGE;
     }
-    if error.use_stderr() { Exit::USAGE } else { Exit::DONE }
+    let mut text = error.render().ansi().to_string();
+    if std::env::args_os().any(|arg| arg.to_string_lossy().contains(is_hostile)) {
+        // It quotes what was typed, or what `xargs` made of what somebody else typed.
+        text = sanitize::text(&error.to_string()).into_owned();
+    }
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let color = typed("--color", COLOR_VARIABLE).and_then(|when| Color::from_str(&when, true).ok());
+    let color = choice(color.unwrap_or(Color::Auto));
+    let written = match error.use_stderr() {
+        true => write!(AutoStream::new(io::stderr(), color), "{text}{end}"),
+        false => write!(AutoStream::new(io::stdout(), color), "{text}{end}"),
+    };
+    match (error.use_stderr(), written) {
+        (true, _) => Exit::USAGE,
+        // A closed pipe ends quietly here too.
+        (false, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Exit::UNEXPECTED,
+        (false, _) => Exit::DONE,
+    }
+}
+
+/// What somebody has given to a global flag, looked for by hand because parsing failed; `true` for a
+/// flag without a value.
+fn typed(flag: &str, variable: &str) -> Option<String> {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.take_while(|word| word != "--").collect();
+    let joined = |word: &String| word.strip_prefix(flag)?.strip_prefix('=').map(str::to_owned);
+    let apart = || {
+        let at = words.iter().position(|word| word == flag)?;
+        let is_value = |word: &&String| !word.starts_with('-') && flag != JSON_FLAG;
+        Some(words.get(at + 1).filter(is_value).cloned().unwrap_or_else(|| "true".to_owned()))
+    };
+    let variable = || std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned());
+    words.iter().find_map(joined).or_else(apart).or_else(variable)
 }
 
 fn is_hostile(c: char) -> bool {

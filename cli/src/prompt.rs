@@ -19,8 +19,7 @@ pub(crate) async fn line(
     instead: &str,
 ) -> anyhow::Result<String> {
     may_ask(global, label, instead)?;
-    out.ask(label);
-    answer().await
+    Question::ask(out, label).answered(true).await
 }
 
 /// Asks for something that may not be seen: the terminal does not echo it.
@@ -33,12 +32,39 @@ pub(crate) async fn secret(
     may_ask(global, label, instead)?;
     // Also undone when Ctrl-C drops this future in the middle of the question.
     let silence = silence().context("cannot turn off the terminal's echo")?;
-    out.ask(label);
-    let answer = answer().await;
+    let answer = Question::ask(out, label).answered(false).await;
     drop(silence);
-    // The person's own newline was not echoed either.
-    out.ask("\n");
     answer
+}
+
+/// A question that has no answer yet.
+struct Question<'a> {
+    out: &'a mut Out,
+    /// The person's own newline ends the line.
+    is_ended: bool,
+}
+
+impl<'a> Question<'a> {
+    fn ask(out: &'a mut Out, label: &str) -> Self {
+        out.ask(label);
+        Self { out, is_ended: false }
+    }
+
+    /// Waits for the answer, whose newline `is_seen` or not.
+    async fn answered(mut self, is_seen: bool) -> anyhow::Result<String> {
+        let answer = answer().await;
+        self.is_ended = answer.is_ok() && is_seen;
+        answer
+    }
+}
+
+impl Drop for Question<'_> {
+    /// Also when Ctrl-C drops the question: what comes next begins a line of its own.
+    fn drop(&mut self) {
+        if !self.is_ended {
+            self.out.ask("\n");
+        }
+    }
 }
 
 /// The first line of standard input, for `--password-stdin` and the like.
@@ -52,7 +78,10 @@ pub(crate) async fn answer() -> anyhow::Result<String> {
         return Err(Failure::usage("the answer is too long").into());
     }
     let line = line.strip_suffix('\n').map(|l| l.strip_suffix('\r').unwrap_or(l)).unwrap_or(&line);
-    Ok(line.to_owned())
+    match line {
+        "" => Err(Failure::usage("no answer: the line is empty").into()),
+        line => Ok(line.to_owned()),
+    }
 }
 
 fn may_ask(global: &Global, label: &str, instead: &str) -> anyhow::Result<()> {

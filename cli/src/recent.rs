@@ -6,7 +6,9 @@
 use std::path::PathBuf;
 
 use trialogue_client::backup::{self, Opened, Recent, Shelf};
-use trialogue_protocol::{Chat, ChatId, Message, User};
+use trialogue_client::journal;
+use trialogue_client::outbox::Restored;
+use trialogue_protocol::{Chat, ChatId, ClientMessageId, Message, User};
 
 use crate::account::{self, Account};
 use crate::chat::ChatGiven;
@@ -80,15 +82,30 @@ impl Account {
     }
 }
 
+/// What waits in the outbox of a profile's account, and its beginning in words: likewise.
+pub(crate) fn unsent_of(named: Option<&str>) -> Vec<(ClientMessageId, String)> {
+    let look = || {
+        let (folder, owner) = last_in(named)?;
+        let kept = journal::look(&folder.join(account::OUTBOX), &owner).ok()?.restored;
+        Some(kept.into_iter().map(|Restored { draft, .. }| (draft.id, human::line(&draft.text))))
+    };
+    look().into_iter().flatten().collect()
+}
+
+/// The folder of a profile, and whose it was last.
+fn last_in(named: Option<&str>) -> Option<(PathBuf, String)> {
+    let name = named.map(str::to_owned).or_else(settings::usual_profile)?;
+    let profile = account::profiles().ok()?.profile(name.parse().ok()?);
+    let saved = profile.load().ok()??;
+    Some((profile.folder().to_owned(), account::owner(&saved.server, &saved.user?)))
+}
+
 /// The chats that a profile's account saw last, with what they are called: for completions, so
 /// without a word to the server. The profile is the one that is named, else the usual one.
 pub(crate) fn chats_of(named: Option<&str>) -> Vec<(ChatId, String)> {
     let look = || {
-        let name = named.map(str::to_owned).or_else(settings::usual_profile)?;
-        let profile = account::profiles().ok()?.profile(name.parse().ok()?);
-        let saved = profile.load().ok()??;
-        let owner = account::owner(&saved.server, &saved.user?);
-        let shelf = backup::look(&profile.folder().join(FOLDER), &owner).ok()?;
+        let (folder, owner) = last_in(named)?;
+        let shelf = backup::look(&folder.join(FOLDER), &owner).ok()?;
         let title = |chat: &Chat| chat.job.title.as_deref().map(human::line);
         let named = |recent: &Recent| recent.chat.as_ref().and_then(title).unwrap_or_default();
         Some(shelf.chats().into_iter().map(|recent| (recent.id, named(recent))).collect())

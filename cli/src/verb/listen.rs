@@ -23,7 +23,7 @@ use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::human::happening::Happening;
 use crate::human::live::Words;
-use crate::out::Out;
+use crate::out::{self, Out};
 use crate::paging::{self, Most, Page};
 use crate::verb::Context;
 
@@ -73,7 +73,12 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         Some(seq) => Begin::After { seq, epoch: None },
         None => Begin::Now,
     };
-    let listening = listener.listen(&args.chats, begin, out);
+    let listening = async {
+        tokio::select! {
+            done = listener.listen(&args.chats, begin, out) => done,
+            () = out::reader_gone() => Ok(Exit::DONE),
+        }
+    };
     let done = match args.duration {
         None => listening.await,
         Some(duration) => match tokio::time::timeout_at(now + duration, listening).await {

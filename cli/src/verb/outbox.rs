@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use clap_complete::ArgValueCompleter;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use trialogue_client::{Error, LinkState, Refusal};
 use trialogue_protocol::{ChatId, ClientMessageId, ErrorCode};
 
 use crate::account::Account;
+use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::out::Out;
@@ -30,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long)]
     flush: bool,
     /// Give these messages up, and wipe them from the disk
-    #[arg(long, value_name = "ID", num_args = 1..)]
+    #[arg(long, value_name = "ID", num_args = 1.., add = ArgValueCompleter::new(complete::unsent))]
     discard: Vec<ClientMessageId>,
     /// Give all of them up, and wipe them from the disk
     #[arg(long)]

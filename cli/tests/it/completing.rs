@@ -108,6 +108,11 @@ fn bash_completes_the_ids_of_chats_that_were_seen() {
         check(&["history", "ffffffff"], "");
     }
     assert_eq!(bash(&data, &["--profile", "nobody", "history", &chat[..4]]), [""]);
+    // What waits in the outbox is named there.
+    let unsent = ["--timeout", "100ms", "send", &chat, "hello", "--id", "from-a-script-1"];
+    assert_eq!(story.run("amna", &unsent).code, Some(75));
+    let given_up = ["--profile", "amna", "outbox", "--discard", "from"];
+    assert_eq!(bash(&data, &given_up), ["from-a-script-1"]);
     // What is forgotten at logout is not completed either.
     story.restart_server();
     assert_eq!(story.run("ravi", &["logout"]).code, Some(0));

@@ -287,6 +287,15 @@ fn what_a_usage_asks_for_is_what_is_needed() {
     let ran = run(home.command(&[]).env("TRIALOGUE_TIMEOUT", "1s"));
     assert_eq!(ran.code, Some(2), "{ran}");
     assert!(ran.stderr.contains("Commands:\n  register "), "{ran}");
+    // Colours are asked for and not asked for like everywhere.
+    let ran = home.run(&["--color", "always", "whomi"]);
+    assert!(ran.stderr.contains("\u{1b}["), "{ran}");
+    let mut command = home.command(&["--color=never", "whomi"]);
+    let ran = run(command.env("CLICOLOR_FORCE", "1"));
+    assert!(!ran.stderr.contains('\u{1b}') && ran.stderr.contains("whoami"), "{ran}");
+    let ran =
+        run(home.command(&["--help"]).env("CLICOLOR_FORCE", "1").env("TRIALOGUE_COLOR", "never"));
+    assert!(!ran.stdout.contains('\u{1b}') && ran.stdout.ends_with("SIGTERM\n"), "{ran}");
     for zero in ["0", "0s", "0ms"] {
         let ran = home.run(&["--timeout", zero, "whoami"]);
         assert_eq!(ran.code, Some(2), "{ran}");

@@ -1,6 +1,10 @@
 //! `trialogue listen`: a stream that a script can trust, over a server that dies.
 
-use crate::story::Story;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::story::{Story, WORD_MAX};
 
 #[test]
 fn two_listeners_hear_one_sender_and_each_other() {
@@ -82,6 +86,31 @@ fn a_count_is_of_what_is_shown() {
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{ran}");
     let ran = story.run("ravi", &[&listen[..], &["--event", "link"]].concat());
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "connecting\n"), "{ran}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_listener_whose_reader_goes_away_ends_quietly_without_another_event() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    assert_eq!(story.run("amna", &["send", &chat, "on my way"]).code, Some(0));
+    let mut listen = story.command("ravi", &["listen", &chat, "--since", "0"]);
+    let mut ravi = listen.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(ravi.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.ends_with("on my way\n"), "{line}");
+    // Nothing more happens in this chat.
+    let by = Instant::now() + WORD_MAX;
+    let ended = loop {
+        match ravi.try_wait().unwrap() {
+            Some(status) => break status.code(),
+            None if Instant::now() > by => break ravi.kill().map(|()| None).unwrap(),
+            None => std::thread::park_timeout(Duration::from_millis(5)),
+        }
+    };
+    assert_eq!(ended, Some(0), "it still waits for something to say");
 }
 
 #[test]

@@ -104,6 +104,8 @@ fn ctrl_c_at_the_question_leaves_a_terminal_that_echoes() {
     assert!(!terminal.echoes());
     let pid = Pid::from_child(&terminal.child);
     kill_process(pid, Signal::INT).unwrap();
+    // The shell's own prompt does not go on behind the question.
+    terminal.wait_for("Password: \r\n");
     assert_eq!(terminal.exit_code(), Some(130));
     assert!(terminal.echoes(), "the terminal is as it was");
 }
@@ -119,6 +121,17 @@ fn a_new_password_is_asked_for_twice() {
     terminal.type_in("correct house\n");
     terminal.wait_for("the two passwords differ");
     assert_eq!(terminal.exit_code(), Some(2));
+}
+
+#[test]
+fn no_answer_is_no_password() {
+    for keys in ["\u{4}", "\n"] {
+        let mut terminal = Terminal::start(&["--server", NOBODY, "login", "amna@example.org"]);
+        terminal.wait_for("Password: ");
+        terminal.type_in(keys);
+        terminal.wait_for("no answer");
+        assert_eq!(terminal.exit_code(), Some(2));
+    }
 }
 
 #[test]
