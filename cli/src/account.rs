@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use trialogue_client::journal::{self, FileJournal, OpenError};
 use trialogue_client::profile::{Profile, ProfileError, Profiles, Saved};
 use trialogue_client::rest::ListQuery;
@@ -338,7 +337,8 @@ fn http(global: &Global, server: &Url) -> anyhow::Result<Http> {
     config.connect_timeout = config.connect_timeout.min(global.timeout);
     config.allow_plain_http = global.plain_http;
     for path in &global.cacert {
-        let pem = read_bounded(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let unread = |error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+        let pem = read_bounded(path).map_err(unread)?;
         config.root_certificates.push(pem);
     }
     Ok(Http::new(config)?)

@@ -17,6 +17,8 @@ const NAMES_MAX: usize = 4_096;
 /// Turns happenings into lines; remembers who is who and which chat is which.
 pub(crate) struct Words {
     names: HashMap<UserId, String>,
+    /// Who was last said to be there or not; as bounded as the names.
+    present: HashMap<UserId, PresenceStatus>,
     /// More than one chat: every line says which.
     tagged: bool,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Words {
 impl Words {
     /// For one chat, or for several.
     pub(crate) fn new(tagged: bool) -> Self {
-        Self { names: HashMap::new(), tagged }
+        Self { names: HashMap::new(), present: HashMap::new(), tagged }
     }
 
     /// Takes names out of what happened.
@@ -55,8 +57,16 @@ impl Words {
     }
 
     /// The line; nothing for what is of no use to eyes, unless it was asked for by name.
-    pub(crate) fn line(&self, happening: &Happening<'_>, asked_for: bool) -> Option<String> {
+    pub(crate) fn line(&mut self, happening: &Happening<'_>, asked_for: bool) -> Option<String> {
         let today = today();
+        if let Happening::Event { name: event::PRESENCE, args } = happening
+            && let Ok(Presence { user_id, status, .. }) = args.get(0)
+            && self.tagged
+            && !asked_for
+        {
+            // It is told once for each chat that they share, and is the same news.
+            return self.is_news(user_id, status).then(|| self.presence(user_id, status));
+        }
         let (chat, text) = match happening {
             Happening::Link(state) => (None, Some(link(state))),
             Happening::Message { message: said, .. } => {
@@ -120,16 +130,27 @@ impl Words {
             },
             event::PRESENCE => match args.get::<Presence>(0) {
                 Ok(Presence { user_id, chat_id, status, .. }) => {
-                    let word = match status {
-                        PresenceStatus::Online => "online",
-                        PresenceStatus::Offline => "offline",
-                    };
-                    said(chat_id, format!("* {} is {word}", self.name(user_id)))
+                    said(chat_id, self.presence(user_id, status))
                 }
                 Err(_) => (None, None),
             },
             _ => announcement(name, args),
         }
+    }
+
+    fn presence(&self, user: UserId, status: PresenceStatus) -> String {
+        let word = match status {
+            PresenceStatus::Online => "online",
+            PresenceStatus::Offline => "offline",
+        };
+        format!("* {} is {word}", self.name(user))
+    }
+
+    fn is_news(&mut self, user: UserId, status: PresenceStatus) -> bool {
+        if self.present.len() >= NAMES_MAX && !self.present.contains_key(&user) {
+            return true;
+        }
+        self.present.insert(user, status) != Some(status)
     }
 
     fn name(&self, user: UserId) -> String {
@@ -192,5 +213,32 @@ pub(crate) fn link(state: &LinkState) -> String {
         LinkState::Connected => "connected".to_owned(),
         LinkState::LoginNeeded { why } => format!("signed out: {}", line(&why.sentence)),
         LinkState::Closed => "closed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_and_goes_is_told_once_however_many_chats_it_is_told_for() {
+        let presence = |chat: u128, status: &str| {
+            let chat = uuid::Uuid::from_u128(chat);
+            let json = format!(r#"[{{"userId":7,"chatId":"{chat}","status":"{status}"}}]"#);
+            Args::from_json(json).unwrap()
+        };
+        let mut words = Words::new(true);
+        let mut said = |args: &Args, asked_for| {
+            let happening = Happening::Event { name: event::PRESENCE, args };
+            words.line(&happening, asked_for)
+        };
+        let online = "* user 7 is online".to_owned();
+        assert_eq!(said(&presence(1, "online"), false), Some(online));
+        assert_eq!(said(&presence(2, "online"), false), None);
+        assert_eq!(said(&presence(2, "offline"), false), Some("* user 7 is offline".to_owned()));
+        assert_eq!(said(&presence(1, "offline"), false), None);
+        // Whoever asks for them gets them all, with their chats.
+        let offline = "[000001] * user 7 is offline".to_owned();
+        assert_eq!(said(&presence(1, "offline"), true), Some(offline));
     }
 }

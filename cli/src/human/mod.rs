@@ -7,6 +7,8 @@ pub(crate) mod happening;
 pub(crate) mod live;
 mod table;
 
+use std::time::Duration;
+
 use chrono::{Local, NaiveDate};
 use trialogue_client::sanitize;
 use trialogue_protocol::{
@@ -41,6 +43,12 @@ pub(crate) fn time(at: Timestamp, today: NaiveDate) -> String {
     let local = at.as_datetime().with_timezone(&Local);
     let format = if local.date_naive() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
     local.format(format).to_string()
+}
+
+/// How long something took: `3.2 ms`, `1.4 s`.
+pub(crate) fn took(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1_000.0) } else { format!("{seconds:.1} s") }
 }
 
 /// The date that [`time`] leaves out.

@@ -38,7 +38,10 @@ pub(super) fn dialect(account: &Account) -> Check {
 pub(super) async fn server(account: &Account, context: &Context) -> Check {
     let start = Instant::now();
     match context.within(async { Ok(account.rest.health().await?) }).await {
-        Ok(()) => Check::good("server", format!("answers and is ready in {:?}", start.elapsed())),
+        Ok(()) => Check::good(
+            "server",
+            format!("answers and is ready in {}", human::took(start.elapsed())),
+        ),
         Err(error) => Check::failed("server", &error),
     }
 }
@@ -71,7 +74,8 @@ pub(super) async fn sign_in_and_sockets(context: &Context) -> Vec<Check> {
         match tokio::time::timeout(context.global.timeout, ready(&account, transports)).await {
             Ok(Ok(connected)) => {
                 clock = clock.or_else(|| connected.server_time.map(|time| skew(time.millis())));
-                checks.push(Check::good(name, format!("ready in {:?}", start.elapsed())));
+                checks
+                    .push(Check::good(name, format!("ready in {}", human::took(start.elapsed()))));
             }
             Ok(Err(error)) => checks.push(Check::failed(name, &error.into())),
             Err(_) => checks.push(Check::bad(name, Exit::TIME_OR_COUNT, "no answer in time")),
@@ -124,7 +128,7 @@ async fn upgrade(account: &Account, within: Duration) -> Check {
         anyhow::Ok(())
     };
     match tokio::time::timeout(within, moved).await {
-        Ok(Ok(())) => Check::good(UPGRADE, format!("moved in {:?}", start.elapsed())),
+        Ok(Ok(())) => Check::good(UPGRADE, format!("moved in {}", human::took(start.elapsed()))),
         Ok(Err(error)) => Check::bad(UPGRADE, Exit::NO_CONNECTION, format!("{error:#}")),
         Err(_) => Check::bad(UPGRADE, Exit::NO_CONNECTION, "it stays with polling"),
     }
@@ -134,7 +138,7 @@ fn skew(server_ms: i64) -> Check {
     let ahead_ms = chrono::Utc::now().timestamp_millis() - server_ms;
     let skew = Duration::from_millis(ahead_ms.unsigned_abs());
     let word = if ahead_ms < 0 { "behind" } else { "ahead of" };
-    let detail = format!("{skew:?} {word} the server's");
+    let detail = format!("{} {word} the server's", human::took(skew));
     match skew <= CLOCK_SKEW_MAX {
         true => Check::good("clock", detail),
         false => Check::bad("clock", Exit::UNEXPECTED, format!("{detail}: set it")),

@@ -313,5 +313,7 @@ fn disk(error: private::ProfileError) -> OpenError {
 }
 
 fn failed(doing: &'static str, path: &Path, error: io::Error) -> OpenError {
-    disk(private::io_error(doing, path)(error))
+    // Some of our own know the path and what to do about it.
+    let own = error.downcast::<private::ProfileError>();
+    disk(own.unwrap_or_else(private::io_error(doing, path)))
 }

@@ -24,14 +24,14 @@ pub enum ProfileError {
         mend: String,
     },
     /// The system said no.
-    #[error("cannot {doing} {path}: {source}")]
+    #[error("cannot {doing} {path}: {error}")]
     Io {
         /// What was tried.
         doing: &'static str,
         /// With which file or folder.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; part of the sentence, and no source that would be told again.
+        error: io::Error,
     },
     /// It is no account of ours.
     #[error("{path} is not an account that this program wrote: sign in again or remove it")]
@@ -42,7 +42,7 @@ pub enum ProfileError {
 }
 
 pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ProfileError {
-    move |source| ProfileError::Io { doing, path: path.to_owned(), source }
+    move |error| ProfileError::Io { doing, path: path.to_owned(), error }
 }
 
 /// Names of what is inside a folder; nothing when it is not there.
@@ -156,7 +156,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let no_follow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(no_follow.bits()).map_err(io::Error::other)?;
-    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    file.map_err(|error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::LOOP) => io::Error::other("it is a link, which is not followed"),
+        Some(_) | None => error,
+    })
 }
 
 #[cfg(unix)]

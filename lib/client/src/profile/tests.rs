@@ -65,7 +65,9 @@ fn a_link_in_the_place_of_the_account_is_replaced_and_never_followed() {
     let (file, bait) = (profile.folder().join(FILE), folder.path().join("bait"));
     fs::rename(&file, &bait).unwrap();
     symlink(&bait, &file).unwrap();
-    assert!(profile.load().is_err(), "a link is not read");
+    let error = profile.load().unwrap_err();
+    assert!(error.to_string().ends_with(": it is a link, which is not followed"), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "nothing is told twice");
     profile.keep(&saved(THERE)).unwrap();
     assert_eq!(profile.load().unwrap(), Some(saved(THERE)));
     assert!(fs::read_to_string(&bait).unwrap().contains(HERE), "the bait is untouched");

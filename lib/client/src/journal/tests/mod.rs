@@ -155,6 +155,8 @@ fn only_the_user_can_read_it_and_a_loose_file_or_a_link_is_refused() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let Err(OpenError::Disk(why)) = FileJournal::open(&folder, OWNER) else { panic!() };
     assert!(why.contains("chmod 600"), "{why}");
+    assert_eq!(why.matches(".journal is").count(), 1, "once: {why}");
+    assert!(why.starts_with(&*path.to_string_lossy()), "{why}");
     let elsewhere = folder.join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
