@@ -157,7 +157,7 @@ fn a_wrong_command_line_tries_nothing() {
     let target = ["--target", "http://127.0.0.1:9"];
     check(&["--target", "http://192.0.2.1"], "--i-own-this-target");
     check(&["--target", "http://127.0.0.1:9/chat"], "--path /chat");
-    check(&["--target", "127.0.0.1:9"], "relative URL without a base");
+    check(&["--target", "127.0.0.1:9"], "it begins with http://");
     check(&["--case", "nothing.*", "--list"], "no case has such a name");
     check(&[&target[..], &["--report", "junit=/nowhere/at/all.xml"]].concat(), "no report can be");
     check(&[&target[..], &["--report", "tap=-,md=-"]].concat(), "only one report");

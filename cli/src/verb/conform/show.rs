@@ -153,7 +153,8 @@ impl<'a> Screen<'a> {
             return Ok(());
         }
         self.line(
-            "\nnot tried, because the server does not offer it (--help says what it takes):",
+            "\nnot tried, because the server does not offer it (--help says what it takes; where it \
+             wants to know who you are, --auth or --signed-in says so):",
         )?;
         reasons.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
         for (why, times) in reasons {

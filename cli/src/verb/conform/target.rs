@@ -60,7 +60,12 @@ impl FromStr for Place {
 impl Place {
     /// The URL, if it can be a target and may be one.
     fn check(&self, owned: bool) -> Result<&Url, Failure> {
-        let url = self.0.as_ref().map_err(|error| Failure::usage(format!("--target: {error}")))?;
+        let url = self.0.as_ref().map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => {
+                Failure::usage("--target: it begins with http://, as in http://127.0.0.1:3000")
+            }
+            error => Failure::usage(format!("--target: {error}")),
+        })?;
         check(url, owned).map(|()| url)
     }
 }
@@ -239,8 +244,12 @@ mod tests {
             assert!(!said.is_empty() && !said.contains("hunter2"), "{said}");
         }
         assert!(fault(query[0]).contains("has a query"));
-        let place: Place = "http://ann:hunter2@:x".parse().unwrap();
-        assert!(!place.check(true).unwrap_err().to_string().contains("hunter2"));
+        let said = |text: &str| {
+            let place: Place = text.parse().unwrap();
+            place.check(true).unwrap_err().to_string()
+        };
+        assert!(!said("http://ann:hunter2@:x").contains("hunter2"));
+        assert!(said("127.0.0.1:3000").contains("begins with http://"));
     }
 
     #[test]
