@@ -18,8 +18,9 @@ use trialogue_tui::model::{Settings, Who};
 use trialogue_tui::shell::{self, Door, Ended, Start};
 use url::Url;
 
-use crate::account::{Account, ChatGiven};
+use crate::account::Account;
 use crate::args::Global;
+use crate::chat::ChatGiven;
 use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::out::{self, Out};

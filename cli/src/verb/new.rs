@@ -67,6 +67,42 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     Ok(Exit::DONE)
 }
 
+const STRANGER: &str = "
+  # Who is not in the chat is refused, and hears nothing.
+  - { as: stranger, emit: join_chat, data: { chatId: \"${chat}\" }, expect: { error: { code: denied } } }
+  - { as: stranger, never: new_message, during: 300ms }
+";
+
+const LSM: &str = "
+  # A dispute calls the local service manager in.
+  - { as: customer, do: dispute, with: { chat: \"${chat}\", reason: price }, save: { dispute: $.dispute } }
+  - { as: lsm, do: enter_dispute, with: { dispute: \"${dispute}\" } }
+  - { as: lsm, join: \"${chat}\" }
+  - { id: m2, as: lsm, send: { chat: \"${chat}\", text: How can I help? } }
+  - { delivered: { message: m2, to: [customer, provider, lsm], via: live } }
+";
+
+const CRASH: &str = "
+  # The server dies; what is typed meanwhile waits in the outbox and is not lost.
+  - { server: kill }
+  - { id: m3, as: customer, send: { chat: \"${chat}\", text: typed while offline } }
+  - { server: start }
+  - { as: [customer, provider], reconnected: { rejoined: [\"${chat}\"] }, within: 15s }
+  - { delivered: { message: m3, to: [customer, provider], via: either } }
+";
+
+const END: &str = "
+order:
+  - booked < m1.sent < m1@provider
+
+check:
+  delivery: exactly-once
+  per_sender_order: true
+  room_order: true
+  room_isolation: true
+  history_equals_live: true
+";
+
 fn text(name: &str, with: &[More]) -> String {
     let has = |more| with.contains(&more);
     let mut actors = String::from("  customer: { role: customer, outbox: true }\n");
@@ -107,44 +143,12 @@ steps:
   - {{ delivered: {{ message: m1, to: [customer, provider], via: live }} }}
 "
     );
-    if has(More::Stranger) {
-        text += "
-  # Who is not in the chat is refused, and hears nothing.
-  - { as: stranger, emit: join_chat, data: { chatId: \"${chat}\" }, expect: { error: { code: denied } } }
-  - { as: stranger, never: new_message, during: 300ms }
-";
+    for (more, steps) in [(More::Stranger, STRANGER), (More::Lsm, LSM), (More::Crash, CRASH)] {
+        if has(more) {
+            text += steps;
+        }
     }
-    if has(More::Lsm) {
-        text += "
-  # A dispute calls the local service manager in.
-  - { as: customer, do: dispute, with: { chat: \"${chat}\", reason: price }, save: { dispute: $.dispute } }
-  - { as: lsm, do: enter_dispute, with: { dispute: \"${dispute}\" } }
-  - { as: lsm, join: \"${chat}\" }
-  - { id: m2, as: lsm, send: { chat: \"${chat}\", text: How can I help? } }
-  - { delivered: { message: m2, to: [customer, provider, lsm], via: live } }
-";
-    }
-    if has(More::Crash) {
-        text += "
-  # The server dies; what is typed meanwhile waits in the outbox and is not lost.
-  - { server: kill }
-  - { id: m3, as: customer, send: { chat: \"${chat}\", text: typed while offline } }
-  - { server: start }
-  - { as: [customer, provider], reconnected: { rejoined: [\"${chat}\"] }, within: 15s }
-  - { delivered: { message: m3, to: [customer, provider], via: either } }
-";
-    }
-    text += "
-order:
-  - booked < m1.sent < m1@provider
-
-check:
-  delivery: exactly-once
-  per_sender_order: true
-  room_order: true
-  room_isolation: true
-  history_equals_live: true
-";
+    text += END;
     text
 }
 

@@ -2,7 +2,7 @@
 
 use clap_complete::ArgValueCompleter;
 
-use crate::account::ChatGiven;
+use crate::chat::ChatGiven;
 use crate::complete;
 use crate::exit::Exit;
 use crate::verb::{Context, chat};
