@@ -11,7 +11,7 @@ macro_rules! sources {
 }
 
 /// Version, name and text of each, in order. A released one is never edited.
-const SOURCES: [(i64, &str, &str); 12] = sources![
+const SOURCES: [(i64, &str, &str); 13] = sources![
     1 "0001_people",
     2 "0002_chats",
     3 "0003_sessions",
@@ -24,6 +24,7 @@ const SOURCES: [(i64, &str, &str); 12] = sources![
     10 "0010_one_chat_each",
     11 "0011_nodes",
     12 "0012_moved_disputes",
+    13 "0013_join_order",
 ];
 
 /// Time for another server's migrations to end, and for each of our statements. A new database

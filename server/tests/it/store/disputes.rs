@@ -1,9 +1,15 @@
 //! Disputes: one at a time, the right LSM, and nothing said by who is out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use sqlx::Connection;
+use tokio::time::timeout;
 use trialogue_protocol::{DisputeId, JobStatus, Role, UserId};
-use trialogue_server::store::{DisputeOpening, DisputeStep, Ended, Verdict};
+use trialogue_server::store::{DisputeOpening, DisputeStep, Ended, RoleChange, Verdict};
+
+use crate::access::locks::somebody_waits;
+use crate::fixture::SOON;
 
 use super::{Booked, World, at_once, dispute};
 
@@ -233,4 +239,41 @@ async fn nothing_is_said_after_the_lsm_is_out() {
         assert!(sending.await.unwrap() <= end);
         assert_eq!(world.store.last_seqs(&[booked.chat]).await.unwrap()[0].1, end);
     }
+}
+
+#[tokio::test]
+async fn an_lsm_that_comes_in_while_the_role_is_taken_away_is_out_and_nobody_is_refused() {
+    let world = Arc::new(World::new().await);
+    let lsm = world.person_in(Role::Lsm, Some("north")).await;
+    let booked = world.booking().await;
+    let (dispute_id, _) = open(&world, booked).await;
+    let mut holder = world.connect().await;
+    let mut watcher = world.connect().await;
+    let mut holding = holder.begin().await.unwrap();
+    let hold = "select 1 from chats where id = $1 for no key update";
+    sqlx::query(hold).bind(booked.chat.0).execute(&mut *holding).await.unwrap();
+    let joining = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.store.join_dispute(lsm, dispute_id).await }
+    });
+    somebody_waits(&mut watcher, "who joins").await;
+    let demoting = world.store.set_role(lsm, Role::Customer);
+    let release = async {
+        let sql = "select count(*) from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and application_name = 'trialogue'";
+        let both = async {
+            while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut watcher).await.unwrap() < 2 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(SOON, both).await.expect("both wait");
+        holding.commit().await.unwrap();
+    };
+    let (demoted, ()) = tokio::join!(demoting, release);
+    assert_eq!(demoted.unwrap(), RoleChange::Stored);
+    assert!(matches!(joining.await.unwrap().unwrap(), DisputeStep::Done { .. }));
+    let chat = world.store.chat(booked.customer, booked.chat).await.unwrap().unwrap();
+    assert!(!chat.lsm_invited && !chat.lsm_joined);
+    let said = world.say(lsm, booked.chat, "still here", None).await;
+    assert!(matches!(said, Verdict::Denied));
 }
