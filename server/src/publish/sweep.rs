@@ -32,7 +32,7 @@ pub(super) struct Sweep {
 
 impl Sweep {
     pub(super) fn new(publisher: Publisher, context: Context) -> Self {
-        let endings = Heeded { by_id: HashMap::new(), read_at: Instant::now() };
+        let endings = Heeded { by_id: HashMap::new(), read_at: Instant::now(), owes_tail: false };
         Self { publisher, context, endings, tail: Tail::default() }
     }
 }
@@ -56,18 +56,19 @@ async fn run(Sweep { publisher, context, endings, tail }: &mut Sweep) {
         };
         let swept = tokio::time::timeout(SWEEP_TIMEOUT, async {
             // The database may be away: whoever asks for something is told so, and we come again.
-            let mut was_put_out = false;
             if due.everything || due.endings {
-                was_put_out = endings.sweep(publisher, context).await.unwrap_or(false);
+                let _ = endings.sweep(publisher, context).await;
             }
             if due.everything {
                 let _ = sweep(publisher, context).await;
             }
-            if context.nodes.has_others() || was_put_out {
+            if context.nodes.has_others() || endings.owes_tail {
                 // An operator's verb is no node, and leaves more than the end of a membership: the
                 // flags of the chat have changed, and others have notifications.
-                let due = Due { everything: due.everything || was_put_out, ..due };
-                let _ = tail.sweep(&due, publisher, context).await;
+                let due = Due { everything: due.everything || endings.owes_tail, ..due };
+                if tail.sweep(&due, publisher, context).await.is_ok() {
+                    endings.owes_tail = false;
+                }
             }
         });
         if swept.await.is_err() {
@@ -115,34 +116,31 @@ struct Heeded {
     by_id: HashMap<i64, Instant>,
     /// When they were last read.
     read_at: Instant,
+    /// Somebody was put out of a chat, and what else came with it was not looked at yet. A pass that
+    /// fails or takes too long does not lose it.
+    owes_tail: bool,
 }
 
 impl Heeded {
     /// Ends what somebody else has ended. What an ending says may be over by now (a person who is
-    /// in the chat again, a session that began after it), so it is only a hint where to look. True
-    /// when somebody was put out of a chat.
-    async fn sweep(
-        &mut self,
-        publisher: &Publisher,
-        context: &Context,
-    ) -> Result<bool, StoreError> {
+    /// in the chat again, a session that began after it), so it is only a hint where to look.
+    async fn sweep(&mut self, publisher: &Publisher, context: &Context) -> Result<(), StoreError> {
         let now = Instant::now();
         let back = (now - self.read_at) + COMMIT_LAG_MAX;
         let seconds = u32::try_from(back.as_secs() + 1).unwrap_or(u32::MAX);
-        let mut was_put_out = false;
         for ending in context.store.endings(seconds).await? {
             if self.by_id.contains_key(&ending.id) {
                 continue;
             }
+            self.owes_tail |= matches!(ending.what, Ending::Membership(_));
             if context.presence.sockets_of(ending.user_id) > 0 {
                 heed(&ending, publisher, context).await?;
             }
             self.by_id.insert(ending.id, now);
-            was_put_out |= matches!(ending.what, Ending::Membership(_));
         }
         self.read_at = now;
         self.by_id.retain(|_, heeded_at| now - *heeded_at < 2 * back);
-        Ok(was_put_out)
+        Ok(())
     }
 }
 
