@@ -17,8 +17,9 @@ pub use super::row::{Fault, Pending, Row, Said, State};
 
 /// Rows kept of one chat (100,000): what a person can scroll through in a day.
 pub const ROWS_MAX: usize = 100_000;
-/// Bytes of text kept of one chat (2 MiB): with [`super::ROOMS_MAX`] rooms that bounds the memory.
-pub const BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of text kept of one chat (16 MiB). Only the chat on the screen is ever so long: see
+/// [`ROWS_ASIDE_MAX`].
+pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of a chat that is not on the screen (500): the rest comes again when it is opened.
 pub const ROWS_ASIDE_MAX: usize = 500;
 
@@ -198,11 +199,16 @@ impl Log {
         }
     }
 
+    /// Nobody looks: only the end is kept.
+    pub fn shorten(&mut self) {
+        self.trim(ROWS_ASIDE_MAX);
+    }
+
     /// The chat leaves the screen: the end of it is kept.
     pub fn put_aside(&mut self) {
         self.eye = Eye::default();
         (self.new_from, self.mark) = (None, None);
-        self.trim(ROWS_ASIDE_MAX);
+        self.shorten();
     }
 
     /// Rows above the first one, ascending.

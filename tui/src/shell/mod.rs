@@ -6,6 +6,7 @@
 mod edit;
 mod effects;
 mod plain;
+mod requests;
 mod signals;
 pub mod terminal;
 

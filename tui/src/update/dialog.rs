@@ -1,12 +1,8 @@
 //! Forms: what is asked, what keys do in them, what follows from the answers.
 
-use chrono::{NaiveDateTime, TimeDelta};
-use trialogue_protocol::{
-    CreateJob, LINE_CHARS_MAX, Login, OpenDispute, PASSWORD_CHARS_MIN, PROSE_CHARS_MAX, Provider,
-    Register, ResolveDispute, Role, Timestamp,
-};
+use trialogue_protocol::{OpenDispute, Provider, Role};
 
-use super::input;
+use super::{check, input};
 use crate::command::flag;
 use crate::effect::Effect;
 use crate::keys::Action;
@@ -289,11 +285,11 @@ fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     let local = model.settings.local;
     let Some(form) = model.dialogs.form() else { return };
     let effect = match form.kind {
-        Kind::SignIn => check_sign_in(form),
-        Kind::SignUp => check_sign_up(form),
-        Kind::Book => check_booking(form, local),
-        Kind::Dispute => check_dispute(form),
-        Kind::Resolve => check_resolution(form),
+        Kind::SignIn => check::sign_in(form),
+        Kind::SignUp => check::sign_up(form),
+        Kind::Book => check::booking(form, local),
+        Kind::Dispute => check::dispute(form),
+        Kind::Resolve => check::resolution(form),
     };
     match effect {
         Ok(effect) => {
@@ -303,104 +299,4 @@ fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
         }
         Err((label, why)) => form.reject(label, format!("{label}: {why}")),
     }
-}
-
-type Checked = Result<Effect, (&'static str, String)>;
-
-fn needed(
-    form: &Form,
-    label: &'static str,
-    chars_max: usize,
-) -> Result<String, (&'static str, String)> {
-    let text = form.text(label);
-    if text.is_empty() {
-        return Err((label, "needed".to_owned()));
-    }
-    at_most(form, label, chars_max)
-}
-
-fn at_most(
-    form: &Form,
-    label: &'static str,
-    chars_max: usize,
-) -> Result<String, (&'static str, String)> {
-    let text = form.text(label);
-    if text.chars().count() > chars_max {
-        return Err((label, format!("at most {chars_max} characters")));
-    }
-    Ok(text.to_owned())
-}
-
-fn check_sign_in(form: &Form) -> Checked {
-    let server = needed(form, "Server", LINE_CHARS_MAX)?;
-    let email = needed(form, "Email", trialogue_protocol::EMAIL_CHARS_MAX)?;
-    let password = needed(form, "Password", trialogue_protocol::PASSWORD_CHARS_MAX)?;
-    Ok(Effect::SignIn { server, login: Login { email, password } })
-}
-
-fn check_sign_up(form: &Form) -> Checked {
-    let server = needed(form, "Server", LINE_CHARS_MAX)?;
-    let names = trialogue_protocol::NAME_CHARS_MAX;
-    let email = needed(form, "Email", trialogue_protocol::EMAIL_CHARS_MAX)?;
-    let password = needed(form, "Password", trialogue_protocol::PASSWORD_CHARS_MAX)?;
-    if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(("Password", format!("at least {PASSWORD_CHARS_MIN} characters")));
-    }
-    let role = if form.text("Role") == "provider" { Role::Provider } else { Role::Customer };
-    let region = at_most(form, "Region", names)?;
-    let register = Register {
-        email,
-        password,
-        first_name: needed(form, "First name", names)?,
-        last_name: needed(form, "Last name", names)?,
-        role,
-        region: Some(region).filter(|region| !region.is_empty()),
-        business_name: None,
-    };
-    Ok(Effect::SignUp { server, register: Box::new(register) })
-}
-
-fn check_booking(
-    form: &Form,
-    local: fn(chrono::DateTime<chrono::Utc>) -> NaiveDateTime,
-) -> Checked {
-    let chosen = match form.fields.first().map(|field| &field.input) {
-        Some(Input::Choice { at, .. }) => form.providers.get(*at),
-        _ => None,
-    };
-    let provider = chosen.ok_or(("Provider", "nobody to choose yet".to_owned()))?;
-    let title = needed(form, "Title", LINE_CHARS_MAX)?;
-    let details = at_most(form, "Details", PROSE_CHARS_MAX)?;
-    let when = form.text("When");
-    let scheduled_at = if when.is_empty() {
-        None
-    } else {
-        let wrong = |_| ("When", "such as 2026-03-04 16:00".to_owned());
-        let wall = NaiveDateTime::parse_from_str(when, "%Y-%m-%d %H:%M").map_err(wrong)?;
-        // How far the clocks here are from UTC at about that time.
-        let ahead: TimeDelta = local(wall.and_utc()) - wall;
-        Some(Timestamp::from((wall - ahead).and_utc()))
-    };
-    let body = CreateJob {
-        provider_id: provider.id,
-        title: Some(title),
-        description: Some(details).filter(|details| !details.is_empty()),
-        location: None,
-        scheduled_at,
-        budget: None,
-    };
-    Ok(Effect::Book { body, key: form.key.clone() })
-}
-
-fn check_dispute(form: &Form) -> Checked {
-    let what = needed(form, "What", PROSE_CHARS_MAX - 20)?;
-    let description = format!("{}: {what}", form.text("Reason"));
-    Ok(Effect::OpenDispute(OpenDispute { chat_id: form.chat, job_id: None, description }))
-}
-
-fn check_resolution(form: &Form) -> Checked {
-    let ResolveDispute { resolution } =
-        ResolveDispute { resolution: needed(form, "Resolution", PROSE_CHARS_MAX)? };
-    let dispute = form.dispute.ok_or(("Resolution", "no dispute is open".to_owned()))?;
-    Ok(Effect::Resolve { dispute, text: resolution })
 }

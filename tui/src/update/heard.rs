@@ -160,8 +160,9 @@ fn said(model: &mut Model, message: &Message, via: Via, now: Now, out: &mut Vec<
     let chat = message.chat_id;
     let me = model.who.id();
     let by_other = me != Some(message.sender_id);
-    let sees = model.chats.open == Some(chat) && rooms::sees_end(model);
-    if by_other && model.chats.open == Some(chat) && model.window.focus.is_none() {
+    let is_open = model.chats.open == Some(chat);
+    let sees = is_open && rooms::sees_end(model);
+    if by_other && is_open && model.window.focus.is_none() {
         // Whoever looked, looked at what was there before.
         model.window.looked = false;
     }
@@ -173,6 +174,9 @@ fn said(model: &mut Model, message: &Message, via: Via, now: Now, out: &mut Vec<
     let row = Row::Said(Said::from(message));
     let text = row.said().map(|said| format!("{}: {}", said.name, said.text)).unwrap_or_default();
     let name = log.push(row);
+    if !is_open {
+        log.shorten();
+    }
     let is_news = matches!(via, Via::Live | Via::CatchUp);
     if log.eye.scroll != Scroll::Bottom && is_news {
         log.eye.below += 1;

@@ -1,5 +1,6 @@
 //! The decider: what happened in, what is to be done out. It cannot fail, wait or read a clock.
 
+mod check;
 mod command;
 mod dialog;
 mod heard;
