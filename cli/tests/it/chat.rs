@@ -136,7 +136,9 @@ fn a_day_at_the_terminal_logs_in_sends_resizes_loses_the_server_and_recovers() {
     story.book("amna", "2");
     story.run("amna", &["logout"]);
 
-    tmux.open("amna", (80, 24), &story.command("amna", &["chat"]));
+    let mut client = story.command("amna", &["chat"]);
+    client.env("VISUAL", "printf 'written in an editor\\n' >");
+    tmux.open("amna", (80, 24), &client);
     tmux.wait_for("amna", "Sign in");
     tmux.press("amna", &["C-u"]);
     tmux.types("amna", "amna@example.org");
@@ -161,6 +163,10 @@ fn a_day_at_the_terminal_logs_in_sends_resizes_loses_the_server_and_recovers() {
         tmux.wait_for("amna", shown);
     }
 
+    tmux.press("amna", &["C-g"]);
+    tmux.wait_for("amna", "> written in an editor");
+    tmux.press("amna", &["C-c"]);
+
     story.kill_server();
     tmux.wait_for("amna", "Reconnecting");
     tmux.types("amna", "typed while offline");
@@ -177,6 +183,20 @@ fn a_day_at_the_terminal_logs_in_sends_resizes_loses_the_server_and_recovers() {
     signal(&child_of(&tmux.pid("ravi")), "-TERM");
     let end = tmux.wait_for("ravi", "sane");
     assert!(end.contains("ended 143"), "{end}");
+}
+
+#[test]
+fn a_panic_leaves_a_sane_terminal_and_words_that_can_be_read() {
+    let Some(tmux) = Tmux::start() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let mut client = trialogue();
+    client
+        .env("TRIALOGUE_DATA_DIR", data.path())
+        .env("TRIALOGUE_FAIL_CHAT_FRAME", "1")
+        .env("RUST_BACKTRACE", "0");
+    tmux.open("panic", (80, 24), client.arg("chat"));
+    let end = tmux.wait_for("panic", "sane");
+    assert!(end.contains("this panic was asked for") && end.contains("ended 101"), "{end}");
 }
 
 #[test]

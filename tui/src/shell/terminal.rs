@@ -13,7 +13,7 @@ use crossterm::event::{
 };
 use crossterm::style::Print;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
@@ -21,6 +21,10 @@ use ratatui::{Frame, Terminal};
 
 /// Longest text that is copied, in bytes: what terminals take in one OSC 52.
 const COPY_BYTES_MAX: usize = 74_000;
+
+/// A variable that makes the first frame panic.
+#[cfg(debug_assertions)]
+const PANIC: &str = "TRIALOGUE_FAIL_CHAT_FRAME";
 
 /// The terminal is ours now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -70,7 +74,11 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        self.terminal.draw(render).map(|_| ())
+        self.terminal.draw(render)?;
+        // Only in builds for tests, which must see that the terminal survives a panic.
+        #[cfg(debug_assertions)]
+        assert!(std::env::var_os(PANIC).is_none(), "{PANIC} is set: this panic was asked for");
+        Ok(())
     }
 
     /// The next frame is drawn whole.
@@ -88,7 +96,11 @@ impl Screen {
         if self.mouse {
             execute!(io::stdout(), EnableMouseCapture)?;
         }
-        self.terminal.clear()
+        // Not `Terminal::clear`: it asks the terminal where the cursor is, and the answer may go to
+        // whoever reads the keys.
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     /// Gives the terminal back as it was found.

@@ -110,7 +110,7 @@ pub(super) fn dispute(form: &Form) -> Checked {
 /// How a dispute ended.
 pub(super) fn resolution(form: &Form) -> Checked {
     let ResolveDispute { resolution } =
-        ResolveDispute { resolution: needed(form, "Resolution", PROSE_CHARS_MAX)? };
-    let dispute = form.dispute.ok_or(("Resolution", "no dispute is open".to_owned()))?;
+        ResolveDispute { resolution: needed(form, "Outcome", PROSE_CHARS_MAX)? };
+    let dispute = form.dispute.ok_or(("Outcome", "no dispute is open".to_owned()))?;
     Ok(Effect::Resolve { dispute, text: resolution })
 }

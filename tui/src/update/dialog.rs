@@ -148,7 +148,7 @@ pub(super) fn resolve(model: &mut Model, text: &str, now: Now, out: &mut Vec<Eff
     if !text.is_empty() {
         return out.push(Effect::Resolve { dispute, text: text.to_owned() });
     }
-    let fields = vec![Field::block("Resolution", "how it ended: both will read it")];
+    let fields = vec![Field::block("Outcome", "how it ended: both will read it")];
     let mut form =
         Form::new(Kind::Resolve, format!("Resolve the dispute · job {job}"), fields, String::new());
     (form.chat, form.dispute) = (open, Some(dispute));

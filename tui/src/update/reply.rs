@@ -34,6 +34,11 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
         },
         Reply::Resolved(result) => {
             if let Some(dispute) = answered(model, Kind::Resolve, result) {
+                // The LSM is in that chat no longer.
+                if model.chats.open == Some(dispute.chat_id) {
+                    rooms::leave(model, now, out);
+                }
+                model.chats.remove(dispute.chat_id);
                 model.notice.say(format!("dispute {} is resolved", dispute.id), now.at);
                 out.extend([Effect::LoadChats, Effect::LoadInvites]);
             }

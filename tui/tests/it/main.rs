@@ -5,6 +5,8 @@
 
 mod complaints;
 mod frames;
+mod plain;
 mod sizes;
 mod stage;
 mod stories;
+mod trio;

@@ -1,0 +1,82 @@
+//! Three at one table: whose keys count, whose line is cut, who is seen to read.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use trialogue_client::Via;
+use trialogue_tui::effect::Effect;
+use trialogue_tui::msg::{Msg, Now};
+use trialogue_tui::table::Table;
+use trialogue_tui::view_table;
+
+use crate::stage::{AMNA, LENA, RAVI, Stage, chat_id, key_event, noon};
+
+fn now() -> Now {
+    Now { at: std::time::Duration::from_secs(10), wall: noon() }
+}
+
+/// Customer, provider and LSM, each with the kitchen's chat open.
+fn table() -> Table {
+    let models = [AMNA, RAVI, LENA].map(|id| {
+        let mut stage = Stage::of(id);
+        stage.up();
+        stage.list(&[0]);
+        let joined =
+            trialogue_client::session::Update::Joined { ack: crate::stage::ack(0), again: false };
+        stage.tell(Msg::Update(joined));
+        stage.says(AMNA, "Hi Ravi, the sink leaks again.", Via::CatchUp);
+        stage.says(RAVI, "I fixed the joint, not the trap.", Via::CatchUp);
+        stage.model.notice = Default::default();
+        stage.model
+    });
+    Table::new(models.into())
+}
+
+fn press(table: &mut Table, keys: &str) -> Vec<(usize, Effect)> {
+    let keys = keys.split(' ').map(key_event);
+    keys.flat_map(|key| table.terminal(Msg::Key(key), now())).collect()
+}
+
+fn frame(table: &mut Table, width: u16, height: u16) -> String {
+    table.terminal(Msg::Resize(width, height), now());
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view_table(table, frame)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    (0..height).map(|y| row(y).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn keys_go_to_one_of_three_and_only_that_one_reads() {
+    let mut table = table();
+    table.terminal(Msg::Resize(120, 30), now());
+    let reads = table.terminal(Msg::Focus(true), now());
+    assert_eq!(reads, [(0, Effect::MarkRead(chat_id(0), Some(2)))]);
+    let out = press(&mut table, "h i enter");
+    assert!(out.iter().all(|(seat, _)| *seat == 0), "{out:?}");
+    let reads = press(&mut table, "f6");
+    assert_eq!(reads, [(1, Effect::MarkRead(chat_id(0), Some(2)))]);
+    let out = press(&mut table, "f4");
+    assert_eq!(out, [(1, Effect::CutLine(true))]);
+    assert_eq!(press(&mut table, "f4"), [(1, Effect::CutLine(false))]);
+}
+
+#[test]
+fn three_side_by_side_or_one_with_a_line_for_each() {
+    let mut table = table();
+    table.terminal(Msg::Focus(true), now());
+    press(&mut table, "f7 f4");
+    insta::assert_snapshot!("trio_120x24", frame(&mut table, 120, 24));
+    insta::assert_snapshot!("trio_80x16", frame(&mut table, 80, 16));
+}
+
+#[test]
+fn the_table_fits_every_size() {
+    let mut table = table();
+    for width in [0, 1, 24, 40, 95, 96, 97, 300] {
+        for height in [0, 1, 2, 3, 4, 6, 9, 100] {
+            frame(&mut table, width, height);
+            press(&mut table, "f6 pageup f5 f1 esc");
+            frame(&mut table, width, height);
+        }
+    }
+}
