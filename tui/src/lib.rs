@@ -1,6 +1,6 @@
 //! The terminal client: `trialogue chat`.
 //!
-//! Data flows one way. [`update`] decides (`Model`, `Msg` and `Now` in, effects out), [`view`] draws
+//! Data flows one way. [`update()`] decides (`Model`, `Msg` and `Now` in, effects out), [`view()`] draws
 //! a model and does nothing else, and only [`shell`] touches the world: terminal, session, files.
 //! What may not happen outside [`shell`]: IO, a clock, chance.
 

@@ -46,8 +46,10 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
         Update::Message { message, via } => said(model, &message, via, now, out),
         Update::Older { chat, messages, more } => {
             let rows = messages.iter().map(|message| Row::Said(Said::from(message))).collect();
+            let me = model.who.id();
             let log = model.log(chat);
             log.prepend(rows);
+            rooms::divide(log, me);
             log.older = if more { Older::More } else { Older::None };
         }
         Update::Outcome { client_message_id, chat, outcome } => {

@@ -241,6 +241,7 @@ fn signed_in(model: &mut Model, result: Result<User, Error>, now: Now, out: &mut
 }
 
 fn paged(model: &mut Model, chat: ChatId, ask: Ask, page: Result<MessagePage, Error>, now: Now) {
+    let me = model.who.id();
     let log = model.log(chat);
     match (ask, page) {
         (Ask::Before(before), Ok(page)) => {
@@ -254,6 +255,7 @@ fn paged(model: &mut Model, chat: ChatId, ask: Ask, page: Result<MessagePage, Er
             let more = page.has_more.unwrap_or(!rows.is_empty()) && !rows.is_empty();
             log.older = if more { Older::More } else { Older::None };
             log.prepend(rows);
+            rooms::divide(log, me);
         }
         (Ask::Before(_), Err(_)) => log.older = Older::Failed,
         (Ask::After(after), page) => {

@@ -49,7 +49,7 @@ pub fn open_chat(model: &mut Model, chat: ChatId, out: &mut Vec<Effect>) {
     }
 }
 
-/// Finds the first row that is new.
+/// Finds the first row that is new, among those that are here.
 pub(super) fn divide(log: &mut Log, me: Option<trialogue_protocol::UserId>) {
     let Some(mark) = log.mark else { return };
     let is_new = |row: &Row| {
