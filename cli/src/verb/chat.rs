@@ -13,7 +13,6 @@ use futures_util::future::BoxFuture;
 use trialogue_client::session::SessionConfig;
 use trialogue_client::{Error, Rest};
 use trialogue_protocol::{ChatId, User};
-use trialogue_tui::model::settings::DEFAULT_FILE;
 use trialogue_tui::model::{Settings, Who};
 use trialogue_tui::shell::{self, Door, Ended, Start};
 use url::Url;
@@ -28,7 +27,7 @@ use crate::settings;
 use crate::verb::Context;
 
 /// The settings of the client, beside the configuration file.
-const FILE: &str = "chat.toml";
+pub(crate) const FILE: &str = "chat.toml";
 
 /// Longest such file in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -49,21 +48,11 @@ pub(crate) struct Args {
     /// Lines instead of a screen, as `shell` does; chosen by itself on TERM=dumb
     #[arg(long)]
     plain: bool,
-    /// Print the commented settings file and where it belongs, and end
-    #[arg(long, conflicts_with = "chat")]
-    print_settings: bool,
 }
 
 /// Opens the client; ends when the user wants it.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let global = &context.global;
-    if args.print_settings {
-        if let Some(path) = settings::beside(FILE) {
-            out.say(&format!("belongs into {}", path.display()));
-        }
-        out.data(DEFAULT_FILE.trim_end())?;
-        return Ok(Exit::DONE);
-    }
     if args.plain || std::env::var("TERM").is_ok_and(|term| term == "dumb") {
         return plain(args.chat.as_ref(), context).await;
     }

@@ -221,11 +221,17 @@ fn without_a_terminal_there_is_one_sentence_and_lines_do_instead() {
 }
 
 #[test]
-fn the_commented_settings_are_printed_for_a_file() {
-    let ran = crate::binary::run(trialogue().args(["chat", "--print-settings"]));
+fn the_commented_settings_are_written_once() {
+    let home = tempfile::tempdir().unwrap();
+    let init = || {
+        let mut config = trialogue();
+        crate::binary::run(config.args(["config", "init"]).env("XDG_CONFIG_HOME", home.path()))
+    };
+    let ran = init();
     assert_eq!(ran.code, Some(0), "{ran}");
-    assert!(
-        ran.stdout.contains("# preset = \"usual\"") && ran.stderr.contains("chat.toml"),
-        "{ran}"
-    );
+    let text = std::fs::read_to_string(ran.stdout.trim()).unwrap();
+    assert!(text.contains("# preset = \"usual\""), "{text}");
+    let again = init();
+    assert_eq!(again.code, Some(2), "{again}");
+    assert!(again.stderr.contains("is there already"), "{again}");
 }
