@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
+use trialogue_protocol::MessageId;
+
 use crate::source::{Span, hint};
 use crate::yaml::{Node, Value};
 
@@ -43,6 +45,12 @@ impl Scope {
         if let Json::Object(fields) = entry {
             fields.insert(name.to_owned(), value);
         }
+    }
+
+    /// The message that a step sent, once it is known.
+    pub fn id_of(&self, step: &str) -> Option<MessageId> {
+        let id = self.values.get(step)?.get("id")?.as_str()?;
+        id.parse().ok().map(MessageId)
     }
 
     /// Fills a tree in. `me` is who `${self.…}` stands for.

@@ -9,7 +9,7 @@ use trialogue_protocol::{
     ChangePassword, Chat, ChatId, ChatList, CreateJob, Dispute, DisputeId, DisputeList,
     DisputeOpened, DisputeQuery, DisputeStatus, ErrorCode, HISTORY_PAGE_MAX, Job, JobCreated,
     JobId, JobList, LIST_LIMIT_MAX, Login, MessagePage, NotificationId, NotificationList,
-    OpenDispute, PageQuery, ProviderList, Register, ResolveDispute, Seq, Session, User,
+    OpenDispute, PageQuery, ProviderList, Register, ResolveDispute, Seq, Session, User, UserId,
 };
 
 use crate::credentials::Credentials;
@@ -107,12 +107,19 @@ requests! {
     me() -> User;
     /// `GET /providers`: a page of whom a customer can book.
     providers(query: &ProviderQuery) -> ProviderList;
+    /// What a booking calls the provider who is signed in, which need not be the id of the user.
+    bookable() -> UserId;
+    /// Lets a provider of the region be booked, as its LSM; nothing where nobody has to.
+    accept_provider(bookable: UserId) -> ();
     /// `POST /jobs/create`: books a job and opens its chat. With a `key` a repeat is harmless.
     create_job(body: &CreateJob, key: Option<&str>) -> JobCreated;
     /// `GET /jobs`: a page of the user's jobs.
     jobs(page: &ListQuery) -> JobList;
     /// `GET /jobs/:id`.
     job(id: JobId) -> Job;
+    /// What has to be said before a job can be completed, by the provider and then by the customer;
+    /// nothing where nothing has to.
+    begin_job(id: JobId) -> ();
     /// `POST /jobs/:id/complete`: by the provider.
     complete_job(id: JobId) -> ();
     /// `POST /jobs/:id/cancel`: by the customer; closes the chat.

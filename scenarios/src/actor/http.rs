@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use trialogue_client::Error;
 use trialogue_protocol::{
     ChatId, CreateJob, DisputeId, JobId, Login, Message, OpenDispute, PageQuery, Register, Role,
+    UserId,
 };
 
 use super::{Account, Actor, Reply, Wrong};
@@ -39,6 +40,27 @@ impl Actor {
             self.lock().registered = true;
         }
         Ok(())
+    }
+
+    /// What a booking calls this provider. Asked once: it stays.
+    pub async fn bookable(&self) -> Result<UserId, Error> {
+        let known = self.lock().bookable;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let id = self.rest.bookable().await?;
+        self.lock().bookable = Some(id);
+        Ok(id)
+    }
+
+    /// Lets a provider be booked, as the LSM of its region.
+    pub async fn accept_provider(&self, bookable: UserId) -> Result<(), Error> {
+        self.rest.accept_provider(bookable).await
+    }
+
+    /// Says what has to be said before a job can be completed.
+    pub async fn begin_job(&self, job: JobId) -> Result<(), Error> {
+        self.rest.begin_job(job).await
     }
 
     /// Ends a job, as its provider.

@@ -122,6 +122,7 @@ struct Wanted {
 struct State {
     user: Option<UserId>,
     registered: bool,
+    bookable: Option<UserId>,
     session: Option<SessionHandle>,
     /// Carries updates into the inbox; ends with the session, or with the actor.
     pump: JoinSet<()>,

@@ -115,7 +115,10 @@ impl Stage<'_> {
             let mut unread = None;
             for (chat, _) in members.iter().filter(|(_, all)| all.contains(&ActorId(n))) {
                 match actor.page(*chat, &PageQuery::default()).await {
-                    Ok(history) => {
+                    Ok(mut history) => {
+                        let notes = self.notes();
+                        history.retain(|message| !notes.own_words.contains(&message.id));
+                        drop(notes);
                         histories.insert(*chat, history);
                     }
                     Err(error) => unread = Some(error.to_string()),

@@ -1,12 +1,12 @@
 //! What a scenario needs of its target, and what the target says that it cannot do: such a step or
 //! check is *unimplemented*, which is neither good nor bad, and is counted (SCENARIOS §7.8).
 
-use trialogue_protocol::{ChatId, Role};
+use trialogue_protocol::{ChatId, MessageId, PageQuery, Role, UserId};
 
 use super::stage::Stage;
 use super::{RunConfig, RunError, Target};
-use crate::actor::{Account, Actor, Surroundings, Wrong};
-use crate::file::{self, Chain, Part, Scenario, Step, Verb, flow};
+use crate::actor::{Account, Actor, Reply, Surroundings, Wrong};
+use crate::file::{self, ActorId, Chain, Part, Scenario, Step, Verb, flow};
 use crate::source::Span;
 use crate::yaml::{Key, Node, Value};
 
@@ -47,8 +47,23 @@ fn text(node: &Node) -> Option<&str> {
 }
 
 impl Stage<'_> {
-    /// Why the target cannot do what the step is about.
+    /// Why the target cannot do what the step is about. After something that was to be done and was
+    /// not, nothing that follows makes sense; a look that was left out changes nothing.
     pub(super) fn lacking(&self, step: &Step) -> Option<String> {
+        let stopped = self.notes().stopped.clone();
+        if stopped.is_some() && !super::observe::holds_steps(step) {
+            return stopped;
+        }
+        let why = self.lacks(step)?;
+        let acts = matches!(step.verb, Verb::Do { .. } | Verb::Emit { .. });
+        if acts && step.expect.error.is_none() {
+            let line = self.scenario.source.line_column(step.span.start).0;
+            self.notes().stopped = Some(format!("it follows line {line}: {why}"));
+        }
+        Some(why)
+    }
+
+    fn lacks(&self, step: &Step) -> Option<String> {
         let can = self.capabilities;
         let says = |can: bool, what: &str, name: &str| (!can).then(|| format!("{what} ({name})"));
         match &step.verb {
@@ -63,6 +78,12 @@ impl Stage<'_> {
                 }
                 _ => None,
             },
+            Verb::Emit { event, .. } if text(event) == Some("fetch_messages") => {
+                says(can.pages, "it has no pages of history", "pages")
+            }
+            Verb::Emit { event, .. } if step.expect.error.is_some() && is_quiet(event) => {
+                says(can.error_codes, "it says nothing of a refused event", "error_codes")
+            }
             Verb::Emit { .. } if step.expect.ack.is_some() || step.expect.json.is_some() => {
                 says(can.acks, "it acknowledges nothing", "acks")
             }
@@ -88,6 +109,9 @@ impl Stage<'_> {
 
     /// Why the target cannot be judged by the check.
     pub(super) fn lacking_check(&self, check: &str) -> Option<String> {
+        if let Some(why) = self.notes().stopped.clone() {
+            return Some(why);
+        }
         let can = self.capabilities;
         match check {
             "room_order" | "history_equals_live" if !can.seq => {
@@ -137,13 +161,24 @@ impl Stage<'_> {
         let all: Vec<usize> = (0..self.actors.len()).filter(fresh).collect();
         let (lsms, others): (Vec<usize>, Vec<usize>) =
             all.iter().partition(|n| self.actors[**n].role() == Role::Lsm);
-        let region = all.first().and_then(|n| self.accounts[*n].fresh.clone());
-        if let (Some(region), true) = (region, lsms.is_empty()) {
-            let (warden, account) = self.warden(&region)?;
-            registered(&warden, &account).await?;
-        }
+        let Some(region) = all.first().and_then(|n| self.accounts[*n].fresh.clone()) else {
+            return Ok(());
+        };
+        let (warden, account) = self.warden(&region)?;
+        let keeper = match lsms.first() {
+            Some(lsm) => &self.actors[*lsm],
+            None => {
+                registered(&warden, &account).await?;
+                &warden
+            }
+        };
         for n in lsms.into_iter().chain(others) {
-            registered(&self.actors[n], &self.accounts[n]).await?;
+            let actor = &self.actors[n];
+            registered(actor, &self.accounts[n]).await?;
+            if actor.role() == Role::Provider {
+                let accepted = async { keeper.accept_provider(actor.bookable().await?).await };
+                accepted.await.map_err(|error| unregistered(actor, &error))?;
+            }
         }
         Ok(())
     }
@@ -168,13 +203,68 @@ impl Stage<'_> {
         Ok((warden, account))
     }
 
+    /// What a booking calls a user: somebody on the stage is asked where that is not the same.
+    pub(super) async fn bookable(&self, user: UserId) -> Result<UserId, Wrong> {
+        let provider = self.actors.iter().find(|actor| actor.user() == Some(user));
+        match provider.filter(|_| !self.capabilities.members) {
+            Some(provider) => provider
+                .bookable()
+                .await
+                .map_err(|error| Wrong::new("the provider's own id", error.to_string())),
+            None => Ok(user),
+        }
+    }
+
+    /// Messages that a server writes by itself into a chat, such as what was booked: nobody sent
+    /// them, and no step waits for them.
+    pub(super) async fn know_own_words(&self, actor: &Actor, chat: ChatId) {
+        if self.capabilities.seq {
+            return;
+        }
+        // Who cannot read the chat has said so already, or will.
+        let found = actor.page(chat, &PageQuery::default()).await.unwrap_or_default();
+        let mut notes = self.notes();
+        let sent: Vec<MessageId> = notes
+            .sent
+            .iter()
+            .filter_map(|sent| sent.step.as_deref())
+            .filter_map(|step| notes.scope.id_of(step))
+            .collect();
+        let own = found.iter().map(|message| message.id).filter(|id| !sent.contains(id));
+        notes.own_words.extend(own);
+    }
+
+    /// A history without them.
+    pub(super) fn without_own_words(&self, mut reply: Reply) -> Reply {
+        let notes = self.notes();
+        if let Some(messages) = reply.json["messages"].as_array_mut() {
+            messages.retain(|message| {
+                let id = message["id"].as_str().and_then(|id| id.parse().ok());
+                id.is_none_or(|id| !notes.own_words.contains(&MessageId(id)))
+            });
+        }
+        drop(notes);
+        reply
+    }
+
     /// A dispute is only taken of a job that is done: ends it, where the runner knows who does it.
-    pub(super) async fn made_disputable(&self, chat: Option<ChatId>) -> Result<(), Wrong> {
+    pub(super) async fn made_disputable(
+        &self,
+        customer: ActorId,
+        chat: Option<ChatId>,
+    ) -> Result<(), Wrong> {
         if self.capabilities.dispute_any_time {
             return Ok(());
         }
-        let job = chat.and_then(|chat| self.notes().jobs.get(&chat).copied());
+        let Some(chat) = chat else { return Ok(()) };
+        let job = self.notes().jobs.get(&chat).copied();
         let Some((job, provider)) = job else { return Ok(()) };
+        let begin = async {
+            self.actor(provider).begin_job(job).await?;
+            self.actor(customer).begin_job(job).await
+        };
+        begin.await.map_err(|error| Wrong::new("the job to begin", error.to_string()))?;
+        self.know_own_words(self.actor(customer), chat).await;
         let reply = self.actor(provider).complete(job).await?;
         match reply.error {
             Some(error) => Err(Wrong::new("the job to be completed first", error.to_string())),
@@ -185,10 +275,16 @@ impl Stage<'_> {
 
 async fn registered(actor: &Actor, account: &Account) -> Result<(), RunError> {
     let made = actor.register(account).await;
-    made.map_err(|error| RunError::Registration {
-        name: actor.name().to_owned(),
-        why: error.to_string(),
-    })
+    made.map_err(|error| unregistered(actor, &error))
+}
+
+fn unregistered(actor: &Actor, error: &trialogue_client::Error) -> RunError {
+    RunError::Registration { name: actor.name().to_owned(), why: error.to_string() }
+}
+
+/// Events of which a server without codes refuses none aloud (DEPLOYED §3.1).
+fn is_quiet(event: &Node) -> bool {
+    matches!(text(event), Some("typing" | "mark_read" | "leave_chat"))
 }
 
 /// Whether a pattern asks for a notification of a dispute.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use trialogue_client::{Capabilities, Outcome};
-use trialogue_protocol::{ChatId, ClientMessageId, JobId};
+use trialogue_protocol::{ChatId, ClientMessageId, JobId, MessageId};
 use trialogue_report::diagram::{Row, Tone};
 
 use super::accounts::{accounts_of, unresolved};
@@ -65,6 +65,10 @@ pub(super) struct Notes<'a> {
     /// What the final histories must hold, of `send` and of `emit: send_message`.
     pub(super) handed: Vec<check::Handed>,
     pub(super) members: BTreeMap<ChatId, BTreeSet<ActorId>>,
+    /// Messages that the server wrote by itself.
+    pub(super) own_words: BTreeSet<MessageId>,
+    /// Something was to be done that the target cannot: why nothing follows.
+    pub(super) stopped: Option<String>,
     /// The job of every chat that was booked, and who is to do it.
     pub(super) jobs: BTreeMap<ChatId, (JobId, ActorId)>,
     pub(super) counts: Vec<Count>,
@@ -152,6 +156,8 @@ impl<'a> Stage<'a> {
             handed: Vec::new(),
             members: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            own_words: BTreeSet::new(),
+            stopped: None,
             counts: Vec::new(),
             moments: BTreeMap::new(),
             told: vec![0; actors.len()],

@@ -131,7 +131,9 @@ impl Stage<'_> {
                 Ok(reply)
             }
             Verb::Leave(chat) => actor.leave(self.chat(chat, id)?, deadline).await,
-            Verb::History(chat) => actor.history(self.chat(chat, id)?).await,
+            Verb::History(chat) => {
+                actor.history(self.chat(chat, id)?).await.map(|reply| self.without_own_words(reply))
+            }
             Verb::Send { chat, text } => self.send(step, id, chat, text, deadline).await,
             Verb::State { state, attempts } => self.state(actor, *state, *attempts, deadline).await,
             Verb::Reconnected { failed_attempts, rejoined } => {
@@ -187,10 +189,11 @@ impl Stage<'_> {
         match name.name.as_str() {
             "book" => {
                 let provider = self.person(&argument("provider")?)?;
+                let provider_id = self.bookable(provider).await?;
                 let title = with.iter().any(|(key, _)| key.name == "title");
                 let title = title.then(|| argument("title")).transpose()?;
                 let job = CreateJob {
-                    provider_id: provider,
+                    provider_id,
                     title: title.as_ref().and_then(Value::as_str).map(ToOwned::to_owned),
                     description: None,
                     location: None,
@@ -207,7 +210,7 @@ impl Stage<'_> {
                     job_id: None,
                     description: argument("reason")?.as_str().unwrap_or_default().to_owned(),
                 };
-                self.made_disputable(dispute.chat_id).await?;
+                self.made_disputable(id, dispute.chat_id).await?;
                 actor.dispute(&dispute).await
             }
             "enter_dispute" => actor.enter_dispute(read(&argument("dispute")?, "dispute")?).await,
@@ -234,6 +237,7 @@ impl Stage<'_> {
             matches(&member, &seen.json)
                 .map_err(|wrong| Wrong::new("both in the new chat", wrong.to_string()))?;
         }
+        self.know_own_words(actor, chat).await;
         let mut notes = self.notes();
         let members = notes.members.entry(chat).or_default();
         members.insert(id);

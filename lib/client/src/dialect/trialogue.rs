@@ -5,7 +5,7 @@ use trialogue_protocol::{
     ChangePassword, Chat, ChatId, ChatList, CreateJob, Dispute, DisputeId, DisputeJoined,
     DisputeList, DisputeOpened, DisputeQuery, ErrorBody, ErrorCode, Job, JobCreated, JobId,
     JobList, Login, Me, MessagePage, NotificationId, NotificationList, OpenDispute, PageQuery,
-    ProviderList, Refresh, Register, ResolveDispute, Session, TokenPair, User, route,
+    ProviderList, Refresh, Register, ResolveDispute, Session, TokenPair, User, UserId, route,
 };
 
 use super::Capabilities;
@@ -97,6 +97,21 @@ pub(crate) async fn change_password(rest: &Rest, body: &ChangePassword) -> Resul
 
 pub(crate) async fn me(rest: &Rest) -> Result<User, Error> {
     read(&rest.signed(Call::get(route::ME)).await?).map(|me: Me| me.user)
+}
+
+/// A user is one person here, whoever books.
+pub(crate) async fn bookable(rest: &Rest) -> Result<UserId, Error> {
+    me(rest).await.map(|me| me.id)
+}
+
+/// A job that is booked is going on here.
+pub(crate) async fn begin_job(_: &Rest, _: JobId) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Whoever registers can be booked here.
+pub(crate) async fn accept_provider(_: &Rest, _: UserId) -> Result<(), Error> {
+    Ok(())
 }
 
 pub(crate) async fn providers(rest: &Rest, query: &ProviderQuery) -> Result<ProviderList, Error> {

@@ -6,12 +6,14 @@
 //! ([`crate::outbox::Search`]).
 
 mod lists;
+mod offer;
 mod read;
 mod routes;
 pub(super) mod socket;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use offer::{accept_provider, begin_job, bookable};
 pub(crate) use routes::*;
 
 use trialogue_protocol::{ErrorCode, UserId};

@@ -11,7 +11,7 @@ use trialogue_protocol::{
     ResolveDispute, Role, Session, TokenPair, User, route,
 };
 
-use super::{json as read_json, lists, read, unsupported};
+use super::{json as read_json, lists, offer, read, unsupported};
 use crate::error::{Error, Refusal};
 use crate::http::Call;
 use crate::rest::{Disputes, ListQuery, NotificationQuery, ProviderQuery, Rest};
@@ -53,7 +53,6 @@ pub(crate) async fn register(rest: &Rest, body: &Register) -> Result<Session, Er
         Role::Provider => "PROVIDER",
         Role::Lsm => "LSM",
     };
-    let region = body.region.clone().unwrap_or_default();
     let mut fields = json!({
         "email": body.email, "password": body.password,
         "firstName": body.first_name, "lastName": body.last_name, "role": role,
@@ -61,13 +60,7 @@ pub(crate) async fn register(rest: &Rest, body: &Register) -> Result<Session, Er
         "phoneNumber": "555-555-0100",
         "businessName": body.business_name, "acceptedTerms": true,
     });
-    if body.role != Role::Customer {
-        fields["state"] = json!(region);
-    }
-    // A provider with an area needs an LSM of that very area (DEPLOYED §2).
-    if body.role == Role::Lsm {
-        fields["area"] = json!(region);
-    }
+    offer::add(rest, body, &mut fields).await;
     let mut tries = 0;
     loop {
         tries += 1;
