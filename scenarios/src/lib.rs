@@ -5,6 +5,7 @@ pub mod check;
 pub mod file;
 pub mod matching;
 pub mod path;
+pub mod probes;
 pub mod record;
 pub mod runner;
 pub mod scope;

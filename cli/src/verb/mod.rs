@@ -29,6 +29,8 @@ mod migrate;
 mod new;
 mod notifications;
 mod outbox;
+#[cfg(unix)]
+mod preflight;
 mod providers;
 mod read;
 mod register;
@@ -169,6 +171,9 @@ pub(crate) enum Verb {
     Fmt(fmt::Args),
     /// Begin a new scenario file
     New(new::Args),
+    /// Find out what a target can do, and whether its profile says so
+    #[cfg(unix)]
+    Preflight(preflight::Args),
     /// Tell a JSON report again in other formats
     Report(report::Args),
     /// Show the journal of a run
@@ -233,6 +238,8 @@ impl Verb {
             Self::Check(args) => check::run(&args, context, out),
             Self::Fmt(args) => fmt::run(&args, context, out),
             Self::New(args) => new::run(args, context, out).await,
+            #[cfg(unix)]
+            Self::Preflight(args) => preflight::run(args, context, out).await,
             Self::Report(args) => report::run(&args, context, out),
             Self::Trace(args) => trace::run(&args, context, out),
             Self::Conform(args) => conform::run(*args, context, out).await,

@@ -45,4 +45,6 @@ mod signing;
 mod silence;
 mod story;
 mod supervised;
+#[cfg(unix)]
+mod targets;
 mod verbs;
