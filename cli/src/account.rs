@@ -331,7 +331,8 @@ pub(crate) fn roots(global: &Global) -> anyhow::Result<RootCertificates> {
     Ok(http(&global, &Url::parse(SERVER)?)?.roots())
 }
 
-fn http(global: &Global, server: &Url) -> anyhow::Result<Http> {
+/// The REST routes of a server, as the flags say.
+pub(crate) fn http(global: &Global, server: &Url) -> anyhow::Result<Http> {
     let mut config = HttpConfig::new(server.clone());
     config.answer_timeout = global.timeout;
     config.connect_timeout = config.connect_timeout.min(global.timeout);

@@ -14,6 +14,7 @@ mod json;
 mod library;
 mod logs;
 mod out;
+mod owned;
 mod paging;
 mod password;
 #[cfg(unix)]

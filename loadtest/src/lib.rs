@@ -1,1 +1,26 @@
-//! Load tests of room broadcast, measured at every receiver from the intended send time.
+//! Load tests: a room broadcast, measured honestly at every receiver (LOAD.md).
+//!
+//! ```text
+//! plan (pure: who acts when) -> cast (accounts, rooms) -> workers (sockets, verdict, recorder)
+//!                                                              └-> run -> result
+//! ```
+//!
+//! A worker is a thread with rooms of its own: nothing is shared while messages fly, and every
+//! latency is taken on one clock.
+
+mod alarm;
+pub mod cast;
+pub mod plan;
+pub mod recorder;
+pub mod result;
+pub mod rig;
+pub mod run;
+pub mod show;
+pub mod slo;
+pub mod stamp;
+pub mod target;
+pub mod verdict;
+mod worker;
+
+pub use run::{Progress, RunConfig, RunError, Second, run, run_in};
+pub use worker::Drain;

@@ -21,6 +21,8 @@ mod jobs;
 mod join;
 mod leave;
 mod listen;
+#[cfg(unix)]
+mod load;
 mod login;
 mod logout;
 mod man;
@@ -165,6 +167,9 @@ pub(crate) enum Verb {
     /// Play scripted scenarios with several roles, faults and checks
     #[cfg(unix)]
     Run(run::Args),
+    /// Measure how a server broadcasts to rooms, and judge every delivery
+    #[cfg(unix)]
+    Load(Box<load::Args>),
     /// Check scenario files without running them
     Check(check::Args),
     /// Write scenario files in one layout, or show them as arrows
@@ -235,6 +240,8 @@ impl Verb {
             Self::Demo(args) => demo::run(args, context, out).await,
             #[cfg(unix)]
             Self::Run(args) => run::run(args, context, out).await,
+            #[cfg(unix)]
+            Self::Load(args) => load::run(*args, context, out).await,
             Self::Check(args) => check::run(&args, context, out),
             Self::Fmt(args) => fmt::run(&args, context, out),
             Self::New(args) => new::run(args, context, out).await,
@@ -258,7 +265,7 @@ impl Verb {
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
         #[cfg(unix)]
-        if matches!(self, Self::Demo(_) | Self::Run(_)) {
+        if matches!(self, Self::Demo(_) | Self::Run(_) | Self::Load(_)) {
             return true;
         }
         self.is_service() || matches!(self, Self::Conform(_) | Self::Chat(_) | Self::Shell(_))

@@ -26,6 +26,8 @@ mod hostile;
 mod house;
 mod leftovers;
 mod listening;
+#[cfg(unix)]
+mod loading;
 mod logs;
 mod nodes;
 mod offline;

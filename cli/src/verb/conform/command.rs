@@ -9,7 +9,7 @@ use trialogue_faults::ShellProcess;
 use trialogue_socketio::conform::Target;
 use url::Url;
 
-use super::target::shown;
+use crate::owned::shown;
 
 /// How long a server may take to listen: it may be compiled first.
 const START_MAX: Duration = Duration::from_secs(120);

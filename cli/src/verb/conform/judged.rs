@@ -3,8 +3,8 @@
 use trialogue_report::results::{self, Outcome};
 use trialogue_socketio::conform::{Checked, Subject, Suite, Target, Verdict};
 
-use super::target::shown;
 use crate::exit::Exit;
+use crate::owned::shown;
 
 /// Names of cases in the last line; all of them are in the reports.
 const NAMES_MAX: usize = 5;

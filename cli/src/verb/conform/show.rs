@@ -8,10 +8,10 @@ use trialogue_socketio::conform::{Case, Checked, Suite, Verdict};
 use url::Url;
 
 use super::judged::{Judged, count};
-use super::target::shown;
 use crate::exit::Exit;
 use crate::human;
 use crate::out::Out;
+use crate::owned::shown;
 
 /// Longest reason on the screen, in characters; reports have more.
 const REASON_CHARS_MAX: usize = 300;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use trialogue_client::http::is_loopback;
 use trialogue_socketio::conform::{Secrets, Target};
 use url::Url;
 
 use crate::account::{self, Account};
 use crate::args::Global;
 use crate::exit::Failure;
+use crate::owned::shown;
 use crate::verb::Context;
 
 /// Longest auth object in bytes: a token and a few fields.
@@ -173,29 +173,12 @@ impl TargetArgs {
 
 /// Whether a URL can be a target, and may be one.
 fn check(url: &Url, owned: bool) -> Result<(), Failure> {
-    let wrong = |what: &str| Err(Failure::usage(format!("the target {} {what}", shown(url))));
-    if !matches!(url.scheme(), "http" | "https" | "ws" | "wss") || url.host().is_none() {
-        return Err(Failure::usage("a target begins with http:// and has a host"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return wrong("has a password in it, which every process of the machine sees");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return wrong("has a query in it, which every process of the machine sees");
-    }
+    crate::owned::check(url, owned)?;
     if url.path() != "/" {
-        return wrong(&format!("has a path: say --path {}", url.path()));
-    }
-    if !is_loopback(url) && !owned {
-        return wrong("is on another machine: say --i-own-this-target if it is yours to check");
+        let what = format!("the target {} has a path: say --path {}", shown(url), url.path());
+        return Err(Failure::usage(what));
     }
     Ok(())
-}
-
-/// Scheme, host and port: the rest may hold a secret.
-pub(super) fn shown(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// The auth object of the account at that server, with a token that lives.

@@ -20,6 +20,7 @@ mod socket;
 mod state;
 pub(crate) mod stream;
 pub(crate) mod websocket;
+mod wire;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -35,6 +36,7 @@ pub use error::{AckError, ConnectError, EmitError, Refused};
 pub use proxy::Proxy;
 pub use socket::{ClientSender, ClientSocket, Event, PendingAck, Received};
 pub use state::Transport;
+pub use wire::{SCRATCH_BYTES, Wire, WireOpener, Written};
 
 use crate::engine::{EnginePacket, Handshake};
 use crate::{DisconnectReason, ws};

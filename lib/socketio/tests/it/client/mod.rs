@@ -5,6 +5,7 @@ mod events;
 mod life;
 mod polling;
 mod tls;
+mod wire;
 
 use std::time::Duration;
 

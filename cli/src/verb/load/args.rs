@@ -1,0 +1,148 @@
+//! The flags of `load`, and the plan that they make.
+
+use std::time::Duration;
+
+use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Rate, Sizes};
+use trialogue_loadtest::slo::Slo;
+use trialogue_server::config::parse_duration;
+use url::Url;
+
+use crate::exit::Failure;
+use crate::owned;
+
+/// Arguments of `load`.
+#[derive(clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+    #[command(flatten)]
+    pub(super) plan: PlanArgs,
+    /// What must hold, such as 'delivery.p99<50ms && reach==1'; again for more
+    #[arg(long = "slo", value_name = "EXPRESSION")]
+    pub(super) slos: Vec<Slo>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+const HELP: &str = "\
+Every delivery is judged, under any load: lost, duplicated, reordered, misrouted, phantom, late and \
+mutated ones are counted and shown. Latencies begin at the intended moment of a send, so that a \
+server that stalls cannot hide it; the usual figures stand beside them as delivery_uncorrected. \
+When the rig itself was the limit, the run is inconclusive: then its verdict on what was wrong \
+stands, and what it says of latency and rates does not.
+
+Exit codes: 0 passed, 1 something was wrong or an objective was missed, 2 usage, 3 it could not be \
+run, 4 inconclusive, 130 Ctrl-C, 143 SIGTERM (both after what happened was judged)";
+
+/// Against whom.
+#[derive(clap::Args)]
+pub(super) struct PlaceArgs {
+    /// The server to burden, instead of one of our own
+    #[arg(long, value_name = "URL")]
+    pub(super) target: Option<Url>,
+    /// Permit a target on another machine: only its owner may want that
+    #[arg(long)]
+    i_own_this_target: bool,
+    /// Make the database on this PostgreSQL server instead of the private one
+    #[arg(long, value_name = "URL", env = "TRIALOGUE_TEST_DATABASE_URL")]
+    pub(super) database_url: Option<String>,
+}
+
+impl PlaceArgs {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let Some(url) = &self.target else { return Ok(()) };
+        owned::check(url, self.i_own_this_target)?;
+        match url.path() {
+            "/" => Ok(()),
+            _ => Err(Failure::usage("the target has a path: its routes are looked for at /")),
+        }
+    }
+}
+
+/// What is done.
+#[derive(clap::Args)]
+pub(super) struct PlanArgs {
+    /// Rooms, each with people of its own
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    rooms: u32,
+    /// Sockets in each room: of a customer, a provider and a manager in turn
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    members: u32,
+    /// Those of them that speak
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    senders: u32,
+    /// Messages over all rooms, such as 200/s, or 100/s..1000/s for a ramp
+    #[arg(long, value_name = "RATE", default_value = "100/s", conflicts_with = "window")]
+    rate: Rate,
+    /// How the rate goes from its first value to its second: const, line, step, step:N, spike
+    #[arg(long, value_name = "SHAPE", default_value = "const", conflicts_with = "window")]
+    ramp: Ramp,
+    /// How moments lie around the rate: uniform, poisson, or burst:N for N at once
+    #[arg(long, value_name = "HOW", default_value = "uniform", value_parser = arrivals)]
+    #[arg(conflicts_with = "window")]
+    arrivals: Arrivals,
+    /// Closed loop: keep so many messages of every room under way, as fast as the server goes
+    #[arg(long, value_name = "COUNT")]
+    window: Option<u32>,
+    /// How long messages are sent and recorded
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    length: Duration,
+    /// How long they are sent before that, judged and not measured
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    warm_up: Duration,
+    /// Bytes of a text: 100, 50..500, or shares as in 80%:100,20%:1000..2000
+    #[arg(long, value_name = "BYTES", default_value = "100")]
+    size: Sizes,
+    /// Decides everything random: the same number, the same plan
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Threads that send and receive, each with rooms of its own
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    local_workers: u32,
+}
+
+fn arrivals(text: &str) -> Result<Arrivals, String> {
+    let what = || "it is uniform, poisson or burst:N".to_owned();
+    match text {
+        "uniform" => Ok(Arrivals::Uniform),
+        "poisson" => Ok(Arrivals::Poisson),
+        _ => {
+            let size = text.strip_prefix("burst:").and_then(|size| size.parse().ok());
+            size.map(Arrivals::Burst).ok_or_else(what)
+        }
+    }
+}
+
+impl PlanArgs {
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+        let pace = match self.window {
+            Some(window) => {
+                Pace::Closed { window, warm_up: micros(self.warm_up), length: micros(self.length) }
+            }
+            None => {
+                let Rate { from, to } = self.rate;
+                if self.ramp == Ramp::Const && from < to {
+                    let what = "two rates need a shape between them: --ramp line, step or spike";
+                    return Err(Failure::usage(what));
+                }
+                let stages = self.ramp.stages((from, to), self.length, self.warm_up);
+                Pace::Open { stages, arrivals: self.arrivals }
+            }
+        };
+        let plan = Plan {
+            // Short enough to be typed, and for every reader of JSON.
+            seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
+            rooms: self.rooms,
+            members: self.members,
+            senders: self.senders.min(self.members),
+            pace,
+            sizes: self.size.clone(),
+            workers: self.local_workers,
+        };
+        plan.check().map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(plan)
+    }
+}

@@ -1,0 +1,110 @@
+//! `trialogue load`: a run against a server of its own, what it says, and how it ends.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use trialogue_server::embedded::Cluster;
+
+use crate::binary::{Ran, run, trialogue};
+
+/// A database, a server, a debug build and a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn load(cluster: &Cluster, arguments: &[&str]) -> Command {
+    let mut command = trialogue();
+    command.env("LC_ALL", "C").arg("load").args(arguments);
+    command.args(["--rooms", "4", "--rate", "50/s", "--warm-up", "200ms", "--seed", "7"]);
+    command.args(["--database-url", &cluster.url_of("postgres")]);
+    command
+}
+
+async fn ran(command: Command) -> Ran {
+    let mut command = tokio::process::Command::from(command);
+    let output = command.kill_on_drop(true).stdin(Stdio::null()).output();
+    tokio::time::timeout(PATIENCE, output).await.expect("it ends").unwrap().into()
+}
+
+#[tokio::test]
+async fn every_delivery_of_our_own_server_is_counted_and_right() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let told = ran(load(&cluster, &["--for", "1s", "--json", "--slo", "reach==1"])).await;
+    // A machine that does many other things may have been the limit.
+    assert!(matches!(told.code, Some(0 | 4)), "{told}");
+    let document: Value = serde_json::from_str(&told.stdout).expect("one document");
+    assert_eq!(document["schema"], "trialogue-load/1");
+    let count = |name: &str| document["counts"][name].as_u64().unwrap();
+    assert!((59..=60).contains(&count("sent")), "{told}");
+    assert_eq!((count("acked"), count("delivered")), (count("sent"), count("sent") * 3));
+    assert_eq!(
+        (document["reach"].as_f64(), document["faults"].as_array().unwrap().len()),
+        (Some(1.0), 0)
+    );
+    assert_eq!(document["slos"][0]["held"], true);
+
+    let missed = ran(load(&cluster, &["--for", "500ms", "--slo", "sent<3 && lost==0"])).await;
+    assert_eq!(missed.code, Some(1), "{missed}");
+    assert!(missed.stdout.contains("FAILED"), "{missed}");
+    assert!(missed.stderr.contains("missed: sent<3 && lost==0 with sent 3"), "{missed}");
+
+    let closed = ["--for", "500ms", "--json", "--window", "2"];
+    let mut command = trialogue();
+    command.args(["load", "--rooms", "2", "--members", "5", "--warm-up", "0s"]).args(closed);
+    command.args(["--database-url", &cluster.url_of("postgres")]);
+    let told = ran(command).await;
+    assert_eq!(told.code, Some(0), "{told}");
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interrupt_is_followed_by_the_result_so_far() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let mut command = load(&cluster, &["--for", "10m"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let going = async {
+        while let Some(line) = said.next_line().await.unwrap() {
+            if line.contains(" of 600 s: ") {
+                return;
+            }
+        }
+        panic!("it never began");
+    };
+    tokio::time::timeout(PATIENCE, going).await.expect("it begins");
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let drained = tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+    let mut stdout = String::new();
+    let mut output = child.stdout.take().unwrap();
+    let read = output.read_to_string(&mut stdout);
+    tokio::time::timeout(PATIENCE, read).await.expect("it ends").unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    drained.await.unwrap();
+    assert_eq!(status.code(), Some(130), "{stdout}");
+    assert!(stdout.contains("(cut short)") && stdout.contains("0 lost"), "{stdout}");
+    cluster.stop().await.unwrap();
+}
+
+#[test]
+fn what_cannot_be_run_says_why() {
+    let told = |arguments: &[&str]| run(trialogue().env("LC_ALL", "C").arg("load").args(arguments));
+    let check = |arguments: &[&str], code: i32, words: &str| {
+        let told = told(arguments);
+        assert_eq!(told.code, Some(code), "{told}");
+        assert!(told.stderr.contains(words), "{told}");
+    };
+    check(&["--target", "http://chat.example"], 2, "--i-own-this-target");
+    check(&["--target", "http://ann:hunter2@localhost"], 2, "has a password");
+    check(&["--slo", "speed<1"], 2, "nothing that is measured");
+    check(&["--rate", "1/s..5/s"], 2, "--ramp");
+    check(&["--size", "3"], 2, "size");
+    check(&["--rooms", "0"], 2, "rooms");
+    check(&["--window", "2", "--rate", "5/s"], 2, "cannot be used with");
+    // Port 9 discards, where anybody listens at all.
+    check(&["--target", "http://127.0.0.1:9"], 3, "cannot set the stage");
+    let plan = told(&["--dry-run", "--seed", "7", "--rate", "10/s..50/s", "--ramp", "spike"]);
+    insta::assert_snapshot!(plan);
+}

@@ -1,0 +1,287 @@
+//! A websocket that its owner drives: no task, no queue, no parsed packet.
+//!
+//! For programs that hold thousands of connections on one core and look at every message: all of
+//! them read into one buffer that stays in the processor's cache, a message is handed over where it
+//! lies, and a connection at rest keeps nothing but itself. Who needs comfort takes
+//! [`Client`](super::Client).
+//!
+//! Frames are believed more easily than there: text is not checked to be UTF-8.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, BytesMut};
+use http::HeaderMap;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+
+use super::config::ClientConfig;
+use super::error::ConnectError;
+use super::http::{endpoint, open_websocket};
+use super::stream::{Stream, Target};
+use crate::ws::{Opcode, put_frame};
+
+/// Bytes of the buffer that [`Wire::poll_texts`] wants: the longest message that it takes, too.
+pub const SCRATCH_BYTES: usize = 256 << 10;
+/// The final frame of a text.
+const FINAL_TEXT: u8 = 0x80 | Opcode::Text as u8;
+const FINAL: u8 = 0x80;
+const OPCODE: u8 = 0x0F;
+
+/// Opens wires to one server.
+#[derive(Debug, Clone)]
+pub struct WireOpener {
+    target: Target,
+    headers: HeaderMap,
+    uri: String,
+    within: Duration,
+}
+
+impl WireOpener {
+    /// For this server. Of the configuration count the address, the headers, the certificates, the
+    /// proxy and the time limit.
+    ///
+    /// # Errors
+    /// [`ConnectError::Config`] for an address or certificates that cannot be used.
+    pub fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
+        let target = Target::new(config)?;
+        let uri = endpoint(&target, "websocket", None);
+        Ok(Self { target, headers: config.headers.clone(), uri, within: config.connect_timeout })
+    }
+
+    /// A connection up to the answer to its websocket handshake; Engine.IO's comes as the first
+    /// text.
+    ///
+    /// # Errors
+    /// [`ConnectError`], within the configuration's time limit.
+    pub async fn open(&self) -> Result<Wire, ConnectError> {
+        let opened = tokio::time::timeout(self.within, async {
+            let stream = self.target.connect(self.within).await?;
+            open_websocket(&self.target, &self.headers, stream, &self.uri).await
+        });
+        let (stream, read) = opened.await.unwrap_or(Err(ConnectError::Timeout(self.within)))?;
+        Ok(Wire {
+            stream,
+            partial: read.to_vec(),
+            fragments: None,
+            unsent: BytesMut::new(),
+            reader: Waker::noop().clone(),
+        })
+    }
+}
+
+/// Whether the system took what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// All of it.
+    All,
+    /// The peer reads slower than we write: so many bytes wait here.
+    Waits(usize),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Wire {
+    stream: Stream,
+    /// The beginning of a frame whose end has not come.
+    partial: Vec<u8>,
+    /// The beginning of a message in fragments, and whether it is text.
+    fragments: Option<(bool, Vec<u8>)>,
+    unsent: BytesMut,
+    /// Who is waiting in [`Self::poll_texts`].
+    reader: Waker,
+}
+
+/// A whole frame at the beginning of `bytes`: the length of its header and of its payload.
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (header, length) = match *bytes.get(1)? {
+        126 => (4, usize::from(u16::from_be_bytes(*bytes.get(2..4)?.as_array()?))),
+        127 => {
+            let length = u64::from_be_bytes(*bytes.get(2..10)?.as_array()?);
+            (10, usize::try_from(length).unwrap_or(usize::MAX))
+        }
+        length => (2, usize::from(length)),
+    };
+    (bytes.len() - header >= length).then_some((header, length))
+}
+
+fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+impl Wire {
+    /// Sends one text, or keeps what the system does not take now until it does: that happens in
+    /// [`Self::poll_texts`], which must be waited in. How much waits is the caller's to bound.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn send(&mut self, text: &[u8]) -> io::Result<Written> {
+        self.put(Opcode::Text, text);
+        self.flush(&mut Context::from_waker(Waker::noop()))?;
+        if self.unsent.is_empty() {
+            return Ok(Written::All);
+        }
+        // Whoever reads has to wait for room, too.
+        self.reader.wake_by_ref();
+        Ok(Written::Waits(self.unsent.len()))
+    }
+
+    /// Bytes that the system has not taken yet.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
+    fn put(&mut self, opcode: Opcode, payload: &[u8]) {
+        put_frame(&mut self.unsent, opcode, &[payload], Some(rand::random()));
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.unsent) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => self.unsent.advance(written),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        // A connection at rest keeps no buffer.
+        self.unsent = BytesMut::new();
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads for as long as there is something, and tells `seen` of every whole text, where it lies
+    /// in the buffer, and when it was read. Pings of both layers are answered. `scratch` has
+    /// [`SCRATCH_BYTES`] and may serve all wires of a thread.
+    ///
+    /// # Errors
+    /// Always, in the end: the connection is over or broken, or the peer sent what no server sends.
+    pub fn poll_texts(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        seen: &mut impl FnMut(&[u8], Instant),
+    ) -> Poll<io::Error> {
+        if !self.reader.will_wake(cx.waker()) {
+            self.reader = cx.waker().clone();
+        }
+        if !self.unsent.is_empty()
+            && let Err(error) = self.flush(cx)
+        {
+            return Poll::Ready(error);
+        }
+        // What came with the answer to the handshake.
+        if !self.partial.is_empty()
+            && let Err(error) = self.take_partial(seen)
+        {
+            return Poll::Ready(error);
+        }
+        loop {
+            let begun = self.partial.len();
+            if begun == scratch.len() {
+                return Poll::Ready(broken("a message that is too long"));
+            }
+            scratch[..begun].copy_from_slice(&self.partial);
+            let mut buffer = ReadBuf::new(&mut scratch[begun..]);
+            if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                return Poll::Ready(error);
+            }
+            let (now, read) = (Instant::now(), buffer.filled().len());
+            if read == 0 {
+                return Poll::Ready(io::ErrorKind::UnexpectedEof.into());
+            }
+            let bytes = &scratch[..begun + read];
+            let taken = match self.take(bytes, now, seen) {
+                Ok(taken) => taken,
+                Err(error) => return Poll::Ready(error),
+            };
+            self.partial.clear();
+            self.partial.extend_from_slice(&bytes[taken..]);
+            if self.partial.is_empty() {
+                self.partial = Vec::new();
+            }
+        }
+    }
+
+    fn take_partial(&mut self, seen: &mut impl FnMut(&[u8], Instant)) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.partial);
+        let taken = self.take(&bytes, Instant::now(), seen)?;
+        self.partial = bytes[taken..].to_vec();
+        Ok(())
+    }
+
+    /// Takes whole frames; answers how many bytes they had.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        seen: &mut impl FnMut(&[u8], Instant),
+    ) -> io::Result<usize> {
+        let mut rest = bytes;
+        while let Some((header, length)) = frame(rest) {
+            let payload = &rest[header..header + length];
+            match rest[0] {
+                FINAL_TEXT if payload == b"2" => {
+                    self.put(Opcode::Text, b"3");
+                    self.flush(&mut Context::from_waker(Waker::noop()))?;
+                }
+                FINAL_TEXT if self.fragments.is_none() => seen(payload, now),
+                other => self.rare(other, payload, now, seen)?,
+            }
+            rest = &rest[header + length..];
+        }
+        Ok(bytes.len() - rest.len())
+    }
+
+    /// Fragments and control frames.
+    fn rare(
+        &mut self,
+        first: u8,
+        payload: &[u8],
+        now: Instant,
+        seen: &mut impl FnMut(&[u8], Instant),
+    ) -> io::Result<()> {
+        const TEXT: u8 = Opcode::Text as u8;
+        const BINARY: u8 = Opcode::Binary as u8;
+        const CONTINUATION: u8 = Opcode::Continuation as u8;
+        const CLOSE: u8 = Opcode::Close as u8;
+        const PING: u8 = Opcode::Ping as u8;
+        let is_final = first & FINAL != 0;
+        match (first & OPCODE, self.fragments.take()) {
+            (TEXT | BINARY, Some(_)) => return Err(broken("a message inside another")),
+            (opcode @ (TEXT | BINARY), None) if !is_final => {
+                self.fragments = Some((opcode == TEXT, payload.to_vec()));
+            }
+            (CONTINUATION, Some((is_text, mut message))) => {
+                message.extend_from_slice(payload);
+                if message.len() > SCRATCH_BYTES {
+                    return Err(broken("a message that is too long"));
+                }
+                match is_final {
+                    true if is_text => seen(&message, now),
+                    true => {}
+                    false => self.fragments = Some((is_text, message)),
+                }
+            }
+            (CLOSE, _) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            (PING, fragments) => {
+                self.fragments = fragments;
+                self.put(Opcode::Pong, payload);
+                self.flush(&mut Context::from_waker(Waker::noop()))?;
+            }
+            (_, fragments) => self.fragments = fragments,
+        }
+        Ok(())
+    }
+
+    /// Says good-bye, as far as the system takes it at once.
+    pub fn close(&mut self) {
+        self.put(Opcode::Close, &[]);
+        // A peer that is gone needs no good-bye.
+        let _gone = self.flush(&mut Context::from_waker(Waker::noop()));
+    }
+}

@@ -1,0 +1,139 @@
+//! Who takes part: accounts and rooms, made over the server's own routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use trialogue_client::{Credentials, Error, Rest};
+use trialogue_protocol::{ChatId, CreateJob, ErrorCode, OpenDispute, Register, Role, UserId};
+use uuid::Uuid;
+
+use crate::plan::Plan;
+use crate::target::Target;
+
+/// Rooms that are made at once.
+const AT_ONCE: usize = 16;
+/// A server that limits how fast accounts are made is obeyed, for so many pauses.
+const PATIENCE: u32 = 60;
+/// The pause when it does not say how long.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Most people of a room: a customer, a provider, and a manager once there is a dispute.
+const PEOPLE_MAX: u32 = 3;
+
+/// A room and who may enter it.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// Its chat.
+    pub chat: ChatId,
+    /// Tokens of its people, who take turns in having a socket.
+    pub tokens: Vec<Arc<str>>,
+}
+
+/// Why there is nobody to speak.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set the stage: {what}")]
+pub struct CastError {
+    what: String,
+    #[source]
+    source: Option<Error>,
+}
+
+/// Makes the accounts and the rooms of a plan; `told` learns how many rooms there are.
+///
+/// # Errors
+/// The first request that was refused, or not answered.
+pub async fn make(
+    target: &Target,
+    plan: &Plan,
+    mut told: impl FnMut(usize),
+) -> Result<Vec<Room>, CastError> {
+    let run = Uuid::new_v4().simple().to_string();
+    let run = &run[..12];
+    let people = plan.members.min(PEOPLE_MAX);
+    let rooms = (0..plan.rooms).map(|number| room(target, format!("{run}-{number}"), people));
+    let mut rooms = stream::iter(rooms).buffered(AT_ONCE);
+    let mut made = Vec::with_capacity(plan.rooms as usize);
+    while let Some(room) = rooms.next().await {
+        made.push(room?);
+        told(made.len());
+    }
+    Ok(made)
+}
+
+/// A booked job; with a third person a dispute and its manager.
+async fn room(target: &Target, name: String, people: u32) -> Result<Room, CastError> {
+    let person = |role| person(target, role, &name);
+    let (customer, _) = person(Role::Customer).await?;
+    let (provider, id) = person(Role::Provider).await?;
+    let book = CreateJob {
+        provider_id: id,
+        title: Some("load".to_owned()),
+        description: None,
+        location: None,
+        scheduled_at: None,
+        budget: None,
+    };
+    let booked = patiently("book a job", || customer.create_job(&book, Some(&name))).await?;
+    let chat = booked.chat_id;
+    let mut all = vec![customer, provider];
+    if people > 2 {
+        let (manager, _) = person(Role::Lsm).await?;
+        let description = "load".to_owned();
+        let body = OpenDispute { chat_id: Some(chat), job_id: None, description };
+        let opened = patiently("open a dispute", || all[0].open_dispute(&body)).await?;
+        patiently("join a dispute", || manager.join_dispute(opened.dispute_id)).await?;
+        all.push(manager);
+    }
+    let tokens = all.iter().map(token).collect::<Result<_, _>>()?;
+    Ok(Room { chat, tokens })
+}
+
+fn token(rest: &Rest) -> Result<Arc<str>, CastError> {
+    match rest.credentials().tokens() {
+        // It stands in packets as it is.
+        Some(tokens) if tokens.access_token.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => {
+            Ok(tokens.access_token.as_str().into())
+        }
+        _ => Err(CastError { what: "an account without a usable token".to_owned(), source: None }),
+    }
+}
+
+async fn person(target: &Target, role: Role, name: &str) -> Result<(Rest, UserId), CastError> {
+    let rest = Rest::new(target.http.clone(), target.dialect, Credentials::in_memory(None));
+    let body = Register {
+        email: format!("load-{}-{name}@example.test", role.as_str()),
+        password: Uuid::new_v4().to_string(),
+        first_name: "Load".to_owned(),
+        last_name: "Test".to_owned(),
+        role,
+        region: Some(format!("load-{name}")),
+        business_name: None,
+    };
+    let what = format!("register a {}", role.as_str());
+    let session = patiently(&what, || rest.register(&body)).await?;
+    Ok((rest, session.user.id))
+}
+
+/// Again, for as long as the server says that there were too many.
+async fn patiently<T, F>(what: &str, mut ask: impl FnMut() -> F) -> Result<T, CastError>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut pauses = 0;
+    loop {
+        match ask().await {
+            Err(Error::Refused(refusal))
+                if refusal.code == ErrorCode::RateLimited && pauses < PATIENCE =>
+            {
+                pauses += 1;
+                tokio::time::sleep(refusal.retry_after.unwrap_or(PAUSE).min(PAUSE_MAX)).await;
+            }
+            Err(source) => {
+                return Err(CastError { what: format!("{what}: {source}"), source: Some(source) });
+            }
+            Ok(done) => return Ok(done),
+        }
+    }
+}

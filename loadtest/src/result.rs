@@ -1,0 +1,205 @@
+//! What came of a run: the one document that all reports are made of.
+
+use serde::{Deserialize, Serialize};
+use trialogue_checker::Micros;
+
+use crate::plan::Plan;
+use crate::recorder::Figures;
+use crate::rig::Rig;
+use crate::slo::Judged;
+use crate::verdict::{Counts, Example, Fault};
+
+/// The shape of the document, in its field `schema`. The number grows when a field changes its
+/// meaning or goes; new fields may come without.
+pub const SCHEMA: &str = "trialogue-load/1";
+
+/// What follows from a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every message came to everybody once, in order, in time, and every objective was met.
+    Passed,
+    /// Something was wrong, or an objective was missed.
+    Failed,
+    /// Nothing wrong was seen, and too little follows: the rig was the limit, or nothing happened.
+    Inconclusive,
+}
+
+/// A metric: its figures and its histogram.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Its name, as in expressions.
+    pub name: String,
+    /// In microseconds.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// HdrHistogram V2, deflated, base64; microseconds.
+    pub histogram: String,
+}
+
+/// One second or more of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// Its end, microseconds after the begin.
+    pub at: Micros,
+    /// Messages sent in it.
+    pub sent: u64,
+    /// Messages acknowledged.
+    pub acked: u64,
+    /// Messages refused.
+    pub refused: u64,
+    /// Deliveries.
+    pub delivered: u64,
+    /// Of the deliveries that came in it, in microseconds.
+    pub delivery: Figures,
+    /// The same as a histogram; see [`Measured::histogram`].
+    pub histogram: String,
+    /// Part of a core that the busiest worker had.
+    pub cpu: f64,
+}
+
+/// Connections that ended by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// How many.
+    pub count: u64,
+    /// Why, and how many for that.
+    pub reasons: Vec<(String, u64)>,
+}
+
+/// How many cases there are of a wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cases {
+    /// Which wrong.
+    pub fault: Fault,
+    /// How many.
+    pub count: u64,
+}
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Who made it, with its version.
+    pub tool: String,
+    /// When the run began, RFC 3339.
+    pub started: String,
+    /// Its name, which is in every text that it sent.
+    pub run: String,
+    /// Scheme, host and port.
+    pub target: String,
+    /// How it speaks.
+    pub dialect: String,
+    /// What was to be done.
+    pub plan: Plan,
+    /// Whether all of that was done; not so after an interrupt.
+    pub complete: bool,
+    /// What follows.
+    pub verdict: Verdict,
+    /// Why it is not passed: sentences.
+    pub why: Vec<String>,
+    /// Microseconds from the first send to the last.
+    pub took: Micros,
+    /// How much happened, the warm-up included.
+    pub counts: Counts,
+    /// Part of what was owed that came.
+    pub reach: f64,
+    /// Messages a second that went out.
+    pub rate: f64,
+    /// Deliveries a second.
+    pub delivery_rate: f64,
+    /// What was wrong, and how often.
+    pub faults: Vec<Cases>,
+    /// The first cases of each.
+    pub examples: Vec<Example>,
+    /// Connections that ended by themselves.
+    pub cut: Cut,
+    /// What was measured, the warm-up left out.
+    pub metrics: Vec<Measured>,
+    /// The run in the order of time.
+    pub windows: Vec<Window>,
+    /// How the rig fared.
+    pub rig: Rig,
+    /// Objectives and what came of them.
+    pub slos: Vec<Judged>,
+}
+
+impl Document {
+    /// The value of a name in an expression: `delivery.p99` in microseconds, `lost`, `reach`. None
+    /// when nothing was measured.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        if let Some((metric, figure)) = name.split_once('.') {
+            let measured = self.metrics.iter().find(|one| one.name == metric)?;
+            let figures = &measured.figures;
+            let value = match figure {
+                "count" => return Some(figures.count as f64),
+                "min" => figures.min as f64,
+                "mean" => figures.mean,
+                "p50" => figures.p50 as f64,
+                "p90" => figures.p90 as f64,
+                "p99" => figures.p99 as f64,
+                "p99.9" | "p999" => figures.p999 as f64,
+                "max" => figures.max as f64,
+                _ => return None,
+            };
+            return (figures.count > 0).then_some(value);
+        }
+        if let Some(fault) = Fault::ALL.into_iter().find(|fault| fault.name() == name) {
+            return Some(self.counts.of(fault) as f64);
+        }
+        let counts = &self.counts;
+        Some(match name {
+            "reach" => return (counts.owed > 0).then_some(self.reach),
+            "rate" => self.rate,
+            "delivery_rate" => self.delivery_rate,
+            "sent" => counts.sent as f64,
+            "acked" => counts.acked as f64,
+            "refused" => counts.refused as f64,
+            "rate_limited" => counts.limited as f64,
+            "unanswered" => counts.unanswered as f64,
+            "delivered" => counts.delivered as f64,
+            "cut" => self.cut.count as f64,
+            "cpu" => self.rig.cpu,
+            _ => return None,
+        })
+    }
+
+    /// Decides the verdict, and says why.
+    pub(crate) fn judge(&mut self) {
+        let mut failed = Vec::new();
+        for Cases { fault, count } in &self.faults {
+            // A late rig makes everything late.
+            if *fault != Fault::Late || !self.rig.is_saturated() {
+                failed.push(format!("{} {}", count, fault.name()));
+            }
+        }
+        let mut open = self.rig.reasons.clone();
+        let cut = self.cut.count;
+        if cut > 0 {
+            let reason = self.cut.reasons.first().map_or("", |(why, _)| why.as_str());
+            let why = format!("{cut} connections were cut ({reason})");
+            // A rig that is too slow to read is cut, and rightly so.
+            if open.is_empty() { failed.push(why) } else { open.push(why) }
+        }
+        for slo in &self.slos {
+            match slo.held {
+                Some(true) => {}
+                Some(false) => failed.push(format!("missed: {slo}")),
+                None => open.push(format!("not decided: {slo}")),
+            }
+        }
+        if self.counts.reached == 0 {
+            open.push("nothing was delivered".to_owned());
+        }
+        self.verdict = match (failed.is_empty(), open.is_empty()) {
+            (false, _) => Verdict::Failed,
+            (true, false) => Verdict::Inconclusive,
+            (true, true) => Verdict::Passed,
+        };
+        failed.extend(open);
+        self.why = failed;
+    }
+}

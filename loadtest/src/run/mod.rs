@@ -1,0 +1,212 @@
+//! One run from the first account to the last verdict.
+
+mod sum;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use trialogue_checker::Micros;
+use trialogue_socketio::client::WireOpener;
+
+use crate::cast::{self, CastError, Room};
+use crate::plan::{Plan, PlanError};
+use crate::result::Document;
+use crate::rig;
+use crate::slo::Slo;
+use crate::stamp::Stamps;
+use crate::target::Target;
+use crate::verdict::Rules;
+use crate::worker::{self, Drain, Orders, Told};
+use sum::Sum;
+
+/// Between everybody being in a room and the first send: all workers have heard of it by then.
+const LEAD: Duration = Duration::from_millis(50);
+/// What workers have told and nobody has taken; they wait, or tell with the next.
+const TOLD_MAX: usize = 64;
+/// Later than this after its acknowledgement is late (CONTRACT §3.4).
+const LATE_MAX: Micros = trialogue_checker::LATE_MAX_DEFAULT;
+
+/// How a run is made, besides its plan.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The server.
+    pub target: Target,
+    /// Objectives.
+    pub slos: Vec<Slo>,
+    /// When nothing comes any more.
+    pub drain: Drain,
+    /// Who makes the document, with its version.
+    pub tool: String,
+}
+
+impl RunConfig {
+    /// Against this server, without objectives.
+    pub fn new(target: Target, tool: impl Into<String>) -> Self {
+        Self { target, slos: Vec::new(), drain: Drain::default(), tool: tool.into() }
+    }
+}
+
+/// What an onlooker is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// So many of so many rooms are made.
+    Rooms(usize, usize),
+    /// So many of so many sockets are in their rooms.
+    Sockets(u64, u64),
+    /// The run goes on.
+    Second(Box<Second>),
+    /// Everything was sent; what is under way is waited for.
+    Draining,
+}
+
+/// A run so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Second {
+    /// Since the begin, and as planned.
+    pub elapsed: Duration,
+    /// See `elapsed`.
+    pub length: Duration,
+    /// How much happened.
+    pub counts: crate::verdict::Counts,
+    /// Its last window.
+    pub window: crate::result::Window,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan makes no sense.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// There is nobody to speak.
+    #[error(transparent)]
+    Cast(#[from] CastError),
+    /// The machine or the server does not let us.
+    #[error("{0}")]
+    CannotRun(String),
+    /// It was stopped before the first send.
+    #[error("stopped before anything was sent")]
+    Stopped,
+}
+
+/// Runs a plan: makes accounts and rooms, connects, sends, waits, judges. After `stop` nothing more
+/// is sent, and what happened is judged.
+///
+/// # Errors
+/// [`RunError`]: there is no result at all.
+pub async fn run(
+    plan: &Plan,
+    config: &RunConfig,
+    stop: &CancellationToken,
+    observer: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Document, RunError> {
+    plan.check()?;
+    rig::make_room(plan.sockets()).map_err(RunError::CannotRun)?;
+    let all = plan.rooms as usize;
+    let made = cast::make(&config.target, plan, |made| observer(&Progress::Rooms(made, all)));
+    let rooms = stop.run_until_cancelled(made).await.ok_or(RunError::Stopped)??;
+    run_in(plan, config, rooms, stop, observer).await
+}
+
+/// The same in rooms that are there.
+///
+/// # Errors
+/// See [`run`].
+pub async fn run_in(
+    plan: &Plan,
+    config: &RunConfig,
+    rooms: Vec<Room>,
+    stop: &CancellationToken,
+    observer: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Document, RunError> {
+    plan.check()?;
+    rig::make_room(plan.sockets()).map_err(RunError::CannotRun)?;
+    let can = config.target.dialect.capabilities();
+    let rules = Rules { acks: can.acks, own_echo: can.own_echo, late_max: LATE_MAX };
+    let opener = WireOpener::new(&config.target.socket_config());
+    let opener = opener.map_err(|error| RunError::CannotRun(error.to_string()))?;
+    let stamps = Stamps::new();
+    let (begin, _) = watch::channel(None);
+    let (told, mut hears) = mpsc::channel(TOLD_MAX);
+    // Ends the threads whatever becomes of this future.
+    let end = CancellationToken::new();
+    let _ended = end.clone().drop_guard();
+    let shared = Arc::new(plan.clone());
+    let mut rooms = rooms.into_iter();
+    let mut threads = Vec::new();
+    for number in 0..plan.workers {
+        let orders = Orders {
+            number,
+            plan: shared.clone(),
+            rooms: rooms.by_ref().take(plan.rooms_of(number).len()).collect(),
+            rules,
+            opener: opener.clone(),
+            stamps: stamps.clone(),
+            drain: config.drain,
+            begin: begin.subscribe(),
+            stop: stop.clone(),
+            end: end.clone(),
+            told: told.clone(),
+        };
+        let thread = worker::start(orders);
+        threads.push(thread.map_err(|error| RunError::CannotRun(format!("no thread: {error}")))?);
+    }
+    drop(told);
+    let connected = connect(plan, &mut hears, observer);
+    stop.run_until_cancelled(connected).await.ok_or(RunError::Stopped)??;
+    let started = SystemTime::now();
+    begin.send_replace(Some(Instant::now() + LEAD));
+    let mut sum = Sum::new(plan);
+    let mut left = plan.workers;
+    let mut draining = false;
+    while left > 0 {
+        match hears.recv().await {
+            Some(Told::Tick(tick)) => {
+                let still = tick.speaking;
+                sum.tick(&tick);
+                if let Some(second) = sum.second() {
+                    observer(&Progress::Second(Box::new(second)));
+                }
+                if !still && !std::mem::replace(&mut draining, true) {
+                    observer(&Progress::Draining);
+                }
+            }
+            Some(Told::Done(done)) => {
+                left -= 1;
+                sum.done(*done);
+            }
+            Some(Told::Failed(why)) => return Err(RunError::CannotRun(why)),
+            Some(Told::Joined(_) | Told::Ready) => {}
+            None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
+        }
+    }
+    for thread in threads {
+        // It has said that it is done: this is short.
+        let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+    Ok(sum.document(config, stamps.run(), started))
+}
+
+/// Waits until everybody is in a room.
+async fn connect(
+    plan: &Plan,
+    hears: &mut mpsc::Receiver<Told>,
+    observer: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<(), RunError> {
+    let (mut joined, mut ready) = (0, 0);
+    while ready < plan.workers {
+        match hears.recv().await {
+            Some(Told::Joined(more)) => {
+                joined += more;
+                observer(&Progress::Sockets(joined, plan.sockets()));
+            }
+            Some(Told::Ready) => ready += 1,
+            Some(Told::Failed(why)) => return Err(RunError::CannotRun(why)),
+            Some(Told::Tick(_) | Told::Done(_)) => {}
+            None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
+        }
+    }
+    Ok(())
+}

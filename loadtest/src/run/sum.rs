@@ -1,0 +1,198 @@
+//! Adds up what workers tell.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use trialogue_checker::Micros;
+
+use super::{RunConfig, Second};
+use crate::plan::{Pace, Plan};
+use crate::recorder::{Metric, Recording, encode};
+use crate::result::{Cases, Cut, Document, Measured, SCHEMA, Verdict, Window};
+use crate::rig::Rig;
+use crate::verdict::{Counts, EXAMPLES_MAX, Example, Fault};
+use crate::worker::{Done, Ends, Tick};
+
+/// Most windows of a result: those of a long run are longer.
+const WINDOWS_MAX: u64 = 3_600;
+
+/// What a worker told last.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    counts: Counts,
+    /// Processor time and time of the measured seconds, and the most of one second.
+    cpu: (f64, f64, f64),
+}
+
+/// The sum.
+pub(super) struct Sum {
+    plan: Plan,
+    parts: Vec<Part>,
+    whole: Recording,
+    windows: Vec<Window>,
+    /// Since the last window.
+    fresh: Recording,
+    fresh_cpu: f64,
+    before: Counts,
+    ticks: u32,
+    ticks_a_window: u32,
+    examples: Vec<Example>,
+    ends: Ends,
+    complete: bool,
+    spoken: Micros,
+}
+
+impl Sum {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let seconds = plan.length() / 1_000_000 / WINDOWS_MAX + 1;
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Self {
+            plan: plan.clone(),
+            parts: vec![Part::default(); plan.workers as usize],
+            whole: Recording::default(),
+            windows: Vec::new(),
+            fresh: Recording::default(),
+            fresh_cpu: 0.0,
+            before: Counts::default(),
+            ticks: 0,
+            ticks_a_window: seconds.saturating_mul(plan.workers),
+            examples: Vec::new(),
+            ends: Ends::default(),
+            complete: true,
+            spoken: 0,
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        self.parts.iter().for_each(|part| all.add(&part.counts));
+        all
+    }
+
+    pub(super) fn tick(&mut self, tick: &Tick) {
+        let part = &mut self.parts[tick.worker as usize];
+        part.counts = tick.counts;
+        if tick.speaking && tick.over > 0 {
+            let over = tick.over as f64;
+            part.cpu.0 += tick.cpu * over;
+            part.cpu.1 += over;
+            part.cpu.2 = part.cpu.2.max(tick.cpu);
+        }
+        self.fresh.add(&tick.recording);
+        self.fresh_cpu = self.fresh_cpu.max(tick.cpu);
+        self.ticks += 1;
+        if self.ticks >= self.ticks_a_window {
+            self.window(tick.at);
+        }
+    }
+
+    fn window(&mut self, at: Micros) {
+        let (counts, before) = (self.counts(), self.before);
+        let fresh = self.fresh.take();
+        let window = Window {
+            at,
+            sent: counts.sent - before.sent,
+            acked: counts.acked - before.acked,
+            refused: counts.refused - before.refused,
+            delivered: counts.delivered - before.delivered,
+            delivery: fresh.figures(Metric::Delivery),
+            histogram: encode(fresh.of(Metric::Delivery)),
+            cpu: std::mem::take(&mut self.fresh_cpu),
+        };
+        self.whole.add(&fresh);
+        (self.ticks, self.before) = (0, counts);
+        self.windows.push(window);
+    }
+
+    /// The last window, right after it was made.
+    pub(super) fn second(&self) -> Option<Second> {
+        let window = self.windows.last().filter(|_| self.ticks == 0)?;
+        Some(Second {
+            elapsed: Duration::from_micros(window.at),
+            length: Duration::from_micros(self.plan.length()),
+            counts: self.counts(),
+            window: window.clone(),
+        })
+    }
+
+    pub(super) fn done(&mut self, done: Done) {
+        self.parts[done.worker as usize].counts = done.counts;
+        self.examples.extend(done.examples);
+        self.ends.add(done.ends);
+        self.complete &= done.complete;
+        self.spoken = self.spoken.max(done.spoken);
+    }
+
+    fn rig(&self, counts: &Counts) -> Rig {
+        let cpu = |part: &Part| if part.cpu.1 > 0.0 { part.cpu.0 / part.cpu.1 } else { 0.0 };
+        let mut rig = Rig {
+            cpu: self.parts.iter().map(cpu).fold(0.0, f64::max),
+            cpu_max: self.parts.iter().map(|part| part.cpu.2).fold(0.0, f64::max),
+            slip_p99: self.whole.figures(Metric::Slip).p99,
+            unsendable: self.ends.unsendable,
+            stalled: self.ends.stalled,
+            reasons: Vec::new(),
+        };
+        let is_open = matches!(self.plan.pace, Pace::Open { .. });
+        let planned = self.plan.messages().map(|(all, _)| all).filter(|_| self.complete);
+        rig.judge(is_open, counts.sent, planned);
+        rig
+    }
+
+    pub(super) fn document(
+        mut self,
+        config: &RunConfig,
+        run: &str,
+        started: SystemTime,
+    ) -> Document {
+        self.window(self.windows.last().map_or(self.spoken, |window| window.at));
+        let counts = self.counts();
+        let took = self.spoken.max(1);
+        let a_second = |count: u64| count as f64 * 1e6 / took as f64;
+        let faults = Fault::ALL.into_iter().map(|fault| Cases { fault, count: counts.of(fault) });
+        let faults: Vec<Cases> = faults.filter(|cases| cases.count > 0).collect();
+        self.examples.sort_by_key(|example| (example.fault, example.at));
+        let mut examples = Vec::new();
+        for Cases { fault, .. } in &faults {
+            let of = self.examples.iter().filter(|example| example.fault == *fault);
+            examples.extend(of.take(EXAMPLES_MAX).cloned());
+        }
+        let metrics = Metric::ALL.into_iter().map(|metric| Measured {
+            name: metric.name().to_owned(),
+            figures: self.whole.figures(metric),
+            histogram: encode(self.whole.of(metric)),
+        });
+        let mut document = Document {
+            schema: SCHEMA.to_owned(),
+            tool: config.tool.clone(),
+            started: DateTime::<Utc>::from(started).to_rfc3339_opts(SecondsFormat::Millis, true),
+            run: run.to_owned(),
+            target: shown(config),
+            dialect: config.target.dialect.to_string(),
+            complete: self.complete,
+            verdict: Verdict::Inconclusive,
+            why: Vec::new(),
+            took,
+            reach: counts.reach(),
+            rate: a_second(counts.sent),
+            delivery_rate: a_second(counts.delivered),
+            faults,
+            examples,
+            cut: Cut { count: self.ends.cut, reasons: self.ends.reasons.clone() },
+            metrics: metrics.filter(|one| one.figures.count > 0).collect(),
+            windows: std::mem::take(&mut self.windows),
+            rig: self.rig(&counts),
+            slos: Vec::new(),
+            counts,
+            plan: self.plan,
+        };
+        document.slos = config.slos.iter().map(|slo| slo.judge(&document)).collect();
+        document.judge();
+        document
+    }
+}
+
+/// Scheme, host and port: the rest may hold a secret.
+fn shown(config: &RunConfig) -> String {
+    config.target.url().origin().ascii_serialization()
+}

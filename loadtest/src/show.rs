@@ -1,0 +1,187 @@
+//! A result as a short table and a progress line, for people at a terminal.
+
+use std::time::Duration;
+
+use trialogue_report::diagram::Tone;
+
+use crate::plan::{Pace, Plan, Stage};
+use crate::result::{Document, Verdict};
+use crate::run::{Progress, Second};
+use crate::verdict::{Counts, Fault};
+
+/// Reasons of one kind that are shown.
+const SHOWN_MAX: usize = 5;
+
+/// Names and values, in the order in which they matter.
+pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
+    let mut rows = vec![verdict(of), ("plan", plan(of), Tone::Plain)];
+    let counts = &of.counts;
+    let sent = format!(
+        "{} sent ({:.1}/s), {} stored, {} refused ({} for their rate), {} unanswered",
+        counts.sent, of.rate, counts.acked, counts.refused, counts.limited, counts.unanswered
+    );
+    rows.push(("messages", sent, Tone::Plain));
+    let missing = counts.owed - counts.reached;
+    let reach = format!(
+        "{} ({:.0}/s), reach {} of {} ({:.4} %), {} indeterminate",
+        counts.delivered,
+        of.delivery_rate,
+        counts.reached,
+        counts.owed,
+        of.reach * 100.0,
+        counts.indeterminate
+    );
+    rows.push(("deliveries", reach, if missing == 0 { Tone::Good } else { Tone::Bad }));
+    rows.push(("wrong", faults(counts), tone(of.faults.is_empty())));
+    for measured in &of.metrics {
+        let figures = &measured.figures;
+        let [p50, p90, p99, p999, max] =
+            [figures.p50, figures.p90, figures.p99, figures.p999, figures.max].map(millis);
+        let text = format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max} ms");
+        rows.push((name(&measured.name), text, Tone::Plain));
+    }
+    if of.cut.count > 0 {
+        let why = of.cut.reasons.iter().take(SHOWN_MAX);
+        let why: Vec<String> = why.map(|(why, times)| format!("{times} x {why}")).collect();
+        rows.push(("cut", why.join("; "), Tone::Bad));
+    }
+    let rig = format!(
+        "{:.0} % of a core (at most {:.0} %), sends {} ms late (p99), {} stalled",
+        of.rig.cpu * 100.0,
+        of.rig.cpu_max * 100.0,
+        millis(of.rig.slip_p99),
+        of.rig.stalled
+    );
+    rows.push(("rig", rig, tone(!of.rig.is_saturated())));
+    for slo in &of.slos {
+        let word = match slo.held {
+            Some(true) => "held",
+            Some(false) => "MISSED",
+            None => "open",
+        };
+        rows.push(("objective", format!("{word}: {slo}"), tone(slo.held == Some(true))));
+    }
+    for example in &of.examples {
+        let crate::verdict::Example { fault, worker, room, member, at, text } = example;
+        let at = *at as f64 / 1e6;
+        let text = format!("worker {worker} room {room} member {member} at {at:.3} s: {text}");
+        rows.push((fault.name(), text, Tone::Bad));
+    }
+    rows
+}
+
+fn tone(good: bool) -> Tone {
+    if good { Tone::Good } else { Tone::Bad }
+}
+
+fn verdict(of: &Document) -> (&'static str, String, Tone) {
+    let (word, tone) = match of.verdict {
+        Verdict::Passed => ("PASSED", Tone::Good),
+        Verdict::Failed => ("FAILED", Tone::Bad),
+        Verdict::Inconclusive => ("INCONCLUSIVE", Tone::Bad),
+    };
+    let cut = if of.complete { "" } else { " (cut short)" };
+    let why = if of.why.is_empty() { String::new() } else { format!(": {}", of.why.join("; ")) };
+    ("verdict", format!("{word}{cut}{why}"), tone)
+}
+
+fn plan(of: &Document) -> String {
+    let plan = &of.plan;
+    let pace = match &plan.pace {
+        Pace::Open { stages, .. } => {
+            let rates = stages.iter().filter(|stage| stage.recorded);
+            let rates = rates.flat_map(|stage| [stage.from, stage.to]);
+            let (low, high) = rates.fold((f64::MAX, 0.0), |(low, high): (f64, f64), rate| {
+                (low.min(rate), high.max(rate))
+            });
+            if low < high { format!("{low:.0} to {high:.0}/s") } else { format!("{high:.1}/s") }
+        }
+        Pace::Closed { window, .. } => format!("closed loop of {window}"),
+    };
+    let seconds = of.took as f64 / 1e6;
+    format!(
+        "{} rooms x {} sockets, {} speaking, {pace}, {seconds:.1} s, seed {}, {} ({})",
+        plan.rooms, plan.members, plan.senders, plan.seed, of.target, of.dialect
+    )
+}
+
+fn faults(counts: &Counts) -> String {
+    Fault::ALL.map(|fault| format!("{} {}", counts.of(fault), fault.name())).join(", ")
+}
+
+fn millis(micros: u64) -> String {
+    format!("{:.2}", micros as f64 / 1e3)
+}
+
+/// Names of rows live as long as the program.
+fn name(metric: &str) -> &'static str {
+    crate::recorder::Metric::ALL
+        .into_iter()
+        .map(crate::recorder::Metric::name)
+        .find(|known| *known == metric)
+        .unwrap_or("metric")
+}
+
+/// A line for those who wait.
+pub fn progress(progress: &Progress) -> String {
+    match progress {
+        Progress::Rooms(made, all) => format!("rooms: {made} of {all}"),
+        Progress::Sockets(joined, all) => format!("sockets: {joined} of {all}"),
+        Progress::Draining => "everything is sent; waiting for what is under way".to_owned(),
+        Progress::Second(second) => {
+            let Second { elapsed, length, counts, window } = &**second;
+            let seconds = |duration: &Duration| duration.as_secs_f64().round();
+            let wrong: u64 = counts.faults.iter().sum();
+            let latency = match window.delivery.count {
+                0 => "not measured".to_owned(),
+                _ => {
+                    let [p50, p99] = [window.delivery.p50, window.delivery.p99].map(millis);
+                    format!("p50 {p50} p99 {p99} ms")
+                }
+            };
+            format!(
+                "{:.0} of {:.0} s: {} sent, {} stored, {} delivered in this second, {latency}; \
+                 {wrong} wrong, {:.0} % of a core",
+                seconds(elapsed),
+                seconds(length),
+                window.sent,
+                window.acked,
+                window.delivered,
+                window.cpu * 100.0
+            )
+        }
+    }
+}
+
+/// What a plan is going to do, line by line.
+pub fn plan_lines(plan: &Plan) -> Vec<String> {
+    let Plan { rooms, members, senders, workers, seed, .. } = plan;
+    let sockets = plan.sockets();
+    let mut lines = vec![format!(
+        "{rooms} rooms x {members} sockets = {sockets} sockets, of which {} speak; {workers} \
+         workers; seed {seed}",
+        u64::from(*rooms) * u64::from(*senders),
+    )];
+    match &plan.pace {
+        Pace::Open { stages, .. } => {
+            for stage in stages {
+                let Stage { name, length, from, to, .. } = stage;
+                let seconds = *length as f64 / 1e6;
+                let deliveries = from.max(*to) * f64::from(*members);
+                lines.push(format!(
+                    "{name}: {seconds:.1} s at {from:.1} to {to:.1} messages/s, up to \
+                     {deliveries:.0} deliveries/s"
+                ));
+            }
+        }
+        Pace::Closed { window, .. } => {
+            lines.push(format!("closed loop: {window} messages of every room under way"));
+        }
+    }
+    if let Some((messages, _)) = plan.messages() {
+        let deliveries = messages * f64::from(*members);
+        lines.push(format!("{messages:.0} messages, {deliveries:.0} deliveries"));
+    }
+    lines.push(format!("{sockets} file handles and ports"));
+    lines
+}

@@ -1,0 +1,270 @@
+//! One thread that sends and receives for its own rooms: its sockets, its clock, its verdict.
+
+mod floor;
+mod socket;
+mod speak;
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+use trialogue_checker::Micros;
+use trialogue_socketio::client::WireOpener;
+
+use crate::alarm::{Alarm, thread_time};
+use crate::cast::Room;
+use crate::plan::Plan;
+use crate::recorder::Recording;
+use crate::stamp::Stamps;
+use crate::verdict::{Counts, Example, Rules};
+use floor::Floor;
+
+/// Sockets of a worker that are being opened at once.
+const OPENING: usize = 64;
+/// How often a worker tells what it did.
+const TICK: Duration = Duration::from_secs(1);
+/// How often it looks whether everything has come.
+const LOOK: Duration = Duration::from_millis(10);
+/// After the last delivery that was awaited: what comes once more comes soon.
+const TAIL: Duration = Duration::from_millis(300);
+/// Why connections ended, in so many different words at most.
+pub(crate) const REASONS_MAX: usize = 8;
+
+/// When nothing comes any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Without a frame for so long, while something is awaited.
+    pub quiet: Duration,
+    /// Whatever comes.
+    pub longest: Duration,
+}
+
+impl Default for Drain {
+    /// Beyond the 2.5 s within which what was stored must be visible (CONTRACT §3.4).
+    fn default() -> Self {
+        Self { quiet: Duration::from_secs(3), longest: Duration::from_secs(30) }
+    }
+}
+
+/// What a worker is to do.
+pub(crate) struct Orders {
+    pub(crate) number: u32,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) rooms: Vec<Room>,
+    pub(crate) rules: Rules,
+    pub(crate) opener: WireOpener,
+    pub(crate) stamps: Stamps,
+    pub(crate) drain: Drain,
+    /// The moment at which all begin, once everybody is in a room.
+    pub(crate) begin: watch::Receiver<Option<Instant>>,
+    /// No more sends.
+    pub(crate) stop: CancellationToken,
+    /// No more anything.
+    pub(crate) end: CancellationToken,
+    pub(crate) told: mpsc::Sender<Told>,
+}
+
+/// What a worker tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// So many more sockets are in their rooms.
+    Joined(u64),
+    /// It cannot begin.
+    Failed(String),
+    /// Everybody is in a room.
+    Ready,
+    /// What happened since the last one; counts are sums.
+    Tick(Box<Tick>),
+    /// Nothing comes any more.
+    Done(Box<Done>),
+}
+
+/// A part of a run.
+#[derive(Debug)]
+pub(crate) struct Tick {
+    pub(crate) worker: u32,
+    /// Microseconds after the begin, and since the last one.
+    pub(crate) at: Micros,
+    pub(crate) over: Micros,
+    pub(crate) counts: Counts,
+    pub(crate) recording: Recording,
+    /// Part of a core that the thread had.
+    pub(crate) cpu: f64,
+    /// It still sends.
+    pub(crate) speaking: bool,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) worker: u32,
+    pub(crate) counts: Counts,
+    pub(crate) examples: Vec<Example>,
+    pub(crate) ends: Ends,
+    /// Every message of the plan went out.
+    pub(crate) complete: bool,
+    /// Microseconds after the begin at which the last one went out.
+    pub(crate) spoken: Micros,
+}
+
+/// What went wrong with connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// Connections that ended by themselves.
+    pub(crate) cut: u64,
+    /// Messages that could not be sent for that.
+    pub(crate) unsendable: u64,
+    /// Messages that the system did not take at once: the server read too slowly.
+    pub(crate) stalled: u64,
+    /// Why connections ended, and how many for that.
+    pub(crate) reasons: Vec<(String, u64)>,
+}
+
+impl Ends {
+    pub(crate) fn cut(&mut self, why: String, times: u64) {
+        self.cut += times;
+        if let Some((_, count)) = self.reasons.iter_mut().find(|(known, _)| *known == why) {
+            *count += times;
+        } else if self.reasons.len() < REASONS_MAX {
+            self.reasons.push((why, times));
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.unsendable += other.unsendable;
+        self.stalled += other.stalled;
+        for (why, times) in other.reasons {
+            self.cut(why, times);
+        }
+    }
+}
+
+/// Starts a worker's thread. It tells how it went, whatever happens.
+pub(crate) fn start(orders: Orders) -> io::Result<JoinHandle<()>> {
+    let name = format!("load-{}", orders.number);
+    std::thread::Builder::new().name(name).spawn(move || {
+        let told = orders.told.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let failed = match runtime {
+            Ok(runtime) => LocalSet::new().block_on(&runtime, work(orders)).err(),
+            Err(error) => Some(format!("no runtime: {error}")),
+        };
+        if let Some(why) = failed {
+            // Whoever does not listen any more needs no answer.
+            let _gone = told.blocking_send(Told::Failed(why));
+        }
+    })
+}
+
+async fn work(mut orders: Orders) -> Result<(), String> {
+    let end = orders.end.clone();
+    let floor = Rc::new(Floor::new(&mut orders));
+    let alarm = Alarm::new().map_err(|error| format!("no timer: {error}"))?;
+    let opened = end.run_until_cancelled(open_all(&floor, &orders)).await;
+    match opened {
+        None => return Ok(()),
+        Some(opened) => opened?,
+    }
+    let gone = |_| "nobody listens".to_owned();
+    orders.told.send(Told::Ready).await.map_err(gone)?;
+    let begin = async {
+        let begin = orders.begin.wait_for(Option::is_some).await.map(|begin| *begin);
+        begin.ok().flatten().unwrap_or_else(Instant::now)
+    };
+    let Some(begin) = end.run_until_cancelled(begin).await else { return Ok(()) };
+    floor.begin.set(begin);
+    let ticking = tokio::task::spawn_local(tick(floor.clone(), orders.told.clone()));
+    let work = async {
+        let complete = speak::speak(&floor, &orders, alarm).await?;
+        floor.speaking.set(false);
+        let spoken = floor.at(Instant::now());
+        drain(&floor, orders.drain).await;
+        Ok::<_, io::Error>((complete, spoken))
+    };
+    let worked = end.run_until_cancelled(work).await.transpose();
+    ticking.abort();
+    let worked = worked.map_err(|error| format!("cannot go on: {error}"))?;
+    let (complete, spoken) = worked.unwrap_or((false, floor.at(Instant::now())));
+    floor.judge.borrow_mut().finish(floor.at(Instant::now()));
+    let last = Told::Tick(Box::new(floor.tick(Duration::ZERO)));
+    orders.told.send(last).await.map_err(gone)?;
+    let done = {
+        let judge = floor.judge.borrow();
+        let (worker, counts) = (orders.number, *judge.counts());
+        let (examples, ends) = (judge.examples().to_vec(), floor.ends.borrow().clone());
+        Done { worker, counts, examples, ends, complete, spoken }
+    };
+    floor.close();
+    orders.told.send(Told::Done(Box::new(done))).await.map_err(gone)
+}
+
+/// Opens every socket and waits until all are in their rooms.
+async fn open_all(floor: &Rc<Floor>, orders: &Orders) -> Result<(), String> {
+    let all = floor.sockets.len();
+    let mut next = 0;
+    let mut told = 0;
+    loop {
+        if let Some(why) = floor.cannot_join.borrow_mut().take() {
+            return Err(why);
+        }
+        let joined = floor.joined.get();
+        while next < all && next < joined + OPENING {
+            tokio::task::spawn_local(socket::live(floor.clone(), next));
+            next += 1;
+        }
+        if joined - told >= OPENING || (joined == all && told < all) {
+            let more = (joined - told) as u64;
+            told = joined;
+            orders.told.send(Told::Joined(more)).await.map_err(|_| "nobody listens".to_owned())?;
+        }
+        if joined == all {
+            return Ok(());
+        }
+        floor.news.notified().await;
+    }
+}
+
+/// Tells what happened, every second. What is not taken in time comes with the next.
+async fn tick(floor: Rc<Floor>, told: mpsc::Sender<Told>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.tick().await;
+    let mut before = thread_time();
+    let mut begun = Instant::now();
+    loop {
+        interval.tick().await;
+        let (now, time) = (Instant::now(), thread_time());
+        let used = time.saturating_sub(before).as_secs_f64();
+        let cpu = used / now.saturating_duration_since(begun).as_secs_f64().max(1e-6);
+        if let Ok(place) = told.try_reserve() {
+            let over = now.saturating_duration_since(begun);
+            (before, begun) = (time, now);
+            place.send(Told::Tick(Box::new(Tick { cpu, ..floor.tick(over) })));
+        }
+    }
+}
+
+/// Waits until nothing comes any more.
+async fn drain(floor: &Floor, drain: Drain) {
+    let begun = Instant::now();
+    let mut seen = floor.judge.borrow().counts().frames;
+    let mut last = begun;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let (now, settled, frames) = {
+            let judge = floor.judge.borrow();
+            (Instant::now(), judge.is_settled(), judge.counts().frames)
+        };
+        if frames != seen {
+            (seen, last) = (frames, now);
+        }
+        let quiet = if settled { TAIL.min(drain.quiet) } else { drain.quiet };
+        if now - last >= quiet || now - begun >= drain.longest {
+            return;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Sends what is due: at its moment, or at once when that is over. Nothing is skipped and nothing
+//! is made up.
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use trialogue_checker::Micros;
+
+use super::Orders;
+use super::floor::Floor;
+use crate::alarm::Alarm;
+use crate::plan::{Pace, Schedule};
+
+/// Sends in a row before the sockets get a turn, however late they are.
+const IN_A_ROW: u32 = 16;
+/// Nothing is sent once so many messages are under way: the server has long lost.
+const UNDER_WAY_MAX: usize = 4_000_000;
+
+/// Sends until the plan is done or a stop comes; answers whether it was done.
+pub(super) async fn speak(
+    floor: &Rc<Floor>,
+    orders: &Orders,
+    mut alarm: Alarm,
+) -> io::Result<bool> {
+    let senders = u32::try_from(orders.rooms.len()).unwrap_or(u32::MAX) * orders.plan.senders;
+    let schedule = Schedule::of(&orders.plan, orders.number, senders);
+    let spoken = async {
+        alarm.until(floor.begin.get()).await?;
+        match orders.plan.pace {
+            Pace::Open { .. } => open(floor, schedule, &mut alarm).await,
+            Pace::Closed { window, warm_up, length } => {
+                closed(floor, schedule, (window, warm_up, length), &mut alarm).await
+            }
+        }
+    };
+    orders.stop.run_until_cancelled(spoken).await.unwrap_or(Ok(false))
+}
+
+async fn open(floor: &Floor, schedule: Schedule, alarm: &mut Alarm) -> io::Result<bool> {
+    let mut in_a_row = 0;
+    for due in schedule {
+        let moment = floor.begin.get() + Duration::from_micros(due.at);
+        if moment > Instant::now() {
+            alarm.until(moment).await?;
+            in_a_row = 0;
+        } else if in_a_row == IN_A_ROW {
+            tokio::task::yield_now().await;
+            in_a_row = 0;
+        }
+        if floor.judge.borrow().under_way() > UNDER_WAY_MAX {
+            return Ok(false);
+        }
+        floor.send(due.sender, due.size, due.recorded, due.at);
+        in_a_row += 1;
+    }
+    Ok(true)
+}
+
+/// Keeps so many messages of every room under way.
+async fn closed(
+    floor: &Floor,
+    mut schedule: Schedule,
+    (window, warm_up, length): (u32, Micros, Micros),
+    alarm: &mut Alarm,
+) -> io::Result<bool> {
+    let rooms = floor.judge.borrow().rooms();
+    let mut turns = vec![0_u32; rooms as usize];
+    for _ in 0..window {
+        floor.ready.borrow_mut().extend(0..rooms);
+    }
+    let end = floor.begin.get() + Duration::from_micros(warm_up.saturating_add(length));
+    let mut in_a_row = 0;
+    let talk = async {
+        loop {
+            let Some(room) = floor.ready.borrow_mut().pop_front() else {
+                in_a_row = 0;
+                floor.news.notified().await;
+                continue;
+            };
+            if in_a_row == IN_A_ROW {
+                tokio::task::yield_now().await;
+                in_a_row = 0;
+            }
+            let senders = floor.judge.borrow().senders_of(room);
+            let turn = &mut turns[room as usize];
+            let sender = senders.start + *turn % (senders.end - senders.start);
+            *turn = turn.wrapping_add(1);
+            let now = floor.at(Instant::now());
+            floor.send(sender, schedule.draw(), now >= warm_up, now);
+            in_a_row += 1;
+        }
+    };
+    tokio::select! {
+        () = talk => Ok(true),
+        rang = alarm.until(end) => rang.map(|()| true),
+    }
+}

@@ -1,0 +1,9 @@
+//! Load tests against servers whose faults are known.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a step that fails fails its test; helpers are no exception"
+)]
+
+mod double;
+mod verdicts;

@@ -1,0 +1,174 @@
+//! What is wrong is told by its name, and nothing else is.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Sizes};
+use trialogue_loadtest::recorder::Figures;
+use trialogue_loadtest::result::{Document, Verdict};
+use trialogue_loadtest::verdict::Fault;
+use trialogue_loadtest::{Drain, Progress, RunConfig, RunError, run_in};
+
+use crate::double::{EVERY, Quirk, STALL, rooms, start};
+
+fn plan(seconds: u64) -> Plan {
+    let length = Duration::from_secs(seconds);
+    let stages = Ramp::Const.stages((200.0, 200.0), length, Duration::ZERO);
+    Plan {
+        seed: 1,
+        rooms: 5,
+        members: 3,
+        senders: 2,
+        pace: Pace::Open { stages, arrivals: Arrivals::Uniform },
+        sizes: "100..300".parse::<Sizes>().unwrap(),
+        workers: 1,
+    }
+}
+
+async fn against(quirk: Quirk, plan: &Plan) -> Document {
+    let mut config = start(quirk).await;
+    config.slos = vec!["reach==1".parse().unwrap()];
+    let quiet = Duration::from_millis(1_500);
+    config.drain = Drain { quiet, ..Drain::default() };
+    play(plan, &config).await.unwrap()
+}
+
+async fn play(plan: &Plan, config: &RunConfig) -> Result<Document, RunError> {
+    let stop = CancellationToken::new();
+    run_in(plan, config, rooms(plan.rooms), &stop, &mut |_| {}).await
+}
+
+fn of(document: &Document, metric: &str) -> Figures {
+    let found = document.metrics.iter().find(|one| one.name == metric);
+    found.unwrap_or_else(|| panic!("no {metric}")).figures
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_good_server_everything_comes_once_and_in_order() {
+    let document = against(Quirk::Nothing, &Plan { workers: 2, ..plan(2) }).await;
+    let counts = &document.counts;
+    assert!(counts.sent.abs_diff(400) <= 2, "{}", counts.sent);
+    assert_eq!((counts.acked, counts.delivered), (counts.sent, counts.sent * 3));
+    assert_eq!((document.reach, counts.reached), (1.0, counts.owed));
+    assert_eq!((&document.faults, &document.examples), (&vec![], &vec![]));
+    // A machine that is busy with other things may have been the limit.
+    assert_ne!(document.verdict, Verdict::Failed, "{:?}", document.why);
+    assert_eq!(document.slos[0].held, Some(true));
+    assert!(document.complete);
+    assert_eq!(of(&document, "delivery").count, counts.delivered);
+    assert_eq!(of(&document, "ack").count, counts.acked);
+    assert_eq!(of(&document, "spread").count, counts.sent);
+    assert_eq!(of(&document, "join").count, 15);
+    assert!(of(&document, "first").p50 <= of(&document, "last").p50);
+    let windows: u64 = document.windows.iter().map(|window| window.delivered).sum();
+    assert_eq!(windows, counts.delivered);
+    let json = serde_json::to_string(&document).unwrap();
+    let back: Document = serde_json::from_str(&json).unwrap();
+    assert_eq!((back.plan, back.counts), (document.plan, document.counts));
+    assert_eq!(back.metrics.len(), document.metrics.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_wrong_is_told_by_its_name_and_its_number() {
+    let check = async |quirk, fault: Fault, each: u64| {
+        let document = against(quirk, &plan(1)).await;
+        let met = document.counts.sent / EVERY;
+        let told: Vec<_> = document.faults.iter().map(|one| (one.fault, one.count)).collect();
+        assert_eq!(told, [(fault, met * each)], "{quirk:?}");
+        assert_eq!(document.verdict, Verdict::Failed);
+        assert_eq!(document.examples[0].fault, fault);
+        document
+    };
+    let lost = check(Quirk::Lose, Fault::Lost, 1).await;
+    assert_eq!(lost.counts.owed - lost.counts.reached, lost.counts.of(Fault::Lost));
+    assert_eq!(lost.slos[0].held, Some(false));
+    check(Quirk::LoseForAll, Fault::Lost, 3).await;
+    check(Quirk::Double, Fault::Duplicated, 3).await;
+    check(Quirk::Change, Fault::Mutated, 3).await;
+    check(Quirk::RefuseAndSend, Fault::Phantom, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_places_or_rooms_is_told() {
+    // A message that waits for the next one of its room until the end is lost besides.
+    let swapped = against(Quirk::Swap, &plan(2)).await;
+    let met = swapped.counts.sent / EVERY;
+    let (fell, lost) = (swapped.counts.of(Fault::Reordered), swapped.counts.of(Fault::Lost));
+    assert_eq!((fell + lost, fell > 0), (met * 3, true), "{:?}", swapped.examples);
+    let leaked = against(Quirk::Leak, &plan(1)).await;
+    let told: Vec<_> = leaked.faults.iter().map(|one| one.fault).collect();
+    assert_eq!(told, [Fault::Misrouted], "{:?}", leaked.examples);
+    assert!(leaked.examples[0].text.contains("which is in room"), "{:?}", leaked.examples);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_for_its_rate_is_no_loss() {
+    let document = against(Quirk::Limit, &plan(1)).await;
+    let met = document.counts.sent / EVERY;
+    assert_eq!((document.counts.limited, document.counts.refused), (met, met));
+    assert_eq!((document.faults.len(), document.reach), (0, 1.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stalls_a_tenth_of_the_time_has_its_stall_as_p99() {
+    let document = against(Quirk::Stall, &plan(4)).await;
+    assert_eq!(document.faults, []);
+    let (told, stall) = (of(&document, "delivery"), STALL.as_micros() as u64);
+    // A tenth of the sends waits for up to 100 ms: the longest tenth of those for 90 or more.
+    assert!((stall * 8 / 10..stall * 4).contains(&told.p99), "{told:?}");
+    assert!(told.p50 < told.p99 / 2, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_loop_goes_as_fast_as_the_server_and_is_judged_as_well() {
+    let pace = Pace::Closed { window: 4, warm_up: 200_000, length: 800_000 };
+    let document = against(Quirk::Nothing, &Plan { pace: pace.clone(), ..plan(1) }).await;
+    let counts = &document.counts;
+    assert!(counts.sent > 200, "{}", counts.sent);
+    assert_eq!((counts.delivered, document.reach), (counts.sent * 3, 1.0));
+    assert!(of(&document, "delivery").count < counts.delivered);
+    assert_eq!(document.verdict, Verdict::Passed, "{:?}", document.why);
+    let document = against(Quirk::Double, &Plan { pace, ..plan(1) }).await;
+    assert_eq!(document.counts.of(Fault::Duplicated), document.counts.sent / EVERY * 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_cut_off_has_lost_nothing_and_is_told() {
+    let document = against(Quirk::Cut, &plan(1)).await;
+    assert!(document.cut.count > 0);
+    assert_eq!(document.counts.of(Fault::Phantom) + document.counts.of(Fault::Duplicated), 0);
+    assert_ne!(document.verdict, Verdict::Passed);
+    assert!(document.why.iter().any(|why| why.contains("were cut")), "{:?}", document.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_is_judged_and_says_so() {
+    let config = start(Quirk::Nothing).await;
+    let stop = CancellationToken::new();
+    let plan = plan(60);
+    let mut seconds = 0;
+    let mut observer = |progress: &Progress| {
+        if matches!(progress, Progress::Second(_)) {
+            seconds += 1;
+            stop.cancel();
+        }
+    };
+    let document = run_in(&plan, &config, rooms(5), &stop, &mut observer).await.unwrap();
+    assert!(!document.complete && document.counts.sent > 0 && document.took < 10_000_000);
+    assert_eq!((document.faults.len(), document.reach), (0, 1.0));
+    assert!(seconds > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_at_home_is_no_verdict() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap()).parse().unwrap();
+    drop(closed);
+    let mut config = start(Quirk::Nothing).await;
+    let http = trialogue_client::HttpConfig::new(url);
+    config.target.http = trialogue_client::Http::new(http).unwrap();
+    let error = play(&plan(1), &config).await.unwrap_err();
+    assert!(matches!(&error, RunError::CannotRun(why) if why.contains("127.0.0.1")), "{error}");
+    let error = play(&Plan { rooms: 0, ..plan(1) }, &config).await.unwrap_err();
+    assert!(matches!(error, RunError::Plan(_)));
+}
