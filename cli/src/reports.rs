@@ -30,8 +30,9 @@ struct Report {
     place: Place,
 }
 
+/// Where a report goes.
 #[derive(Debug, Clone, PartialEq)]
-enum Place {
+pub(crate) enum Place {
     Stdout,
     Stderr,
     File(PathBuf),
@@ -50,20 +51,77 @@ impl FromStr for Report {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let names = || Format::ALL.map(Format::name).join(", ");
         if text == Format::Github.name() {
             // A workflow reads commands on both streams, and this one is for talk.
             return Ok(Self { format: Format::Github, place: Place::Stderr });
         }
-        let (name, place) = text.split_once('=').ok_or("it is FORMAT=FILE, as in junit=out.xml")?;
-        let format = Format::ALL.into_iter().find(|format| format.name() == name);
-        let format = format.ok_or_else(|| format!("no format {name:?}: {}", names()))?;
-        let place = match place {
-            "" => return Err(format!("{name}= names no file")),
-            "-" => Place::Stdout,
-            file => Place::File(file.into()),
-        };
+        let (format, place) = split(text, &Format::ALL, Format::name)?;
         Ok(Self { format, place })
+    }
+}
+
+/// A report as it is typed: one of these formats, and its place.
+pub(crate) fn split<F: Copy>(
+    text: &str,
+    formats: &[F],
+    name_of: impl Fn(F) -> &'static str,
+) -> Result<(F, Place), String> {
+    let names = || formats.iter().map(|format| name_of(*format)).collect::<Vec<_>>().join(", ");
+    let (name, place) = text.split_once('=').ok_or("it is FORMAT=FILE, as in junit=out.xml")?;
+    let format = formats.iter().find(|format| name_of(**format) == name);
+    let format = *format.ok_or_else(|| format!("no format {name:?}: {}", names()))?;
+    let place = match place {
+        "" => return Err(format!("{name}= names no file")),
+        "-" => Place::Stdout,
+        file => Place::File(file.into()),
+    };
+    Ok((format, place))
+}
+
+/// Looks whether everything can be written, so that a typo is not told after an hour.
+pub(crate) fn check<'a>(places: impl Iterator<Item = &'a Place>, out: &Out) -> Result<(), Failure> {
+    let mut on_stdout = 0;
+    for place in places {
+        match place {
+            Place::Stdout => on_stdout += 1,
+            Place::Stderr => {}
+            Place::File(file) => {
+                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if file.is_dir() || !folder.unwrap_or(Path::new(".")).is_dir() {
+                    let what = format!("no report can be written to {}", file.display());
+                    return Err(Failure::usage(what));
+                }
+            }
+        }
+    }
+    match on_stdout {
+        0 => Ok(()),
+        1 if !out.is_json() => Ok(()),
+        1 => Err(Failure::usage("--json and a report on - share standard output")),
+        _ => Err(Failure::usage("only one report can go to standard output")),
+    }
+}
+
+impl Place {
+    /// Puts a report there; answers why it could not be, in a sentence.
+    pub(crate) fn write(&self, text: anyhow::Result<String>, out: &mut Out) -> Option<String> {
+        let written = text.and_then(|text| match self {
+            Self::Stdout => {
+                let stdout = out.stdout();
+                let written = stdout.write_all(text.as_bytes());
+                written.and_then(|()| stdout.flush()).map_err(closed)
+            }
+            Self::Stderr => {
+                out.annotate(&text);
+                Ok(())
+            }
+            Self::File(file) => Ok(std::fs::write(file, text)?),
+        });
+        match written {
+            Ok(()) => None,
+            Err(error) if error.is::<ClosedPipe>() => None,
+            Err(error) => Some(format!("cannot write {self}: {error:#}")),
+        }
     }
 }
 
@@ -77,22 +135,7 @@ pub(crate) struct Reports {
 impl ReportArgs {
     /// Looks whether everything can be written, so that a typo is not told after an hour.
     pub(crate) fn check(&self, out: &Out) -> Result<Reports, Failure> {
-        let on_stdout = |report: &&Report| report.place == Place::Stdout;
-        match self.reports.iter().filter(on_stdout).count() {
-            0 => {}
-            1 if !out.is_json() => {}
-            1 => return Err(Failure::usage("--json and a report on - share standard output")),
-            _ => return Err(Failure::usage("only one report can go to standard output")),
-        }
-        for report in &self.reports {
-            if let Place::File(file) = &report.place {
-                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-                if file.is_dir() || !folder.unwrap_or(Path::new(".")).is_dir() {
-                    let what = format!("no report can be written to {}", file.display());
-                    return Err(Failure::usage(what));
-                }
-            }
-        }
+        check(self.reports.iter().map(|report| &report.place), out)?;
         let summary = std::env::var_os(SUMMARY).filter(|file| !file.is_empty());
         Ok(Reports { asked: self.reports.clone(), summary: summary.map(PathBuf::from) })
     }
@@ -120,23 +163,7 @@ impl Reports {
         }
         for Report { format, place } in &self.asked {
             let written = format.write(results).map_err(anyhow::Error::from);
-            let written = written.and_then(|text| match place {
-                Place::Stdout => {
-                    let stdout = out.stdout();
-                    let written = stdout.write_all(text.as_bytes());
-                    written.and_then(|()| stdout.flush()).map_err(closed)
-                }
-                Place::Stderr => {
-                    out.annotate(&text);
-                    Ok(())
-                }
-                Place::File(file) => Ok(std::fs::write(file, text)?),
-            });
-            match written {
-                Ok(()) => {}
-                Err(error) if error.is::<ClosedPipe>() => {}
-                Err(error) => faults.push(format!("cannot write {place}: {error:#}")),
-            }
+            faults.extend(place.write(written, out));
         }
         faults
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use trialogue_client::{Credentials, Error, Rest};
-use trialogue_protocol::{ChatId, CreateJob, ErrorCode, OpenDispute, Register, Role, UserId};
+use trialogue_protocol::{CreateJob, ErrorCode, OpenDispute, Register, Role, UserId};
 use uuid::Uuid;
 
 use crate::plan::Plan;
@@ -25,8 +25,8 @@ const PEOPLE_MAX: u32 = 3;
 /// A room and who may enter it.
 #[derive(Debug, Clone)]
 pub struct Room {
-    /// Its chat.
-    pub chat: ChatId,
+    /// The id of its chat, of letters that JSON need not escape.
+    pub chat: String,
     /// Tokens of its people, who take turns in having a socket.
     pub tokens: Vec<Arc<str>>,
 }
@@ -87,7 +87,7 @@ async fn room(target: &Target, name: String, people: u32) -> Result<Room, CastEr
         all.push(manager);
     }
     let tokens = all.iter().map(token).collect::<Result<_, _>>()?;
-    Ok(Room { chat, tokens })
+    Ok(Room { chat: chat.to_string(), tokens })
 }
 
 fn token(rest: &Rest) -> Result<Arc<str>, CastError> {

@@ -10,11 +10,15 @@
 
 mod alarm;
 pub mod cast;
+pub mod compare;
+pub mod find;
 pub mod plan;
 pub mod recorder;
+pub mod report;
 pub mod result;
 pub mod rig;
 pub mod run;
+pub mod seats;
 pub mod show;
 pub mod slo;
 pub mod stamp;

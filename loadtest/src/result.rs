@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
 
-use crate::plan::Plan;
+use crate::plan::{Pace, Plan};
 use crate::recorder::Figures;
 use crate::rig::Rig;
 use crate::slo::Judged;
@@ -101,6 +101,9 @@ pub struct Document {
     pub verdict: Verdict,
     /// Why it is not passed: sentences.
     pub why: Vec<String>,
+    /// Microseconds until every socket was in its room.
+    #[serde(default)]
+    pub joining: Micros,
     /// Microseconds from the first send to the last.
     pub took: Micros,
     /// How much happened, the warm-up included.
@@ -153,6 +156,10 @@ impl Document {
         let counts = &self.counts;
         Some(match name {
             "reach" => return (counts.owed > 0).then_some(self.reach),
+            "join_rate" => match self.joining {
+                0 => return None,
+                micros => self.plan.sockets() as f64 * 1e6 / micros as f64,
+            },
             "rate" => self.rate,
             "delivery_rate" => self.delivery_rate,
             "sent" => counts.sent as f64,
@@ -191,7 +198,8 @@ impl Document {
                 None => open.push(format!("not decided: {slo}")),
             }
         }
-        if self.counts.reached == 0 {
+        let is_silent = matches!(self.plan.pace, Pace::Silent { .. });
+        if self.counts.reached == 0 && !is_silent {
             open.push("nothing was delivered".to_owned());
         }
         self.verdict = match (failed.is_empty(), open.is_empty()) {

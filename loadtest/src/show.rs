@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use trialogue_report::diagram::Tone;
 
+use crate::find::{Tried, Wanted};
 use crate::plan::{Pace, Plan, Stage};
 use crate::result::{Document, Verdict};
 use crate::run::{Progress, Second};
@@ -16,6 +17,11 @@ const SHOWN_MAX: usize = 5;
 pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     let mut rows = vec![verdict(of), ("plan", plan(of), Tone::Plain)];
     let counts = &of.counts;
+    if let Some(rate) = of.value("join_rate") {
+        let (sockets, took) = (of.plan.sockets(), of.joining as f64 / 1e6);
+        let text = format!("{sockets} in their rooms within {took:.2} s ({rate:.0}/s)");
+        rows.push(("sockets", text, Tone::Plain));
+    }
     let sent = format!(
         "{} sent ({:.1}/s), {} stored, {} refused ({} for their rate), {} unanswered",
         counts.sent, of.rate, counts.acked, counts.refused, counts.limited, counts.unanswered
@@ -97,6 +103,7 @@ fn plan(of: &Document) -> String {
             if low < high { format!("{low:.0} to {high:.0}/s") } else { format!("{high:.1}/s") }
         }
         Pace::Closed { window, .. } => format!("closed loop of {window}"),
+        Pace::Silent { .. } => "silent".to_owned(),
     };
     let seconds = of.took as f64 / 1e6;
     format!(
@@ -153,6 +160,14 @@ pub fn progress(progress: &Progress) -> String {
     }
 }
 
+/// One run of a search, in a line.
+pub fn tried(wanted: Wanted, tried: &Tried) -> String {
+    let Tried { value, verdict, why } = tried;
+    let word = crate::report::word(*verdict);
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+    format!("{} {value:.1}: {word}{why}", wanted.name())
+}
+
 /// What a plan is going to do, line by line.
 pub fn plan_lines(plan: &Plan) -> Vec<String> {
     let Plan { rooms, members, senders, workers, seed, .. } = plan;
@@ -173,6 +188,9 @@ pub fn plan_lines(plan: &Plan) -> Vec<String> {
                      {deliveries:.0} deliveries/s"
                 ));
             }
+        }
+        Pace::Silent { length } => {
+            lines.push(format!("nobody speaks for {:.1} s", *length as f64 / 1e6));
         }
         Pace::Closed { window, .. } => {
             lines.push(format!("closed loop: {window} messages of every room under way"));

@@ -12,7 +12,8 @@ use crate::verdict::Fault;
 /// Longest expression, in bytes.
 const TEXT_MAX: usize = 1_000;
 const FIGURES: [&str; 9] = ["count", "min", "mean", "p50", "p90", "p99", "p99.9", "p999", "max"];
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 12] = [
+    "join_rate",
     "reach",
     "rate",
     "delivery_rate",
@@ -105,17 +106,17 @@ impl fmt::Display for Judged {
 }
 
 /// Whether a name is of a time.
-fn is_duration(name: &str) -> bool {
+pub(crate) fn is_duration(name: &str) -> bool {
     name.split_once('.').is_some_and(|(_, figure)| figure != "count")
 }
 
 /// Whether a late or busy rig makes its value void.
 fn is_of_the_rig(name: &str) -> bool {
     let figure = name.contains('.') && !name.ends_with(".count");
-    figure || ["rate", "delivery_rate", "late", "cut"].contains(&name)
+    figure || ["rate", "join_rate", "delivery_rate", "late", "cut"].contains(&name)
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     match name.split_once('.') {
         Some((metric, figure)) => {
             Metric::ALL.iter().any(|one| one.name() == metric) && FIGURES.contains(&figure)

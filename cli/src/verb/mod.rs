@@ -4,6 +4,7 @@ mod book;
 pub(crate) mod chat;
 mod chats;
 mod check;
+mod compare;
 mod completions;
 mod config;
 mod conform;
@@ -170,6 +171,8 @@ pub(crate) enum Verb {
     /// Measure how a server broadcasts to rooms, and judge every delivery
     #[cfg(unix)]
     Load(Box<load::Args>),
+    /// Put two results of `load` side by side
+    Compare(compare::Args),
     /// Check scenario files without running them
     Check(check::Args),
     /// Write scenario files in one layout, or show them as arrows
@@ -242,6 +245,7 @@ impl Verb {
             Self::Run(args) => run::run(args, context, out).await,
             #[cfg(unix)]
             Self::Load(args) => load::run(*args, context, out).await,
+            Self::Compare(args) => compare::run(&args, out),
             Self::Check(args) => check::run(&args, context, out),
             Self::Fmt(args) => fmt::run(&args, context, out),
             Self::New(args) => new::run(args, context, out).await,

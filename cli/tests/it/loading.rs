@@ -48,6 +48,35 @@ async fn every_delivery_of_our_own_server_is_counted_and_right() {
     assert!(missed.stdout.contains("FAILED"), "{missed}");
     assert!(missed.stderr.contains("missed: sent<3 && lost==0 with sent 3"), "{missed}");
 
+    let folder = tempfile::tempdir().unwrap();
+    let formats = ["json", "junit", "md", "csv", "hgrm", "html"];
+    let place = |format: &str| folder.path().join(format);
+    let reports = formats.map(|format| format!("{format}={}", place(format).display())).join(",");
+    let told = ran(load(&cluster, &["--for", "1s", "--report", &reports])).await;
+    assert!(matches!(told.code, Some(0 | 4)), "{told}");
+    let read = |format: &str| std::fs::read_to_string(place(format)).unwrap();
+    let document: Value = serde_json::from_str(&read("json")).unwrap();
+    assert_eq!(document["schema"], "trialogue-load/1");
+    let begins = [("junit", "<?xml"), ("csv", "at_s,sent,"), ("html", "<!doctype html>")];
+    for (format, begin) in begins {
+        assert!(read(format).starts_with(begin), "{}", read(format));
+    }
+    assert!(read("md").contains("trialogue load") && read("hgrm").contains("Total count"));
+    assert_eq!(read("html").matches("<svg").count(), 5);
+
+    let json = place("json").display().to_string();
+    let same = run(trialogue().args(["compare", &json, &json, "--fail-on", "delivery.p99>+0%"]));
+    assert_eq!(same.code, Some(0), "{same}");
+    assert!(same.stdout.contains("delivery.p99: "), "{same}");
+    let wrong = run(trialogue().args(["compare", &json, "/dev/null"]));
+    assert_eq!(wrong.code, Some(2), "{wrong}");
+
+    let find =
+        ["--for", "300ms", "--find", "max-members", "--members", "2", "--slo", "delivered<40"];
+    let found = ran(load(&cluster, &find)).await;
+    assert!(matches!(found.code, Some(0 | 4)), "{found}");
+    assert!(found.stdout.contains("broke first: missed: delivered<40"), "{found}");
+
     let closed = ["--for", "500ms", "--json", "--window", "2"];
     let mut command = trialogue();
     command.args(["load", "--rooms", "2", "--members", "5", "--warm-up", "0s"]).args(closed);
@@ -103,6 +132,16 @@ fn what_cannot_be_run_says_why() {
     check(&["--size", "3"], 2, "size");
     check(&["--rooms", "0"], 2, "rooms");
     check(&["--window", "2", "--rate", "5/s"], 2, "cannot be used with");
+    check(&["--report", "html=/nowhere/x"], 2, "no report can be written");
+    check(&["--report", "pdf=x"], 2, "no format");
+    check(&["--find", "max-fun"], 2, "max-rate");
+    let here = ["--target", "http://127.0.0.1:9", "--seats"];
+    check(&[&here[..], &["/dev/null"]].concat(), 2, "no line has a chat");
+    let folder = tempfile::tempdir().unwrap();
+    let seats = folder.path().join("seats");
+    std::fs::write(&seats, "chat-1,token\n").unwrap();
+    // Somebody else's rooms: nothing is made, and nobody is there.
+    check(&[&here[..], &[seats.to_str().unwrap()]].concat(), 3, "127.0.0.1:9");
     // Port 9 discards, where anybody listens at all.
     check(&["--target", "http://127.0.0.1:9"], 3, "cannot set the stage");
     let plan = told(&["--dry-run", "--seed", "7", "--rate", "10/s..50/s", "--ramp", "spike"]);

@@ -55,6 +55,11 @@ pub enum Pace {
         /// How moments lie around the rates.
         arrivals: Arrivals,
     },
+    /// Nobody says anything: sockets are there, and that is looked at.
+    Silent {
+        /// Microseconds.
+        length: Micros,
+    },
     /// As fast as the server goes: in every room so many messages are under way. What it says of
     /// latency holds for nobody who does not wait like that.
     Closed {
@@ -116,6 +121,7 @@ impl Plan {
         })?;
         self.sizes.check()?;
         match &self.pace {
+            Pace::Silent { .. } => {}
             Pace::Closed { window, length, .. } => {
                 check((1..=WINDOW_MAX).contains(window), || format!("window: 1 to {WINDOW_MAX}"))?;
                 check(*length > 0, || "the run has no length".to_owned())?;
@@ -149,6 +155,7 @@ impl Plan {
         match &self.pace {
             Pace::Open { stages, .. } => stages.iter().map(|stage| stage.length).sum(),
             Pace::Closed { warm_up, length, .. } => warm_up.saturating_add(*length),
+            Pace::Silent { length } => *length,
         }
     }
 
@@ -158,7 +165,7 @@ impl Plan {
             Pace::Open { stages, .. } => {
                 stages.iter().filter(|stage| stage.recorded).map(|stage| stage.length).sum()
             }
-            Pace::Closed { length, .. } => *length,
+            Pace::Closed { length, .. } | Pace::Silent { length } => *length,
         }
     }
 
@@ -182,10 +189,10 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn plan() -> Plan {
+    pub(crate) fn plan() -> Plan {
         let stage = Stage::steady("steady", Duration::from_secs(10), 100.0);
         Plan {
             seed: 7,

@@ -46,7 +46,7 @@ impl Schedule {
     pub fn of(plan: &Plan, worker: u32, senders: u32) -> Self {
         let (stages, arrivals) = match &plan.pace {
             Pace::Open { stages, arrivals } => (stages.clone(), *arrivals),
-            Pace::Closed { .. } => (Vec::new(), Arrivals::Uniform),
+            Pace::Closed { .. } | Pace::Silent { .. } => (Vec::new(), Arrivals::Uniform),
         };
         let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_add(u64::from(worker) << 32));
         let mut order: Vec<u32> = (0..senders).collect();

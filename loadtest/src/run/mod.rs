@@ -154,11 +154,13 @@ pub async fn run_in(
         threads.push(thread.map_err(|error| RunError::CannotRun(format!("no thread: {error}")))?);
     }
     drop(told);
+    let opening = Instant::now();
     let connected = connect(plan, &mut hears, observer);
     stop.run_until_cancelled(connected).await.ok_or(RunError::Stopped)??;
+    let joining = Micros::try_from(opening.elapsed().as_micros()).unwrap_or(Micros::MAX);
     let started = SystemTime::now();
     begin.send_replace(Some(Instant::now() + LEAD));
-    let mut sum = Sum::new(plan);
+    let mut sum = Sum::new(plan, joining);
     let mut left = plan.workers;
     let mut draining = false;
     while left > 0 {

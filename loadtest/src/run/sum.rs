@@ -40,10 +40,11 @@ pub(super) struct Sum {
     ends: Ends,
     complete: bool,
     spoken: Micros,
+    joining: Micros,
 }
 
 impl Sum {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan, joining: Micros) -> Self {
         let seconds = plan.length() / 1_000_000 / WINDOWS_MAX + 1;
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         Self {
@@ -60,6 +61,7 @@ impl Sum {
             ends: Ends::default(),
             complete: true,
             spoken: 0,
+            joining,
         }
     }
 
@@ -172,6 +174,7 @@ impl Sum {
             complete: self.complete,
             verdict: Verdict::Inconclusive,
             why: Vec::new(),
+            joining: self.joining,
             took,
             reach: counts.reach(),
             rate: a_second(counts.sent),

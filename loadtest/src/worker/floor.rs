@@ -90,7 +90,7 @@ impl Floor {
         let mut sockets = Vec::with_capacity(orders.rooms.len() * members as usize);
         for room in &orders.rooms {
             judge.add_room(members, senders);
-            let chat: Rc<str> = room.chat.to_string().into();
+            let chat: Rc<str> = room.chat.as_str().into();
             for (turn, token) in (0..members).zip(room.tokens.iter().cycle()) {
                 debug_assert!(turn < members);
                 sockets.push(Socket {

@@ -29,6 +29,10 @@ pub(super) async fn speak(
         alarm.until(floor.begin.get()).await?;
         match orders.plan.pace {
             Pace::Open { .. } => open(floor, schedule, &mut alarm).await,
+            Pace::Silent { length } => {
+                let end = floor.begin.get() + Duration::from_micros(length);
+                alarm.until(end).await.map(|()| true)
+            }
             Pace::Closed { window, warm_up, length } => {
                 closed(floor, schedule, (window, warm_up, length), &mut alarm).await
             }

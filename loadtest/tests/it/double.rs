@@ -193,7 +193,6 @@ async fn connection(server: Server, stream: TcpStream) {
 
 /// Rooms that nobody has to make.
 pub(crate) fn rooms(count: u32) -> Vec<Room> {
-    let room =
-        |_| Room { chat: Uuid::new_v4().to_string().parse().unwrap(), tokens: vec!["t".into()] };
+    let room = |_| Room { chat: Uuid::new_v4().to_string(), tokens: vec!["t".into()] };
     (0..count).map(room).collect()
 }

@@ -5,5 +5,6 @@
     reason = "a step that fails fails its test; helpers are no exception"
 )]
 
+mod compares;
 mod double;
 mod verdicts;

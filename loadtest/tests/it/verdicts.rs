@@ -11,7 +11,7 @@ use trialogue_loadtest::{Drain, Progress, RunConfig, RunError, run_in};
 
 use crate::double::{EVERY, Quirk, STALL, rooms, start};
 
-fn plan(seconds: u64) -> Plan {
+pub(crate) fn plan(seconds: u64) -> Plan {
     let length = Duration::from_secs(seconds);
     let stages = Ramp::Const.stages((200.0, 200.0), length, Duration::ZERO);
     Plan {
@@ -25,7 +25,7 @@ fn plan(seconds: u64) -> Plan {
     }
 }
 
-async fn against(quirk: Quirk, plan: &Plan) -> Document {
+pub(crate) async fn against(quirk: Quirk, plan: &Plan) -> Document {
     let mut config = start(quirk).await;
     config.slos = vec!["reach==1".parse().unwrap()];
     let quiet = Duration::from_millis(1_500);
@@ -130,6 +130,17 @@ async fn a_closed_loop_goes_as_fast_as_the_server_and_is_judged_as_well() {
     assert_eq!(document.verdict, Verdict::Passed, "{:?}", document.why);
     let document = against(Quirk::Double, &Plan { pace, ..plan(1) }).await;
     assert_eq!(document.counts.of(Fault::Duplicated), document.counts.sent / EVERY * 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_of_which_nobody_speaks_are_there_all_the_time() {
+    let pace = Pace::Silent { length: 300_000 };
+    let document = against(Quirk::Nothing, &Plan { pace, ..plan(1) }).await;
+    assert_eq!((document.counts.sent, of(&document, "join").count), (0, 15));
+    assert!(document.value("join_rate").unwrap() > 0.0);
+    // The objective of reach is open: nothing was owed.
+    assert_eq!(document.slos[0].held, None);
+    assert!(document.why.iter().all(|why| why.contains("reach==1")), "{:?}", document.why);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,23 @@
 //! The flags of `load`, and the plan that they make.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use trialogue_loadtest::cast::Room;
+use trialogue_loadtest::find::Wanted;
 use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Rate, Sizes};
+use trialogue_loadtest::seats;
 use trialogue_loadtest::slo::Slo;
 use trialogue_server::config::parse_duration;
 use url::Url;
 
+use super::reports::Report;
 use crate::exit::Failure;
 use crate::owned;
+
+/// Longest file of rooms and tokens (64 MiB).
+const SEATS_BYTES_MAX: u64 = 64 << 20;
 
 /// Arguments of `load`.
 #[derive(clap::Args)]
@@ -21,6 +30,13 @@ pub(crate) struct Args {
     /// What must hold, such as 'delivery.p99<50ms && reach==1'; again for more
     #[arg(long = "slo", value_name = "EXPRESSION")]
     pub(super) slos: Vec<Slo>,
+    /// Look for the most that the objectives permit: max-rate, or max-members of a room
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["window", "reports"])]
+    pub(super) find: Option<Wanted>,
+    /// Write the result as json=FILE, junit=FILE, md=FILE, csv=FILE, hgrm=FILE or html=FILE; - is
+    /// standard output
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_delimiter = ',')]
+    pub(super) reports: Vec<Report>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -45,6 +61,10 @@ pub(super) struct PlaceArgs {
     /// Permit a target on another machine: only its owner may want that
     #[arg(long)]
     i_own_this_target: bool,
+    /// Use these rooms of the target: a file with lines of chat,token[,token...]; needs none of its
+    /// other routes
+    #[arg(long, value_name = "FILE", requires = "target", conflicts_with = "rooms")]
+    seats: Option<PathBuf>,
     /// Make the database on this PostgreSQL server instead of the private one
     #[arg(long, value_name = "URL", env = "TRIALOGUE_TEST_DATABASE_URL")]
     pub(super) database_url: Option<String>,
@@ -59,11 +79,38 @@ impl PlaceArgs {
             _ => Err(Failure::usage("the target has a path: its routes are looked for at /")),
         }
     }
+
+    /// The rooms of `--seats`.
+    pub(super) fn seats(&self) -> anyhow::Result<Option<Vec<Room>>> {
+        let Some(path) = &self.seats else { return Ok(None) };
+        let size = std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+        let text = match size <= SEATS_BYTES_MAX {
+            true => std::fs::read_to_string(path).map_err(|error| error.to_string()),
+            false => Err(format!("over {SEATS_BYTES_MAX} bytes")),
+        };
+        let rooms = text.and_then(|text| seats::read(&text));
+        let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+        Ok(Some(rooms.map_err(fault)?))
+    }
+}
+
+/// What kind of load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Workload {
+    /// Messages to rooms, judged at every receiver
+    Broadcast,
+    /// Sockets in their rooms, and nobody speaks
+    Idle,
+    /// As many sockets as there are, in their rooms as fast as they get there
+    Connect,
 }
 
 /// What is done.
 #[derive(clap::Args)]
 pub(super) struct PlanArgs {
+    /// What kind of load
+    #[arg(value_enum, default_value_t = Workload::Broadcast)]
+    workload: Workload,
     /// Rooms, each with people of its own
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     rooms: u32,
@@ -118,11 +165,13 @@ fn arrivals(text: &str) -> Result<Arrivals, String> {
 impl PlanArgs {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-        let pace = match self.window {
-            Some(window) => {
+        let pace = match (self.workload, self.window) {
+            (Workload::Idle, _) => Pace::Silent { length: micros(self.length) },
+            (Workload::Connect, _) => Pace::Silent { length: 0 },
+            (Workload::Broadcast, Some(window)) => {
                 Pace::Closed { window, warm_up: micros(self.warm_up), length: micros(self.length) }
             }
-            None => {
+            (Workload::Broadcast, None) => {
                 let Rate { from, to } = self.rate;
                 if self.ramp == Ramp::Const && from < to {
                     let what = "two rates need a shape between them: --ramp line, step or spike";

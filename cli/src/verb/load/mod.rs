@@ -1,14 +1,17 @@
 //! `trialogue load`: measures a room broadcast against a server of its own, or one that is named.
 
 mod args;
+mod reports;
 mod stage;
 
 use std::io::Write as _;
 
+use trialogue_loadtest::cast::{self, Room};
+use trialogue_loadtest::find::{Search, Tried, Wanted};
 use trialogue_loadtest::plan::Plan;
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::target::Target;
-use trialogue_loadtest::{Progress, RunConfig, RunError, run as measure, show};
+use trialogue_loadtest::{Progress, RunConfig, RunError, run_in, seats, show};
 use trialogue_report::terminal::facts;
 
 pub(crate) use args::Args;
@@ -23,10 +26,18 @@ use crate::play::{style, until};
 /// Rooms and sockets are told in steps of so many parts of a hundred.
 const STEP: u64 = 25;
 
-/// Exits as [`args`] says.
+/// What is shown at the end.
+enum Ran {
+    One(Box<Document>),
+    Search(Search),
+}
+
+/// Exits as [`args`] says; every report is written, whatever happens.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     args.place.check()?;
-    let plan = args.plan.plan()?;
+    reports::can_be_written(&args.reports, out)?;
+    let (plan, rooms) = (args.plan.plan()?, args.place.seats()?);
+    let plan = rooms.as_ref().map_or(plan.clone(), |rooms| seats::fit(plan, rooms));
     if args.dry_run {
         return dry_run(&plan, out);
     }
@@ -44,21 +55,22 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
             }
         }
     };
-    let ran = play(&args, &plan, stage.as_ref(), context, out).await;
+    let ran = play(&args, &plan, rooms, stage.as_ref(), context, out).await;
     if let Some(stage) = stage {
         stage.end().await?;
     }
-    tell(ran?, context, out)
+    tell(&args, ran?, context, out)
 }
 
-/// The run itself.
+/// The run itself, or the search.
 async fn play(
     args: &Args,
     plan: &Plan,
+    rooms: Option<Vec<Room>>,
     stage: Option<&Stage>,
     context: &Context,
     out: &mut Out,
-) -> anyhow::Result<Result<Document, RunError>> {
+) -> anyhow::Result<Result<Ran, RunError>> {
     let url = match (&args.place.target, stage) {
         (Some(url), _) => url.clone(),
         (None, Some(stage)) => stage.url()?,
@@ -69,13 +81,55 @@ async fn play(
     let tool = format!("trialogue {}", env!("TRIALOGUE_VERSION"));
     let mut config = RunConfig::new(Target { http, dialect }, tool);
     config.slos.clone_from(&args.slos);
+    let ran = measure(args.find, plan, rooms, &config, context, out).await;
+    Ok(ran)
+}
+
+async fn measure(
+    find: Option<Wanted>,
+    plan: &Plan,
+    rooms: Option<Vec<Room>>,
+    config: &RunConfig,
+    context: &Context,
+    out: &mut Out,
+) -> Result<Ran, RunError> {
+    let stop = &context.shutdown;
     let mut told = 0;
     let mut observer = |progress: &Progress| {
         if is_news(progress, &mut told) {
             out.say(&show::progress(progress));
         }
     };
-    Ok(measure(plan, &config, &context.shutdown, &mut observer).await)
+    let rooms = match rooms {
+        Some(rooms) => rooms,
+        None => {
+            let all = plan.rooms as usize;
+            let made = cast::make(&config.target, plan, |made| {
+                observer(&Progress::Rooms(made, all));
+            });
+            until(stop, made).await.ok_or(RunError::Stopped)??
+        }
+    };
+    let Some(wanted) = find else {
+        let document = run_in(plan, config, rooms, stop, &mut observer).await?;
+        return Ok(Ran::One(Box::new(document)));
+    };
+    let mut search = Search::new(wanted);
+    while let Some(value) = search.next(wanted.of(plan)) {
+        let plan = wanted.with(plan, value);
+        // More than a plan may be is more than can be found.
+        if plan.check().is_err() {
+            break;
+        }
+        let document = run_in(&plan, config, rooms.clone(), stop, &mut |_| {}).await?;
+        if stop.is_cancelled() {
+            break;
+        }
+        let tried = Tried::new(value, &document);
+        out.say(&show::tried(wanted, &tried));
+        search.came(tried);
+    }
+    Ok(Ran::Search(search))
 }
 
 /// Whether a progress is worth a line; `told` is the step that was told last.
@@ -100,10 +154,31 @@ fn dry_run(plan: &Plan, out: &mut Out) -> anyhow::Result<Exit> {
     Ok(Exit::DONE)
 }
 
-fn tell(ran: Result<Document, RunError>, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+fn tell(
+    args: &Args,
+    ran: Result<Ran, RunError>,
+    context: &Context,
+    out: &mut Out,
+) -> anyhow::Result<Exit> {
     let stopped = context.shutdown.is_cancelled();
-    let document = match ran {
-        Ok(document) => document,
+    let (verdict, why) = match ran {
+        Ok(Ran::One(document)) => {
+            let faults = reports::write(&args.reports, &document, out);
+            show_document(args, &document, out)?;
+            if !faults.is_empty() {
+                return Ok(out.verdict(Exit::INTERNAL, "no_report", &faults.join("; ")));
+            }
+            (document.verdict, document.why.join("; "))
+        }
+        Ok(Ran::Search(search)) => {
+            let sentence = search.sentence();
+            if out.is_json() {
+                out.json(&search)?
+            } else {
+                out.data(&sentence)?
+            }
+            (search.verdict(), sentence)
+        }
         Err(RunError::Stopped) => return Ok(context.stopped()),
         Err(RunError::Plan(error)) => return Err(Failure::usage(error.to_string()).into()),
         Err(error @ (RunError::Cast(_) | RunError::CannotRun(_))) => {
@@ -111,17 +186,22 @@ fn tell(ran: Result<Document, RunError>, context: &Context, out: &mut Out) -> an
             return Ok(out.verdict(Exit::COULD_NOT_RUN, "could_not_run", &why));
         }
     };
-    if out.is_json() {
-        out.json(&document)?;
-    } else {
-        let table = facts(style(), &show::facts(&document));
-        out.stdout().write_all(table.as_bytes()).map_err(closed)?;
-    }
-    let (exit, code) = match document.verdict {
+    let (exit, code) = match verdict {
         _ if stopped => (context.stopped(), "stopped"),
         Verdict::Passed => (Exit::DONE, "passed"),
         Verdict::Failed => (Exit::FAILED, "failed"),
         Verdict::Inconclusive => (Exit::INCONCLUSIVE, "inconclusive"),
     };
-    Ok(out.verdict(exit, code, &document.why.join("; ")))
+    Ok(out.verdict(exit, code, &why))
+}
+
+fn show_document(args: &Args, document: &Document, out: &mut Out) -> anyhow::Result<()> {
+    if out.is_json() {
+        return out.json(document);
+    }
+    if reports::take_stdout(&args.reports) {
+        return Ok(());
+    }
+    let table = facts(style(), &show::facts(document));
+    out.stdout().write_all(table.as_bytes()).map_err(closed)
 }

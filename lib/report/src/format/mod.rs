@@ -1,6 +1,7 @@
 //! Results as files: JSON, which all others can be made of, JUnit for CI, TAP, Markdown, GitHub's
 //! annotations, and one page of HTML for people.
 
+pub mod chart;
 mod github;
 mod harmless;
 mod html;
@@ -8,6 +9,7 @@ mod json;
 mod junit;
 mod markdown;
 mod mermaid;
+pub mod sheet;
 mod story;
 mod svg;
 mod tap;

@@ -1,0 +1,138 @@
+//! Two results side by side: what changed, and by how much. Pure.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::result::Document;
+use crate::slo::{is_duration, is_name};
+use crate::verdict::Fault;
+
+/// Figures that are compared.
+const FIGURES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
+/// Numbers that are compared.
+const NUMBERS: [&str; 6] = ["reach", "rate", "delivery_rate", "refused", "unanswered", "cut"];
+
+/// One thing that both have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its name, as in expressions.
+    pub name: String,
+    /// Before and after; times in microseconds.
+    pub before: f64,
+    /// See `before`.
+    pub after: f64,
+}
+
+impl Change {
+    /// How much more it is, in parts of what it was; nothing when it was 0 and is.
+    pub fn part(&self) -> f64 {
+        match self.after - self.before {
+            same if same.abs() < f64::EPSILON => 0.0,
+            more if self.before.abs() < f64::EPSILON => more.signum() * f64::INFINITY,
+            more => more / self.before.abs(),
+        }
+    }
+
+    /// The change in a line: times in milliseconds.
+    pub fn line(&self) -> String {
+        let Self { name, before, after } = self;
+        let percent = self.part() * 100.0;
+        match is_duration(name) {
+            true => {
+                format!("{name}: {:.3} -> {:.3} ms ({percent:+.1} %)", before / 1e3, after / 1e3)
+            }
+            false => format!("{name}: {before:.4} -> {after:.4} ({percent:+.1} %)"),
+        }
+    }
+}
+
+/// Everything that both documents have; what is 0 in both is left out.
+pub fn changes(before: &Document, after: &Document) -> Vec<Change> {
+    let metrics = before.metrics.iter().map(|one| one.name.as_str());
+    let figures = metrics.flat_map(|one| FIGURES.map(|figure| format!("{one}.{figure}")));
+    let numbers = NUMBERS.into_iter().chain(Fault::ALL.map(Fault::name)).map(str::to_owned);
+    let names = numbers.chain(figures);
+    let change = names.filter_map(|name| {
+        let (before, after) = (before.value(&name)?, after.value(&name)?);
+        (before != 0.0 || after != 0.0).then_some(Change { name, before, after })
+    });
+    change.collect()
+}
+
+/// What a change must not be: `delivery.p99>+10%`, `reach<-0.1%`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    text: String,
+    name: String,
+    /// Worse is more, or less.
+    more: bool,
+    /// Parts of what it was.
+    part: f64,
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = || format!("`{text}` is not of the form delivery.p99>+10% or reach<-0.1%");
+        let at = text.find(['<', '>']).ok_or_else(form)?;
+        let (name, more) = (text[..at].trim(), text[at..].starts_with('>'));
+        if !is_name(name) {
+            return Err(format!("`{name}` is nothing that is measured"));
+        }
+        let part = text[at + 1..].trim().strip_suffix('%').ok_or_else(form)?;
+        let part: f64 = part.trim().parse().map_err(|_| form())?;
+        if !part.is_finite() || (part < 0.0) == more {
+            return Err(form());
+        }
+        Ok(Self { text: text.to_owned(), name: name.to_owned(), more, part: part / 100.0 })
+    }
+}
+
+impl Limit {
+    /// The change that is beyond the limit, in a sentence; an error when it cannot be told.
+    ///
+    /// # Errors
+    /// One of the two has not measured it.
+    pub fn judge(&self, before: &Document, after: &Document) -> Result<Option<String>, String> {
+        let (Some(was), Some(is)) = (before.value(&self.name), after.value(&self.name)) else {
+            return Err(format!("{}: not measured in both", self.name));
+        };
+        let change = Change { name: self.name.clone(), before: was, after: is };
+        let part = change.part();
+        let beyond = if self.more { part > self.part } else { part < self.part };
+        Ok(beyond.then(|| format!("{}: {}", self.text, change.line())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(before: f64, after: f64) -> Change {
+        Change { name: "delivery.p99".to_owned(), before, after }
+    }
+
+    #[test]
+    fn a_change_is_a_part_of_what_was() {
+        assert_eq!(change(100.0, 110.0).part(), 0.1);
+        assert_eq!(change(0.0, 0.0).part(), 0.0);
+        assert_eq!(change(0.0, 3.0).part(), f64::INFINITY);
+        assert_eq!(change(1_000.0, 1_100.0).line(), "delivery.p99: 1.000 -> 1.100 ms (+10.0 %)");
+    }
+
+    #[test]
+    fn a_limit_has_a_direction() {
+        let check =
+            |text: &str, fine: bool| assert_eq!(text.parse::<Limit>().is_ok(), fine, "{text}");
+        check("delivery.p99>+10%", true);
+        check("delivery.p99 > 0%", true);
+        check("reach<-0.1%", true);
+        check("reach>-0.1%", false);
+        check("reach<5%", false);
+        check("speed>1%", false);
+        check("delivery.p99>10", false);
+        check("delivery.p99", false);
+    }
+}

@@ -1,0 +1,255 @@
+//! How much a server bears: doubles until an objective is missed, then halves the distance, and
+//! believes only what holds three times. Pure: the caller does the runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Pace, Plan};
+use crate::result::{Document, Verdict};
+
+/// Runs of one search, so that it ends.
+const RUNS_MAX: u32 = 40;
+/// How near the two sides have to come: a twentieth.
+const NEAR: f64 = 0.05;
+/// How often a value has to hold.
+const CONFIRMED: u32 = 3;
+/// What is tried when a value did not hold again.
+const BACK: f64 = 0.9;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// Messages a second.
+    MaxRate,
+    /// Sockets of a room.
+    MaxMembers,
+}
+
+impl std::str::FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "max-rate" => Ok(Self::MaxRate),
+            "max-members" => Ok(Self::MaxMembers),
+            _ => Err("it is max-rate or max-members".to_owned()),
+        }
+    }
+}
+
+impl Wanted {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MaxRate => "max-rate",
+            Self::MaxMembers => "max-members",
+        }
+    }
+
+    /// What the plan has of it.
+    pub fn of(self, plan: &Plan) -> f64 {
+        match (self, &plan.pace) {
+            (Self::MaxMembers, _) => f64::from(plan.members),
+            (Self::MaxRate, Pace::Open { stages, .. }) => {
+                stages.iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max)
+            }
+            (Self::MaxRate, Pace::Closed { .. } | Pace::Silent { .. }) => 0.0,
+        }
+    }
+
+    /// The plan with another value of it.
+    #[must_use]
+    pub fn with(self, plan: &Plan, value: f64) -> Plan {
+        let mut plan = plan.clone();
+        let part = value / self.of(&plan).max(1e-9);
+        match (self, &mut plan.pace) {
+            (Self::MaxMembers, _) => plan.members = value.round().max(1.0) as u32,
+            (Self::MaxRate, Pace::Open { stages, .. }) => {
+                for stage in stages {
+                    stage.from *= part;
+                    stage.to *= part;
+                }
+            }
+            (Self::MaxRate, Pace::Closed { .. } | Pace::Silent { .. }) => {}
+        }
+        plan.senders = plan.senders.min(plan.members);
+        plan
+    }
+}
+
+/// One run of a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// The value.
+    pub value: f64,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why it did not pass.
+    pub why: Vec<String>,
+}
+
+impl Tried {
+    /// A run with this value.
+    pub fn new(value: f64, document: &Document) -> Self {
+        Self { value, verdict: document.verdict, why: document.why.clone() }
+    }
+}
+
+/// A search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Search {
+    /// What is looked for.
+    pub wanted: Wanted,
+    /// Every run, in order.
+    pub tried: Vec<Tried>,
+    /// What held three times.
+    pub found: Option<f64>,
+    good: Option<f64>,
+    bad: Option<f64>,
+    confirming: Option<(f64, u32)>,
+}
+
+impl Search {
+    /// A search that has not begun.
+    pub fn new(wanted: Wanted) -> Self {
+        let (tried, found) = (Vec::new(), None);
+        Self { wanted, tried, found, good: None, bad: None, confirming: None }
+    }
+
+    /// The next value to try; none at the end.
+    pub fn next(&self, first: f64) -> Option<f64> {
+        if self.found.is_some() || self.tried.len() >= RUNS_MAX as usize {
+            return None;
+        }
+        if let Some((value, _)) = self.confirming {
+            return Some(value);
+        }
+        let value = match (self.good, self.bad) {
+            (None, None) => first,
+            (Some(good), None) => good * 2.0,
+            (None, Some(bad)) => bad / 2.0,
+            (Some(good), Some(bad)) => (good + bad) / 2.0,
+        };
+        let value = if self.wanted == Wanted::MaxMembers { value.round() } else { value };
+        // Less than one is nothing.
+        (value >= 1.0 || self.wanted == Wanted::MaxRate && value >= 0.1).then_some(value)
+    }
+
+    /// What came of it.
+    pub fn came(&mut self, tried: Tried) {
+        let (value, passed) = (tried.value, tried.verdict == Verdict::Passed);
+        self.tried.push(tried);
+        match self.confirming.take() {
+            Some((value, times)) if passed && times + 1 >= CONFIRMED => self.found = Some(value),
+            Some((value, times)) if passed => self.confirming = Some((value, times + 1)),
+            Some((value, _)) => {
+                // It held once by luck.
+                self.bad = Some(value);
+                self.confirming = Some((self.whole(value * BACK), 0));
+            }
+            None if passed => self.good = Some(value),
+            None => self.bad = Some(value),
+        }
+        if self.confirming.is_none()
+            && let (Some(good), Some(bad)) = (self.good, self.bad)
+        {
+            let near = bad - good <= good * NEAR
+                || (self.wanted == Wanted::MaxMembers && bad - good <= 1.0);
+            if near {
+                // The run that found it was the first time.
+                self.confirming = Some((good, 1));
+            }
+        }
+    }
+
+    fn whole(&self, value: f64) -> f64 {
+        if self.wanted == Wanted::MaxMembers { value.floor().max(1.0) } else { value }
+    }
+
+    /// Why the lowest value that did not pass did not: what broke first, or that it was the rig.
+    pub fn broke(&self) -> Option<&Tried> {
+        let bad = self.tried.iter().filter(|one| one.verdict != Verdict::Passed);
+        bad.min_by(|one, other| one.value.total_cmp(&other.value))
+    }
+
+    /// What follows: failed when nothing holds at all, inconclusive when the rig was the limit.
+    pub fn verdict(&self) -> Verdict {
+        match (self.found, self.broke()) {
+            (None, _) => Verdict::Failed,
+            (Some(_), Some(broke)) if broke.verdict == Verdict::Inconclusive => {
+                Verdict::Inconclusive
+            }
+            (Some(_), _) => Verdict::Passed,
+        }
+    }
+
+    /// What was found, in a sentence.
+    pub fn sentence(&self) -> String {
+        let name = self.wanted.name();
+        let found = match self.found {
+            Some(found) => format!("{name}: {found:.1}, held {CONFIRMED} times"),
+            None => format!("{name}: nothing held {CONFIRMED} times"),
+        };
+        match self.broke() {
+            Some(Tried { value, why, .. }) => {
+                format!("{found}; at {value:.1} broke first: {}", why.join("; "))
+            }
+            None => found,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Searches a server that bears so much; `luck` is how often it bears a twentieth more.
+    fn search(wanted: Wanted, first: f64, bears: f64, luck: u32) -> Search {
+        let mut search = Search::new(wanted);
+        let mut luck = luck;
+        while let Some(value) = search.next(first) {
+            let lucky = value > bears && value <= bears * 1.05 && luck > 0;
+            luck -= u32::from(lucky);
+            let passed = value <= bears || lucky;
+            let verdict = if passed { Verdict::Passed } else { Verdict::Failed };
+            search.came(Tried { value, verdict, why: vec!["slow".to_owned()] });
+        }
+        search
+    }
+
+    #[test]
+    fn what_a_server_bears_is_found_from_below_and_from_above() {
+        let check = |wanted, first: f64, bears: f64, luck| {
+            let search = search(wanted, first, bears, luck);
+            let found = search.found.unwrap_or_else(|| panic!("{search:?}"));
+            assert!(found <= bears && found >= bears * 0.85, "{found} of {bears}");
+            assert!(search.tried.len() < RUNS_MAX as usize);
+            assert_eq!(search.verdict(), Verdict::Passed);
+            assert!(search.sentence().contains("broke first: slow"));
+        };
+        check(Wanted::MaxRate, 100.0, 7_300.0, 0);
+        check(Wanted::MaxRate, 5_000.0, 37.0, 0);
+        check(Wanted::MaxRate, 100.0, 777.0, 2);
+        check(Wanted::MaxMembers, 3.0, 213.0, 0);
+        check(Wanted::MaxMembers, 64.0, 7.0, 0);
+    }
+
+    #[test]
+    fn a_server_that_bears_nothing_is_told_and_so_is_a_rig_that_was_the_limit() {
+        let none = search(Wanted::MaxMembers, 8.0, 0.0, 0);
+        assert_eq!((none.found, none.verdict()), (None, Verdict::Failed));
+        let mut rig = search(Wanted::MaxRate, 100.0, 777.0, 0);
+        for tried in rig.tried.iter_mut().filter(|tried| tried.verdict == Verdict::Failed) {
+            tried.verdict = Verdict::Inconclusive;
+        }
+        assert_eq!(rig.verdict(), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_plan_is_made_larger_by_what_is_looked_for() {
+        let plan = crate::plan::tests::plan();
+        let more = Wanted::MaxRate.with(&plan, 250.0);
+        assert!((Wanted::MaxRate.of(&more) - 250.0).abs() < 1e-9);
+        assert_eq!(Wanted::MaxMembers.with(&plan, 1.0).senders, 1);
+    }
+}
