@@ -29,13 +29,14 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     rows.push(("messages", sent, Tone::Plain));
     let missing = counts.owed - counts.reached;
     let reach = format!(
-        "{} ({:.0}/s), reach {} of {} ({:.4} %), {} indeterminate",
+        "{} ({:.0}/s), reach {} of {} ({:.4} %), {} indeterminate, {} of others",
         counts.delivered,
         of.delivery_rate,
         counts.reached,
         counts.owed,
         of.reach * 100.0,
-        counts.indeterminate
+        counts.indeterminate,
+        counts.foreign
     );
     rows.push(("deliveries", reach, if missing == 0 { Tone::Good } else { Tone::Bad }));
     rows.push(("wrong", faults(counts), tone(of.faults.is_empty())));

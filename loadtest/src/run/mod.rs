@@ -37,6 +37,8 @@ pub struct RunConfig {
     pub slos: Vec<Slo>,
     /// When nothing comes any more.
     pub drain: Drain,
+    /// Nobody else speaks in the rooms.
+    pub only_ours: bool,
     /// Who makes the document, with its version.
     pub tool: String,
 }
@@ -44,7 +46,8 @@ pub struct RunConfig {
 impl RunConfig {
     /// Against this server, without objectives.
     pub fn new(target: Target, tool: impl Into<String>) -> Self {
-        Self { target, slos: Vec::new(), drain: Drain::default(), tool: tool.into() }
+        let (slos, drain, tool) = (Vec::new(), Drain::default(), tool.into());
+        Self { target, slos, drain, only_ours: true, tool }
     }
 }
 
@@ -124,7 +127,12 @@ pub async fn run_in(
     plan.check()?;
     rig::make_room(plan.sockets()).map_err(RunError::CannotRun)?;
     let can = config.target.dialect.capabilities();
-    let rules = Rules { acks: can.acks, own_echo: can.own_echo, late_max: LATE_MAX };
+    let rules = Rules {
+        acks: can.acks,
+        own_echo: can.own_echo,
+        only_ours: config.only_ours,
+        late_max: LATE_MAX,
+    };
     let opener = WireOpener::new(&config.target.socket_config());
     let opener = opener.map_err(|error| RunError::CannotRun(error.to_string()))?;
     let stamps = Stamps::new();

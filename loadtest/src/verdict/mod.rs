@@ -24,6 +24,8 @@ pub struct Rules {
     pub acks: bool,
     /// The sending socket gets its own message, too.
     pub own_echo: bool,
+    /// Nobody else speaks in the rooms: what is not of this run is a phantom, and not a stranger's.
+    pub only_ours: bool,
     /// Later than this after its acknowledgement (or its sending, without any) is late.
     pub late_max: Micros,
 }

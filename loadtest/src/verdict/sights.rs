@@ -16,6 +16,10 @@ impl Judge {
         at: Micros,
     ) -> Option<Sight> {
         self.counts.frames += 1;
+        if found.is_none() && !self.rules.only_ours {
+            self.counts.foreign += 1;
+            return None;
+        }
         let Some(Found { stamp, size }) = found else {
             self.wrong(Fault::Phantom, member, at, || "a message of nobody in this run".to_owned());
             return None;
@@ -46,6 +50,10 @@ impl Judge {
             return None;
         }
         let place = of.place as usize;
+        // More than was promised, and nobody's loss.
+        if !self.rules.own_echo && self.sender_of(member) == Some(sender) {
+            return None;
+        }
         match self.members[member as usize].heard[place].take(n) {
             Took::Early => None,
             Took::Again => {

@@ -6,7 +6,7 @@ use trialogue_checker::{By, Checker, Config, Copied, Op, Print, Table, Wrong};
 use super::*;
 use crate::stamp::{Found, Stamp};
 
-const RULES: Rules = Rules { acks: true, own_echo: true, late_max: 2_500_000 };
+const RULES: Rules = Rules { acks: true, own_echo: true, only_ours: true, late_max: 2_500_000 };
 const SIZE: u32 = 100;
 
 fn judge(rules: Rules) -> Judge {
@@ -181,6 +181,14 @@ fn without_acknowledgements_what_was_written_is_owed_and_refusals_are_counted_of
 
 /// A frame: for the checker, and for the judge.
 type Told = (Op, u32, Option<Found>, u64);
+
+#[test]
+fn in_rooms_of_others_their_messages_are_no_phantoms() {
+    let mut judge = judge(Rules { only_ours: false, ..RULES });
+    judge.delivered(0, None, 1, 1);
+    judge.delivered(0, stamp(0, 7), 2, 1);
+    assert_eq!((judge.counts().foreign, faults(&judge)), (1, vec![("phantom", 1)]));
+}
 
 /// What a broken server does with one delivery.
 #[derive(Debug, Clone, Copy)]

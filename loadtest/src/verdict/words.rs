@@ -68,6 +68,8 @@ pub struct Counts {
     pub unanswered: u64,
     /// Frames with a message, wrong ones too.
     pub frames: u64,
+    /// Messages of others, in rooms that are not ours alone.
+    pub foreign: u64,
     /// Deliveries: each message once for each receiver.
     pub delivered: u64,
     /// Deliveries that were owed, and those of them that came. Their quotient is the reach.
@@ -99,6 +101,7 @@ impl Counts {
         self.limited += other.limited;
         self.unanswered += other.unanswered;
         self.frames += other.frames;
+        self.foreign += other.foreign;
         self.delivered += other.delivered;
         self.owed += other.owed;
         self.reached += other.reached;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use trialogue_client::Dialect;
 use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Sizes};
 use trialogue_loadtest::recorder::Figures;
 use trialogue_loadtest::result::{Document, Verdict};
@@ -130,6 +131,24 @@ async fn a_closed_loop_goes_as_fast_as_the_server_and_is_judged_as_well() {
     assert_eq!(document.verdict, Verdict::Passed, "{:?}", document.why);
     let document = against(Quirk::Double, &Plan { pace, ..plan(1) }).await;
     assert_eq!(document.counts.of(Fault::Duplicated), document.counts.sent / EVERY * 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_acknowledgements_is_judged_by_what_was_written() {
+    let told = async |quirk| {
+        let mut config = start(quirk).await;
+        config.target.dialect = Dialect::Stm;
+        let quiet = Duration::from_millis(1_500);
+        config.drain = Drain { quiet, ..Drain::default() };
+        play(&plan(1), &config).await.unwrap()
+    };
+    // Its senders hear themselves, which this kind of server does not promise.
+    let good = told(Quirk::Nothing).await;
+    let counts = &good.counts;
+    assert_eq!((counts.acked, counts.unanswered, good.faults.len()), (0, 0, 0));
+    assert_eq!((counts.delivered, counts.owed), (counts.sent * 2, counts.sent * 2));
+    let lost = told(Quirk::LoseForAll).await;
+    assert_eq!(lost.counts.of(Fault::Lost), lost.counts.sent / EVERY * 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

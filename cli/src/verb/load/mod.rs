@@ -81,6 +81,7 @@ async fn play(
     let tool = format!("trialogue {}", env!("TRIALOGUE_VERSION"));
     let mut config = RunConfig::new(Target { http, dialect }, tool);
     config.slos.clone_from(&args.slos);
+    config.only_ours = rooms.is_none();
     let ran = measure(args.find, plan, rooms, &config, context, out).await;
     Ok(ran)
 }
