@@ -14,6 +14,9 @@ const NEAR: f64 = 0.05;
 const CONFIRMED: u32 = 3;
 /// What is tried when a value did not hold again.
 const BACK: f64 = 0.9;
+/// How often a value of which nothing followed is tried again: a machine that was busy for a moment is
+/// no limit.
+const AGAIN_MAX: u32 = 2;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,21 +110,36 @@ pub struct Search {
     good: Option<f64>,
     bad: Option<f64>,
     confirming: Option<(f64, u32)>,
+    /// A value of which nothing followed so far, and how often it was tried again.
+    again: Option<(f64, u32)>,
+    /// Which of `tried` had the lowest value that does not hold.
+    broke: Option<usize>,
+    /// Nothing lower is left.
+    ended: bool,
 }
 
 impl Search {
     /// A search that has not begun.
     pub fn new(wanted: Wanted) -> Self {
-        let (tried, found) = (Vec::new(), None);
-        Self { wanted, tried, found, good: None, bad: None, confirming: None }
+        Self {
+            wanted,
+            tried: Vec::new(),
+            found: None,
+            good: None,
+            bad: None,
+            confirming: None,
+            again: None,
+            broke: None,
+            ended: false,
+        }
     }
 
     /// The next value to try; none at the end.
     pub fn next(&self, first: f64) -> Option<f64> {
-        if self.found.is_some() || self.tried.len() >= RUNS_MAX as usize {
+        if self.found.is_some() || self.ended || self.tried.len() >= RUNS_MAX as usize {
             return None;
         }
-        if let Some((value, _)) = self.confirming {
+        if let Some((value, _)) = self.again.or(self.confirming) {
             return Some(value);
         }
         let value = match (self.good, self.bad) {
@@ -137,15 +155,26 @@ impl Search {
 
     /// What came of it.
     pub fn came(&mut self, tried: Tried) {
-        let (value, passed) = (tried.value, tried.verdict == Verdict::Passed);
+        let (value, verdict) = (tried.value, tried.verdict);
         self.tried.push(tried);
+        let times = self.again.take().map_or(0, |(_, times)| times);
+        if verdict == Verdict::Inconclusive && times < AGAIN_MAX {
+            self.again = Some((value, times + 1));
+            return;
+        }
+        let passed = verdict == Verdict::Passed;
+        if !passed {
+            let lowest = self.broke().is_none_or(|broke| value <= broke.value);
+            self.broke = if lowest { Some(self.tried.len() - 1) } else { self.broke };
+        }
         match self.confirming.take() {
             Some((value, times)) if passed && times + 1 >= CONFIRMED => self.found = Some(value),
             Some((value, times)) if passed => self.confirming = Some((value, times + 1)),
             Some((value, _)) => {
                 // It held once by luck.
-                self.bad = Some(value);
-                self.confirming = Some((self.whole(value * BACK), 0));
+                let back = self.whole(value * BACK);
+                (self.bad, self.ended) = (Some(value), back >= value);
+                self.confirming = Some((back, 0));
             }
             None if passed => self.good = Some(value),
             None => self.bad = Some(value),
@@ -168,8 +197,7 @@ impl Search {
 
     /// Why the lowest value that did not pass did not: what broke first, or that it was the rig.
     pub fn broke(&self) -> Option<&Tried> {
-        let bad = self.tried.iter().filter(|one| one.verdict != Verdict::Passed);
-        bad.min_by(|one, other| one.value.total_cmp(&other.value))
+        self.tried.get(self.broke?)
     }
 
     /// What follows: failed when nothing holds at all, inconclusive when the rig was the limit.
@@ -238,11 +266,20 @@ mod tests {
     fn a_server_that_bears_nothing_is_told_and_so_is_a_rig_that_was_the_limit() {
         let none = search(Wanted::MaxMembers, 8.0, 0.0, 0);
         assert_eq!((none.found, none.verdict()), (None, Verdict::Failed));
-        let mut rig = search(Wanted::MaxRate, 100.0, 777.0, 0);
-        for tried in rig.tried.iter_mut().filter(|tried| tried.verdict == Verdict::Failed) {
-            tried.verdict = Verdict::Inconclusive;
-        }
-        assert_eq!(rig.verdict(), Verdict::Inconclusive);
+        let came = |search: &mut Search, value, verdict| {
+            search.came(Tried { value, verdict, why: vec!["busy".to_owned()] });
+        };
+        let mut search = Search::new(Wanted::MaxMembers);
+        came(&mut search, 1.0, Verdict::Passed);
+        // Once is no limit, thrice is one.
+        came(&mut search, 2.0, Verdict::Inconclusive);
+        assert_eq!((search.next(1.0), search.broke()), (Some(2.0), None));
+        came(&mut search, 2.0, Verdict::Inconclusive);
+        came(&mut search, 2.0, Verdict::Inconclusive);
+        assert_eq!(search.next(1.0), Some(1.0));
+        came(&mut search, 1.0, Verdict::Passed);
+        came(&mut search, 1.0, Verdict::Passed);
+        assert_eq!((search.found, search.verdict()), (Some(1.0), Verdict::Inconclusive));
     }
 
     #[test]

@@ -74,8 +74,10 @@ async fn every_delivery_of_our_own_server_is_counted_and_right() {
     let find =
         ["--for", "300ms", "--find", "max-members", "--members", "2", "--slo", "delivered<40"];
     let found = ran(load(&cluster, &find)).await;
-    assert!(matches!(found.code, Some(0 | 4)), "{found}");
-    assert!(found.stdout.contains("broke first: missed: delivered<40"), "{found}");
+    // On a machine that is busy with other things not even one may hold three times.
+    assert!(matches!(found.code, Some(0 | 1 | 4)), "{found}");
+    let told = "max-members 2.0: failed: missed: delivered<40 with delivered";
+    assert!(found.stderr.contains(told) && found.stdout.contains("max-members: "), "{found}");
 
     let closed = ["--for", "500ms", "--json", "--window", "2"];
     let mut command = trialogue();

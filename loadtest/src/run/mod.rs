@@ -169,7 +169,22 @@ pub async fn run_in(
     let started = SystemTime::now();
     begin.send_replace(Some(Instant::now() + LEAD));
     let mut sum = Sum::new(plan, joining);
-    let mut left = plan.workers;
+    hear(plan.workers, &mut hears, &mut sum, observer).await?;
+    for thread in threads {
+        // It has said that it is done: this is short.
+        let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+    Ok(sum.document(config, stamps.run(), started))
+}
+
+/// Adds up what workers tell until all are done.
+async fn hear(
+    workers: u32,
+    hears: &mut mpsc::Receiver<Told>,
+    sum: &mut Sum,
+    observer: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<(), RunError> {
+    let mut left = workers;
     let mut draining = false;
     while left > 0 {
         match hears.recv().await {
@@ -192,11 +207,7 @@ pub async fn run_in(
             None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
         }
     }
-    for thread in threads {
-        // It has said that it is done: this is short.
-        let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
-    }
-    Ok(sum.document(config, stamps.run(), started))
+    Ok(())
 }
 
 /// Waits until everybody is in a room.
