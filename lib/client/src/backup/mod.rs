@@ -105,6 +105,7 @@ pub fn wipe(folder: &Path, owner: &str) -> Result<(), ProfileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         created => drop(created.map_err(private::io_error("write", &marker))?),
     }
+    private::sweep(folder);
     remove(&path)
 }
 

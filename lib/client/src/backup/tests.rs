@@ -114,6 +114,8 @@ fn a_logout_wipes_it_also_under_a_process_that_keeps_it() {
     assert_eq!(kept.keep(&mut some()), Err(Error::Closed), "it came back");
     // As if the logout had come between the look and the write.
     kept.write(&some().lines()).unwrap();
+    // As if another writer had been killed before its file was in its place.
+    fs::copy(path_of(&folder, AMNA), folder.join(".0123.new")).unwrap();
     assert_eq!(kept.keep(&mut some()), Err(Error::Closed));
     wipe(&folder, AMNA).unwrap();
     drop(kept);

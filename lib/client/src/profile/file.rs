@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// Longest file in bytes: two tokens and a user take two thousand.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// How the name of a file ends that is not in its place yet.
+const FRESH: &str = ".new";
+
 /// Why a profile cannot be read or kept. The sentence names the path and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
@@ -87,15 +90,31 @@ pub(super) fn replace<T: Serialize>(
     written.map(drop).map_err(io_error("write", path))
 }
 
-/// Writes a new file beside the old one and puts it in its place; answers it, open for more.
+/// Writes a new file beside the old one and puts it in its place; answers it, open for more. What
+/// writers that were killed left beside it is removed.
 pub(crate) fn put(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let fresh = folder.join(format!(".{}.new", Uuid::now_v7().simple()));
+    sweep(folder);
+    match put_once(folder, path, bytes) {
+        // Somebody swept between the two steps that make a new file and lock it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => put_once(folder, path, bytes),
+        put => put,
+    }
+}
+
+fn put_once(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> {
+    // Before the old file is gone, because this takes a file handle.
+    let durable = open_folder(folder)?;
+    let fresh = folder.join(format!(".{}{FRESH}", Uuid::now_v7().simple()));
     let write = || {
         let mut file = create(&fresh)?;
+        // Says that its writer lives; where files cannot be locked, nobody sweeps.
+        let _ = file.lock();
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
-        sync_folder(folder)?;
+        let _ = file.unlock();
+        // The rename itself must survive a power cut too.
+        durable.map_or(Ok(()), |folder| folder.sync_all())?;
         Ok(file)
     };
     let written: io::Result<File> = write();
@@ -103,6 +122,23 @@ pub(crate) fn put(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<File> 
         // Half a file of secrets must not stay; that it is gone already is no news.
         let _ = fs::remove_file(&fresh);
     })
+}
+
+/// Removes new files whose writers were killed before they put them in their place: texts and tokens
+/// would stay in them for ever. One that its writer still has is locked.
+pub(crate) fn sweep(folder: &Path) {
+    for name in names_in(folder).unwrap_or_default() {
+        if !(name.starts_with('.') && name.ends_with(FRESH)) {
+            continue;
+        }
+        let left = folder.join(name);
+        // What cannot be opened, locked or removed stays for the next who writes here.
+        let locked =
+            open(&left).and_then(|file| file.try_lock().map(|()| file).map_err(Into::into));
+        if let Ok(_dead) = locked {
+            let _ = fs::remove_file(&left);
+        }
+    }
 }
 
 /// The bytes of a file that is ours alone; `None`: there is none.
@@ -175,10 +211,9 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// The rename itself must survive a power cut too.
 #[cfg(unix)]
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+fn open_folder(folder: &Path) -> io::Result<Option<File>> {
+    File::open(folder).map(Some)
 }
 
 #[cfg(unix)]
@@ -215,9 +250,10 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
+/// These systems sync no folders.
 #[cfg(not(unix))]
-pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+fn open_folder(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 #[cfg(not(unix))]

@@ -112,3 +112,38 @@ fn garbage_is_named_and_does_not_panic() {
     let error = profile.load().unwrap_err();
     assert!(matches!(error, ProfileError::Garbled { .. }), "{error}");
 }
+
+#[test]
+fn what_a_killed_writer_left_is_removed_and_a_living_one_keeps_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = profile(folder.path());
+    profile.keep(&saved(HERE)).unwrap();
+    let half = |name: &str| {
+        let path = profile.folder().join(name);
+        (file::create(&path).unwrap(), path)
+    };
+    let (writer, dead) = half(".1.new");
+    fs::write(&dead, "tokens").unwrap();
+    drop(writer);
+    let (writer, alive) = half(".2.new");
+    writer.lock().unwrap();
+    profile.keep(&saved(THERE)).unwrap();
+    assert!(!dead.exists(), "tokens stay");
+    assert!(alive.exists(), "its writer could not put it in its place");
+    drop(writer);
+    once_swept(profile.folder(), &alive);
+    assert_eq!(profile.load().unwrap(), Some(saved(THERE)));
+}
+
+/// A process that another test is starting has our locks too, until it is itself.
+#[expect(clippy::disallowed_methods, reason = "no runtime here, and nobody tells of a free lock")]
+fn once_swept(folder: &Path, file: &Path) {
+    for _ in 0..500 {
+        file::sweep(folder);
+        if !file.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("it stays");
+}

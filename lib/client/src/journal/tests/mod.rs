@@ -303,3 +303,16 @@ fn sigkill_at_any_moment_loses_nothing_that_was_said_to_be_kept() {
         assert_eq!(once, restored);
     }
 }
+
+#[test]
+fn what_a_killed_writer_left_goes_with_the_next_one() {
+    let (_home, folder) = home();
+    drop(open(&folder));
+    let left = folder.join(".0123.new");
+    fs::copy(journal_in(&folder), &left).unwrap();
+    drop(open(&folder));
+    assert!(!left.exists());
+    fs::copy(journal_in(&folder), &left).unwrap();
+    once_free(|| discard(&folder, OWNER, |_| true));
+    assert!(!left.exists(), "given up is wiped");
+}
