@@ -3,23 +3,30 @@
 //! Whoever plays owns everything that it needs, and nothing of it is left, whatever ends it.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use trialogue_faults::{LISTEN, ServerCommand};
+use trialogue_faults::{LISTEN, ServerCommand, Signal, pid_in, send_signal, wait_until_gone};
 use trialogue_report::diagram::{Row, Tone};
 use trialogue_report::terminal::{Renderer, Style};
-use trialogue_scenarios::file::Scenario;
-use trialogue_scenarios::{Came, Observer, Report, cast};
+use trialogue_scenarios::file::{DatabaseVerb, Scenario};
+use trialogue_scenarios::{Came, Done, Observer, Report, cast};
 use trialogue_server::embedded::{Cluster, Database, Options};
 
 use crate::out::{Out, closed};
 
 /// Longest time that dropping the database may take at the end.
 const TIDY_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a database may take to end, or to start again.
+const DATABASE_WITHIN: Duration = Duration::from_secs(60);
+/// Between two attempts to start it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Drops a database that nobody uses any more.
 pub(crate) async fn drop_database(database: Database) {
@@ -59,6 +66,12 @@ pub(crate) async fn cluster(database_url: Option<&str>, out: &mut Out) -> anyhow
     }
 }
 
+/// What servers of this process sign tokens with: nobody else knows it, and steps may sign too.
+pub(crate) fn token_secret() -> &'static str {
+    static SECRET: OnceLock<String> = OnceLock::new();
+    SECRET.get_or_init(|| format!("{}{}", uuid::Uuid::new_v4(), uuid::Uuid::new_v4()))
+}
+
 /// This very program as a server, with this database.
 pub(crate) fn server(database: &Database) -> anyhow::Result<ServerCommand> {
     let program = std::env::current_exe().context("cannot find this program")?;
@@ -67,7 +80,48 @@ pub(crate) fn server(database: &Database) -> anyhow::Result<ServerCommand> {
         ["--listen", LISTEN, "--limits", "bench", "--ping-interval", "2s", "--ping-timeout", "6s"];
     let args = args.into_iter().chain(listen);
     // The URL goes by the environment: arguments are for everybody to see.
-    Ok(ServerCommand::new(program, args).env("DATABASE_URL", &database.url()))
+    let command = ServerCommand::new(program, args).env("DATABASE_URL", &database.url());
+    Ok(command.env("TRIALOGUE_JWT_SECRET", token_secret()))
+}
+
+/// A throw-away PostgreSQL of one scenario, which its steps may stop and kill.
+#[derive(Debug)]
+pub(crate) struct OwnDatabase(pub(crate) Cluster);
+
+impl OwnDatabase {
+    async fn end(&self, signal: Signal) -> Result<(), String> {
+        let file = self.0.pid_file().ok_or("it is somebody else's")?;
+        let pid = pid_in(&file).map_err(|error| format!("it does not run: {error}"))?;
+        send_signal(pid, signal).map_err(|error| error.to_string())?;
+        match wait_until_gone(pid, DATABASE_WITHIN).await {
+            true => Ok(()),
+            false => Err(format!("it did not end within {DATABASE_WITHIN:?}")),
+        }
+    }
+
+    /// The first attempts may find the last of the old processes in the way.
+    async fn start(&self) -> Result<(), String> {
+        let by = Instant::now() + DATABASE_WITHIN;
+        loop {
+            match self.0.revive().await {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() >= by => return Err(error.to_string()),
+                Err(_) => sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+}
+
+impl trialogue_scenarios::Database for OwnDatabase {
+    fn torment(&self, verb: DatabaseVerb) -> Done<'_> {
+        Box::pin(async move {
+            match verb {
+                DatabaseVerb::Stop => self.end(Signal::Interrupt).await,
+                DatabaseVerb::Kill => self.end(Signal::Quit).await,
+                DatabaseVerb::Start => self.start().await,
+            }
+        })
+    }
 }
 
 /// Columns of the terminal, where there is one.

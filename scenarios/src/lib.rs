@@ -9,6 +9,7 @@ pub mod probes;
 pub mod record;
 pub mod runner;
 pub mod scope;
+pub mod secrets;
 pub mod source;
 pub mod trace;
 pub mod yaml;
@@ -16,13 +17,22 @@ pub mod yaml;
 use std::sync::Arc;
 
 pub use runner::{
-    Came, Failure, KnownAccount, Observer, Pause, Report, RunConfig, RunError, StepDone, Target,
-    Verdict, Waiting, cast, lacking_at_all, run,
+    Came, Database, Done, Failure, FailureKind, Hooks, KnownAccount, Observer, Pause, Report,
+    RunConfig, RunError, StepDone, Target, Verdict, Waiting, boundaries, cast, lacking_at_all, run,
 };
 use source::Source;
 
 /// JSON Schema of the format, for editors; the parser itself says more.
 pub const SCHEMA: &str = include_str!("../scenario.schema.json");
+
+/// The same of fragments, whose steps are those of scenarios.
+pub fn fragment_schema() -> String {
+    let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    let mut schema = read(include_str!("../fragment.schema.json"));
+    schema["properties"]["steps"]["$ref"] = "#/$defs/steps".into();
+    schema["$defs"] = read(SCHEMA)["$defs"].take();
+    format!("{schema:#}")
+}
 
 /// The scenarios that are part of the program: name and text.
 const BUNDLED: &[(&str, &str)] = &[
@@ -39,8 +49,27 @@ const BUNDLED: &[(&str, &str)] = &[
     ("frozen-server", include_str!("../frozen-server.scn.yaml")),
     ("half-open-line", include_str!("../half-open-line.scn.yaml")),
     ("slow-network", include_str!("../slow-network.scn.yaml")),
+    ("expired-token", include_str!("../expired-token.scn.yaml")),
+    ("two-devices", include_str!("../two-devices.scn.yaml")),
+    ("reconnect-storm", include_str!("../reconnect-storm.scn.yaml")),
+    ("database-outage", include_str!("../database-outage.scn.yaml")),
+    ("flaky-line", include_str!("../flaky-line.scn.yaml")),
     ("demo", include_str!("../demo.scn.yaml")),
 ];
+
+/// Fragments that are part of the program, by what `use` says.
+const FRAGMENTS: &[(&str, &str)] =
+    &[("fragments/booked-chat.yaml", include_str!("../fragments/booked-chat.yaml"))];
+
+/// A fragment that is part of the program.
+pub fn bundled_fragment(path: &str) -> Option<&'static str> {
+    FRAGMENTS.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+}
+
+/// What `use` may say without a file.
+pub fn bundled_fragments() -> impl Iterator<Item = &'static str> {
+    FRAGMENTS.iter().map(|(name, _)| *name)
+}
 
 /// Names of the scenarios that are part of the program, simplest first.
 pub fn bundled_names() -> impl Iterator<Item = &'static str> {
@@ -50,5 +79,5 @@ pub fn bundled_names() -> impl Iterator<Item = &'static str> {
 /// A scenario that is part of the program, by its name.
 pub fn bundled(name: &str) -> Option<Arc<Source>> {
     let (name, text) = BUNDLED.iter().find(|(bundled, _)| *bundled == name)?;
-    Some(Source::new(format!("{name}.scn.yaml"), *text))
+    Some(Source::bundled(&format!("{name}.scn.yaml"), text))
 }

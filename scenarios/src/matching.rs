@@ -7,7 +7,10 @@ use trialogue_protocol::Timestamp;
 use uuid::Uuid;
 
 /// Words that make an object a matcher when it holds nothing else.
-const MATCHERS: &[&str] = &["is", "contains", "min", "max"];
+const MATCHERS: &[&str] = &["is", "contains", "matches", "min", "max"];
+/// What `is` knows.
+pub(crate) const KINDS: &[&str] =
+    &["uuid", "id", "string", "int", "number", "bool", "list", "object", "null", "time", "absent"];
 /// Longest value that a message quotes, in characters.
 const QUOTE_CHARS_MAX: usize = 120;
 
@@ -94,6 +97,7 @@ impl Walk {
             let holds = match word.as_str() {
                 "is" => is_kind(wanted.as_str().unwrap_or_default(), actual),
                 "contains" => self.contains(wanted, actual),
+                "matches" => fits(wanted, actual),
                 "min" => at_least(actual, wanted),
                 "max" => at_least(Some(wanted), actual.unwrap_or(&Value::Null)),
                 _ => false,
@@ -121,7 +125,22 @@ impl Walk {
 }
 
 fn is_matcher(fields: &Map<String, Value>) -> bool {
-    !fields.is_empty() && fields.keys().all(|name| MATCHERS.contains(&name.as_str()))
+    is_matcher_of(fields.keys().map(String::as_str))
+}
+
+/// Whether an object with these fields is a matcher.
+pub(crate) fn is_matcher_of<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
+    let mut known = fields.map(|name| MATCHERS.contains(&name)).peekable();
+    known.peek().is_some() && known.all(|is_known| is_known)
+}
+
+/// Whether the regular expression is found in the text.
+fn fits(expression: &Value, actual: Option<&Value>) -> bool {
+    let expression = expression.as_str().and_then(|text| regex::Regex::new(text).ok());
+    match (expression, actual.and_then(Value::as_str)) {
+        (Some(expression), Some(text)) => expression.is_match(text),
+        _ => false,
+    }
 }
 
 fn is_kind(kind: &str, actual: Option<&Value>) -> bool {
@@ -196,6 +215,9 @@ mod tests {
         check((json!({"min": 2}), json!("3")), Some("at $ expected min 2, got \"3\""));
         check((json!({"contains": [{"a": 2}, {"a": 1}]}), json!([{"a": 1}, {"a": 2}])), None);
         check((json!({"contains": "b"}), json!("abc")), None);
+        check((json!({"matches": "^a.c$"}), json!("abc")), None);
+        let odd = Some("at $ expected matches \"^b\", got \"abc\"");
+        check((json!({"matches": "^b"}), json!("abc")), odd);
         check((json!({"is": "x", "b": 1}), json!({"is": "x", "b": 1})), None);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 use trialogue_client::{LinkState, Outcome, Via};
-use trialogue_protocol::{ChatId, ClientMessageId, Message, Seq};
+use trialogue_protocol::{ChatId, ClientMessageId, Message, MessageId, Seq};
 
 use crate::trace::Trace;
 
@@ -95,8 +95,46 @@ pub enum What {
         /// What.
         outcome: Outcome,
     },
+    /// It hands a message over, or is about to.
+    Sent {
+        /// Where.
+        chat: ChatId,
+        /// Its own name for it, where it has one.
+        id: Option<ClientMessageId>,
+        /// What.
+        text: String,
+    },
+    /// What came of a message that left as a bare event.
+    Told {
+        /// Where.
+        chat: ChatId,
+        /// Its own name for it.
+        id: Option<ClientMessageId>,
+        /// What.
+        text: String,
+        /// What was said of it.
+        told: Told,
+    },
+    /// It looked for a message in the history the moment it saw it.
+    Looked {
+        /// Which.
+        id: MessageId,
+        /// Whether it was there.
+        stored: bool,
+    },
     /// Something that should not happen: a hole, a reset, a journal that fails.
     Odd(String),
+}
+
+/// What the server said of a message.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// It is stored.
+    Stored(Message),
+    /// It is not.
+    Refused,
+    /// Nothing that says whether it is.
+    Nothing,
 }
 
 /// An exchange over HTTP.
@@ -127,7 +165,8 @@ impl Default for Bell {
 }
 
 impl Bell {
-    fn ring(&self) {
+    /// Something has changed that somebody may wait for.
+    pub(crate) fn ring(&self) {
         self.0.send_modify(|rings| *rings += 1);
     }
 
@@ -227,6 +266,13 @@ impl Inbox {
     }
 }
 
+impl Entry {
+    /// Whether the connection was lost here.
+    pub fn is_loss(&self) -> bool {
+        matches!(self.what, What::Link(LinkState::Reconnecting { .. }))
+    }
+}
+
 /// The link as the last news of it says.
 pub fn link_of(entries: &[Entry]) -> Option<&LinkState> {
     entries.iter().rev().find_map(|entry| match &entry.what {
@@ -263,6 +309,14 @@ impl fmt::Display for Entry {
                 write!(f, "shown: seq {seq} {:?} ({via:?})", message.message)
             }
             What::Outcome { id, outcome } => write!(f, "own {id}: {}", outcome_words(outcome)),
+            What::Sent { chat, text, .. } => write!(f, "sends {text:?} to {chat}"),
+            What::Told { told: Told::Stored(message), .. } => {
+                write!(f, "told: stored as seq {}", message.seq.unwrap_or_default())
+            }
+            What::Told { told: Told::Refused, .. } => f.write_str("told: refused"),
+            What::Told { told: Told::Nothing, .. } => f.write_str("told nothing of it"),
+            What::Looked { id, stored: true } => write!(f, "looked: {id} is stored"),
+            What::Looked { id, stored: false } => write!(f, "looked: {id} is NOT stored"),
             What::Odd(text) => f.write_str(text),
         }
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use trialogue_protocol::MessageId;
 
+use crate::secrets::{Secrets, is_secret};
 use crate::source::{Span, hint};
 use crate::yaml::{Node, Value};
 
@@ -17,6 +18,7 @@ pub type Env = fn(&str) -> Option<String>;
 pub struct Scope {
     values: BTreeMap<String, Json>,
     env: Env,
+    secrets: Secrets,
 }
 
 /// Why a text cannot be filled in.
@@ -29,9 +31,9 @@ pub struct Unresolved {
 }
 
 impl Scope {
-    /// Nothing but the environment.
-    pub fn new(env: Env) -> Self {
-        Self { values: BTreeMap::new(), env }
+    /// Nothing but the environment. Values of it that are secrets by their name are hidden.
+    pub fn new(env: Env, secrets: Secrets) -> Self {
+        Self { values: BTreeMap::new(), env, secrets }
     }
 
     /// Names a value.
@@ -101,6 +103,9 @@ impl Scope {
                 None => (name, None),
             };
             let value = (self.env)(name).filter(|value| !value.is_empty());
+            if let Some(value) = value.as_ref().filter(|_| is_secret(name)) {
+                self.secrets.add(value);
+            }
             return value.or_else(|| default.map(ToOwned::to_owned)).map(Json::String).ok_or_else(
                 || format!("the environment has no `{name}`; `${{env.{name}:-…}}` gives a default"),
             );
@@ -134,6 +139,43 @@ fn fields_of(value: &Json) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// The names in a text's `${...}`, each whole: `customer.userId`. A sentence when one has no end.
+pub(crate) fn names_in(text: &str) -> Result<Vec<&str>, String> {
+    let names = parts_of(text)?.into_iter().filter_map(|part| match part {
+        Part::Name(name) => Some(name),
+        Part::Text(_) => None,
+    });
+    Ok(names.collect())
+}
+
+/// The text with other names in its `${...}`: what `rename` makes of each, the name itself when
+/// that is nothing. A text that cannot be read stays as it is.
+pub(crate) fn renamed(text: &str, rename: &dyn Fn(&str) -> Option<Renamed>) -> String {
+    let Ok(parts) = parts_of(text) else { return text.to_owned() };
+    let mut out = String::new();
+    for part in parts {
+        match part {
+            // What `parts_of` took apart is put together again.
+            Part::Text("{") if out.ends_with('$') => out.push_str("${"),
+            Part::Text(text) => out.push_str(text),
+            Part::Name(name) => match rename(name) {
+                Some(Renamed::Name(other)) => out.push_str(&format!("${{{other}}}")),
+                Some(Renamed::Text(text)) => out.push_str(&text),
+                None => out.push_str(&format!("${{{name}}}")),
+            },
+        }
+    }
+    out
+}
+
+/// What stands for a name.
+pub(crate) enum Renamed {
+    /// Another name.
+    Name(String),
+    /// A text, which may hold names itself.
+    Text(String),
 }
 
 enum Part<'a> {
@@ -172,7 +214,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: Result<Json, &str>) {
-        let mut scope = Scope::new(|name| (name == "HOME").then(|| "/home".to_owned()));
+        let mut scope =
+            Scope::new(|name| (name == "HOME").then(|| "/home".to_owned()), Secrets::default());
         scope.set("chat", json!("c-1"));
         scope.set_of("customer", "userId", json!(7));
         scope.set_of("m1", "message", json!({"id": "x"}));
@@ -199,5 +242,17 @@ mod tests {
         check("${chta}", Err("nothing is called `chta` yet; did you mean `chat`?"));
         check("${customer.name}", Err("`customer` has no `name` yet; it has userId"));
         check("${chat", Err("`${` without `}` in `${chat`"));
+    }
+
+    #[test]
+    fn a_name_may_stand_for_another() {
+        let rename = |name: &str| match name {
+            "a.id" => Some(Renamed::Name("b.id".to_owned())),
+            "t" => Some(Renamed::Text("x ${y}".to_owned())),
+            _ => None,
+        };
+        assert_eq!(renamed("${a.id} $${a.id} ${t} ${c}", &rename), "${b.id} $${a.id} x ${y} ${c}");
+        assert_eq!(renamed("${a.id", &rename), "${a.id");
+        assert_eq!(names_in("${a} b ${ c.d }"), Ok(vec!["a", "c.d"]));
     }
 }

@@ -1,11 +1,12 @@
 //! A scenario file as text, places in it, and what is wrong at a place.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trialogue_client::sanitize::is_hazard;
 
-/// A place in a file: bytes from `start` up to, and without, `end`.
+/// A place in a file: bytes from `start` up to, and without, `end`. Places in fragments that the
+/// file uses come after its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
     /// First byte.
@@ -14,49 +15,120 @@ pub struct Span {
     pub end: usize,
 }
 
-/// A file and its name.
-#[derive(Debug, PartialEq, Eq)]
+/// A file and its name, with the fragments that it uses.
+#[derive(Debug)]
 pub struct Source {
-    name: String,
-    text: String,
+    own: Part,
+    is_bundled: bool,
+    fragments: Mutex<Vec<Part>>,
+}
+
+/// A text with a name and the number of its first byte.
+#[derive(Debug, Clone)]
+struct Part {
+    name: Arc<str>,
+    text: Arc<str>,
+    start: usize,
 }
 
 impl Source {
     /// `name` is what messages call the file.
-    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Arc<Self> {
+        Self::of(name.into(), text.into(), false)
+    }
+
+    /// One that is part of the program.
+    pub(crate) fn bundled(name: &str, text: &str) -> Arc<Self> {
+        Self::of(name.into(), text.into(), true)
+    }
+
+    fn of(name: Arc<str>, text: Arc<str>, is_bundled: bool) -> Arc<Self> {
+        let own = Part { name, text, start: 0 };
+        Arc::new(Self { own, is_bundled, fragments: Mutex::default() })
+    }
+
+    /// Whether it is part of the program, and so nowhere in the file system.
+    pub fn is_bundled(&self) -> bool {
+        self.is_bundled
     }
 
     /// What messages call the file.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.own.name
     }
 
-    /// The whole text.
+    /// The whole text, without fragments.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.own.text
+    }
+
+    /// Adds a fragment. Answers the number of its first byte: a place in it is that much further.
+    pub(crate) fn include(&self, name: &str, text: &str) -> usize {
+        let mut fragments = self.lock();
+        // Used twice it is one text, and a mistake in it one mistake.
+        if let Some(known) = fragments.iter().find(|part| *part.name == *name) {
+            return known.start;
+        }
+        let last = fragments.last().unwrap_or(&self.own);
+        // One byte apart: the end of one text is not the beginning of the next.
+        let start = last.start + last.text.len() + 1;
+        fragments.push(Part { name: name.into(), text: text.into(), start });
+        start
+    }
+
+    /// Never held over anything but a look.
+    fn lock(&self) -> MutexGuard<'_, Vec<Part>> {
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn part(&self, at: usize) -> Part {
+        let fragments = self.lock();
+        fragments.iter().rev().find(|part| part.start <= at).unwrap_or(&self.own).clone()
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn line_column(&self, at: usize) -> (usize, usize) {
+        self.part(at).line_column(at)
+    }
+
+    /// `file:line:column` of a place, as editors and CI understand it.
+    pub fn place(&self, span: Span) -> String {
+        let part = self.part(span.start);
+        let (line, column) = part.line_column(span.start);
+        format!("{}:{line}:{column}", part.name)
+    }
+
+    /// The same place without what stands on its further lines.
+    pub fn first_line(&self, span: Span) -> Span {
+        let part = self.part(span.start);
+        let text = part.slice(span);
+        let end = text.find('\n').map_or(span.end, |len| span.start + len);
+        Span { start: span.start, end }
+    }
+
+    /// The line of a place with a caret under it; no line end after the last line.
+    pub fn excerpt(&self, span: Span) -> String {
+        self.part(span.start).excerpt(span)
+    }
+}
+
+impl Part {
+    fn slice(&self, span: Span) -> &str {
+        let of = |at: usize| at.saturating_sub(self.start);
+        self.text.get(of(span.start)..of(span.end)).unwrap_or_default()
+    }
+
+    fn line_column(&self, at: usize) -> (usize, usize) {
         let before = self.before(at);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)
     }
 
-    /// `file:line:column` of a place, as editors and CI understand it.
-    pub fn place(&self, span: Span) -> String {
-        let (line, column) = self.line_column(span.start);
-        format!("{}:{line}:{column}", self.name)
-    }
-
-    /// The line of a place with a caret under it; no line end after the last line.
-    pub fn excerpt(&self, span: Span) -> String {
+    fn excerpt(&self, span: Span) -> String {
         let (number, column) = self.line_column(span.start);
         let line = self.text.lines().nth(number - 1).unwrap_or_default();
-        let marked = self.text.get(span.start..span.end).unwrap_or_default();
-        let marked = marked.lines().next().unwrap_or_default().chars().count();
+        let marked = self.slice(span).lines().next().unwrap_or_default().chars().count();
         let room = line.chars().count().saturating_sub(column - 1);
         let carets = "^".repeat(marked.clamp(1, room.max(1)));
         // Tabs keep their width only when the line below has them too.
@@ -69,7 +141,7 @@ impl Source {
     }
 
     fn before(&self, at: usize) -> &str {
-        let mut at = at.min(self.text.len());
+        let mut at = at.saturating_sub(self.start).min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
@@ -201,5 +273,17 @@ mod tests {
         assert_eq!(source.excerpt(span), "    2 | \tzwei: drei\n      | \t^^^^");
         let end = Span { start: 16, end: 16 };
         assert_eq!(source.excerpt(end), "    3 | \n      | ^");
+    }
+
+    #[test]
+    fn a_place_in_a_fragment_is_told_with_its_own_file() {
+        let source = Source::new("a.yaml", "one\n");
+        let first = source.include("f.yaml", "two\ndrei: vier\n");
+        let second = source.include("g.yaml", "five");
+        let span = Span { start: first + 4, end: first + 14 };
+        assert_eq!(source.place(span), "f.yaml:2:1");
+        assert_eq!(source.excerpt(span), "    2 | drei: vier\n      | ^^^^^^^^^^");
+        assert_eq!(source.place(Span { start: second, end: second }), "g.yaml:1:1");
+        assert_eq!(source.place(Span { start: 4, end: 4 }), "a.yaml:2:1", "its own end");
     }
 }

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
-use crate::source::{Diagnostics, Source, Span};
+use crate::source::{Diagnostic, Diagnostics, Source, Span};
 
 /// Deepest nesting of a file.
 const DEPTH_MAX: usize = 32;
@@ -70,13 +70,19 @@ impl Value {
 
 /// Reads a file as a tree. Fails with one error when it is not YAML at all.
 pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
-    let fail = |span, message: String| {
+    parse_text(source.text(), 0).map_err(|wrong| {
         let mut diagnostics = Diagnostics::new(Arc::clone(source));
-        diagnostics.error(span, message);
-        Err(diagnostics)
-    };
-    if source.text().len() > FILE_BYTES_MAX {
-        return fail(Span::default(), format!("file is over {FILE_BYTES_MAX} bytes"));
+        diagnostics.error(wrong.span, wrong.message);
+        diagnostics
+    })
+}
+
+/// Reads a text whose first byte has this number in the places of its nodes.
+pub(crate) fn parse_text(text: &str, start: usize) -> Result<Node, Diagnostic> {
+    let at_start = Span { start, end: start };
+    if text.len() > FILE_BYTES_MAX {
+        let message = format!("file is over {FILE_BYTES_MAX} bytes");
+        return Err(Diagnostic { span: at_start, message });
     }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -91,12 +97,13 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
         reject_unsupported_tags: true,
         with_snippet: false,
     };
-    match serde_saphyr::from_str_with_options::<Spanned<Tree>>(source.text(), options) {
-        Ok(tree) => Ok(place(source, tree)),
+    let text = Text { text, start };
+    match serde_saphyr::from_str_with_options::<Spanned<Tree>>(text.text, options) {
+        Ok(tree) => Ok(text.place(tree)),
         Err(error) => {
             let error = error.without_snippet();
-            let span = error.location().map_or_else(Span::default, |at| span_of(source, &at));
-            fail(span, sentence(&error.to_string()))
+            let span = error.location().map_or(at_start, |at| text.span_of(&at));
+            Err(Diagnostic { span, message: sentence(&error.to_string()) })
         }
     }
 }
@@ -115,48 +122,53 @@ fn sentence(message: &str) -> String {
     known.map_or(message, |(_, ours)| ours).to_owned()
 }
 
-fn span_of(source: &Source, location: &serde_saphyr::Location) -> Span {
-    let span = location.span();
-    // The parser counts in characters; byte offsets are there for text that is in memory.
-    let start = match span.byte_offset() {
-        Some(start) => usize::try_from(start).unwrap_or(0),
-        None => source
-            .text()
-            .char_indices()
-            .nth(usize::try_from(span.offset()).unwrap_or(0))
-            .map_or(0, |(at, _)| at),
-    };
-    let len = span.byte_len().unwrap_or_else(|| span.len());
-    let text = source.text();
-    let start = start.min(text.len());
-    let end = (start + usize::try_from(len).unwrap_or(0)).min(text.len());
-    // Collections end where the next token begins: the blanks between are not part of them.
-    let end = text.get(start..end).map_or(end, |text| start + text.trim_end().len());
-    Span { start, end: end.max(start) }
+/// What is read, and the number of its first byte.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    text: &'a str,
+    start: usize,
 }
 
-fn place(source: &Source, tree: Spanned<Tree>) -> Node {
-    let span = span_of(source, &tree.referenced);
-    let value = match tree.value {
-        Tree::Null => Value::Null,
-        Tree::Bool(value) => Value::Bool(value),
-        Tree::Int(value) => Value::Int(value),
-        Tree::Float(value) => Value::Float(value),
-        Tree::Text(value) => Value::Text(value),
-        Tree::List(items) => {
-            Value::List(items.into_iter().map(|item| place(source, item)).collect())
-        }
-        Tree::Map(fields) => Value::Map(
-            fields
-                .into_iter()
-                .map(|(key, value)| {
-                    let span = span_of(source, &key.referenced);
-                    (Key { span, name: key.value }, place(source, value))
-                })
-                .collect(),
-        ),
-    };
-    Node { span, value }
+impl Text<'_> {
+    fn span_of(self, location: &serde_saphyr::Location) -> Span {
+        let (span, text) = (location.span(), self.text);
+        // The parser counts in characters; byte offsets are there for text that is in memory.
+        let start = match span.byte_offset() {
+            Some(start) => usize::try_from(start).unwrap_or(0),
+            None => text
+                .char_indices()
+                .nth(usize::try_from(span.offset()).unwrap_or(0))
+                .map_or(0, |(at, _)| at),
+        };
+        let len = span.byte_len().unwrap_or_else(|| span.len());
+        let start = start.min(text.len());
+        let end = (start + usize::try_from(len).unwrap_or(0)).min(text.len());
+        // Collections end where the next token begins: the blanks between are not part of them.
+        let end = text.get(start..end).map_or(end, |text| start + text.trim_end().len());
+        Span { start: self.start + start, end: self.start + end.max(start) }
+    }
+
+    fn place(self, tree: Spanned<Tree>) -> Node {
+        let span = self.span_of(&tree.referenced);
+        let value = match tree.value {
+            Tree::Null => Value::Null,
+            Tree::Bool(value) => Value::Bool(value),
+            Tree::Int(value) => Value::Int(value),
+            Tree::Float(value) => Value::Float(value),
+            Tree::Text(value) => Value::Text(value),
+            Tree::List(items) => {
+                Value::List(items.into_iter().map(|item| self.place(item)).collect())
+            }
+            Tree::Map(fields) => {
+                let fields = fields.into_iter().map(|(key, value)| {
+                    let span = self.span_of(&key.referenced);
+                    (Key { span, name: key.value }, self.place(value))
+                });
+                Value::Map(fields.collect())
+            }
+        };
+        Node { span, value }
+    }
 }
 
 /// What the deserializer builds; its places are the library's.

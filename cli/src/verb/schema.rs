@@ -18,12 +18,15 @@ pub(crate) struct Args {
 enum Kind {
     /// Scenario files, `*.scn.yaml`
     Scenario,
+    /// Fragments that scenario files use
+    Fragment,
 }
 
 /// Prints a JSON Schema.
 pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
     match args.of {
         Kind::Scenario => out.data(trialogue_scenarios::SCHEMA.trim_end())?,
+        Kind::Fragment => out.data(&trialogue_scenarios::fragment_schema())?,
     }
     Ok(Exit::DONE)
 }

@@ -34,6 +34,7 @@ mod offline;
 mod operating;
 mod outbox;
 #[cfg(unix)]
+mod playing;
 mod prompt;
 mod proxies;
 #[cfg(unix)]

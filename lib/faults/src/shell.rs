@@ -67,6 +67,33 @@ impl ShellProcess {
         }
     }
 
+    /// Tells the whole group something.
+    ///
+    /// # Errors
+    /// The group is gone, or the system refuses.
+    pub fn signal(&self, signal: crate::Signal) -> io::Result<()> {
+        Ok(kill_process_group(self.group, signal.number())?)
+    }
+
+    /// Waits until the command is over by itself, and leaves what it has started: it may have been
+    /// told to start something. After `within` everything is killed.
+    ///
+    /// # Errors
+    /// What came of it instead of success, with its last words: `failed (exit status: 1): …`.
+    pub async fn finish(mut self, within: Duration) -> Result<(), String> {
+        let Ok(status) = timeout(within, self.child.wait()).await else {
+            return Err(format!("was not over within {within:?}: {}", self.said.text()));
+        };
+        self.ended = true;
+        let status = status.map_err(|error| error.to_string())?;
+        if status.success() {
+            return Ok(());
+        }
+        let read = async { while self.outputs.join_next().await.is_some() {} };
+        let _read = timeout(LAST_WORDS_WITHIN, read).await;
+        Err(format!("failed ({status}): {}", self.said.text().trim_end()))
+    }
+
     /// The last lines that it or its children printed.
     #[must_use]
     pub fn said(&self) -> String {

@@ -37,15 +37,22 @@ pub enum Signal {
 /// There is no such process, or it is somebody else's, or the system has no signals.
 #[cfg(unix)]
 pub fn send_signal(pid: u32, signal: Signal) -> io::Result<()> {
-    let signal = match signal {
-        Signal::Stop => rustix::process::Signal::TERM,
-        Signal::Interrupt => rustix::process::Signal::INT,
-        Signal::Quit => rustix::process::Signal::QUIT,
-        Signal::Kill => rustix::process::Signal::KILL,
-        Signal::Pause => rustix::process::Signal::STOP,
-        Signal::Resume => rustix::process::Signal::CONT,
-    };
-    Ok(rustix::process::kill_process(pid_of(pid)?, signal)?)
+    Ok(rustix::process::kill_process(pid_of(pid)?, signal.number())?)
+}
+
+#[cfg(unix)]
+impl Signal {
+    /// As the system calls it.
+    pub(crate) const fn number(self) -> rustix::process::Signal {
+        match self {
+            Self::Stop => rustix::process::Signal::TERM,
+            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Quit => rustix::process::Signal::QUIT,
+            Self::Kill => rustix::process::Signal::KILL,
+            Self::Pause => rustix::process::Signal::STOP,
+            Self::Resume => rustix::process::Signal::CONT,
+        }
+    }
 }
 
 #[cfg(unix)]

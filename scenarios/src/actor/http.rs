@@ -1,10 +1,12 @@
 //! What an actor does over HTTP.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use trialogue_client::Error;
 use trialogue_protocol::{
-    ChatId, CreateJob, DisputeId, JobId, Login, Message, OpenDispute, PageQuery, Register, Role,
-    UserId,
+    ChatId, CreateJob, DisputeId, JobId, Login, Message, OpenDispute, PageQuery, Register,
+    ResolveDispute, Role, UserId,
 };
 
 use super::{Account, Actor, Reply, Wrong};
@@ -14,32 +16,29 @@ impl Actor {
     /// Registers first where the account is a fresh one. `json` is `{user}`.
     pub async fn login(&self, account: &Account) -> Result<Reply, Wrong> {
         self.over_http(async || {
-            if !self.lock().registered {
-                let registered = self.register(account).await;
-                registered.map_err(|error| match error {
-                    Error::Refused(mut refusal) if self.role == Role::Lsm => {
-                        refusal.message += "; an LSM registers only where registration is open: \
-                                            give the actor a `user` and a `password`";
-                        Error::Refused(refusal)
-                    }
-                    other => other,
-                })?;
-            }
+            self.register(account).await.map_err(|error| match error {
+                Error::Refused(mut refusal) if self.role == Role::Lsm => {
+                    refusal.message += "; an LSM registers only where registration is open: \
+                                        give the actor a `user` and a `password`";
+                    Error::Refused(refusal)
+                }
+                other => other,
+            })?;
             let (email, password) = (account.email.clone(), account.password.clone());
             let session = self.rest.login(&Login { email, password }).await?;
             self.lock().user = Some(session.user.id);
+            self.signed_in().await;
             Ok(json!({ "user": session.user }))
         })
         .await
     }
 
-    /// Makes the account where it is a fresh one, once.
+    /// Makes the account where it is a fresh one, once for all its devices.
     pub async fn register(&self, account: &Account) -> Result<(), Error> {
-        if let Some(region) = account.fresh.as_ref().filter(|_| !self.lock().registered) {
-            self.rest.register(&self.registration(account, region)).await?;
-            self.lock().registered = true;
-        }
-        Ok(())
+        let Some(region) = &account.fresh else { return Ok(()) };
+        let registration = self.registration(account, region);
+        let register = async || self.rest.register(&registration).await.map(drop);
+        account.registered.get_or_try_init(register).await.map(|_| ())
     }
 
     /// What a booking calls this provider. Asked once: it stays.
@@ -61,11 +60,6 @@ impl Actor {
     /// Says what has to be said before a job can be completed.
     pub async fn begin_job(&self, job: JobId) -> Result<(), Error> {
         self.rest.begin_job(job).await
-    }
-
-    /// Ends a job, as its provider.
-    pub async fn complete(&self, job: JobId) -> Result<Reply, Wrong> {
-        self.over_http(async || self.rest.complete_job(job).await.map(|()| Value::Null)).await
     }
 
     fn registration(&self, account: &Account, region: &str) -> Register {
@@ -131,6 +125,13 @@ impl Actor {
         self.over_http(async || self.rest.chat(chat).await.map(|chat| json!(chat))).await
     }
 
+    /// Who is in a chat, as the server lists them; nothing when it cannot be asked.
+    pub async fn members_of(&self, chat: ChatId) -> Option<BTreeSet<UserId>> {
+        let chat = json!(self.rest.chat(chat).await.ok()?);
+        let members = chat["members"].as_array()?;
+        members.iter().map(|one| serde_json::from_value(one["userId"].clone()).ok()).collect()
+    }
+
     /// Asks the LSM in. `json` is `{dispute, lsmInvited, lsm}`.
     pub async fn dispute(&self, dispute: &OpenDispute) -> Result<Reply, Wrong> {
         self.over_http(async || {
@@ -142,6 +143,30 @@ impl Actor {
             }))
         })
         .await
+    }
+
+    /// Settles a dispute. `json` is `{dispute, status}`.
+    pub async fn resolve_dispute(
+        &self,
+        dispute: DisputeId,
+        resolution: String,
+    ) -> Result<Reply, Wrong> {
+        self.over_http(async || {
+            let body = ResolveDispute { resolution };
+            let dispute = self.rest.resolve_dispute(dispute, &body).await?;
+            Ok(json!({ "dispute": dispute.id, "status": dispute.status }))
+        })
+        .await
+    }
+
+    /// Says that the job is done. `json` is empty.
+    pub async fn complete_job(&self, job: JobId) -> Result<Reply, Wrong> {
+        self.over_http(async || self.rest.complete_job(job).await.map(|()| json!({}))).await
+    }
+
+    /// Calls the job off. `json` is empty.
+    pub async fn cancel_job(&self, job: JobId) -> Result<Reply, Wrong> {
+        self.over_http(async || self.rest.cancel_job(job).await.map(|()| json!({}))).await
     }
 
     /// Accepts the invitation. `json` is `{chat}`.

@@ -4,37 +4,43 @@
 //! the runner.
 
 mod http;
+mod looks;
 mod quiet;
 mod seen;
+mod socket;
+mod token;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle};
 use trialogue_client::time::Backoff;
-use trialogue_client::{
-    Begin, Credentials, Dialect, Error, Http, HttpConfig, LinkState, Outcome, Rest, Witness,
-};
-use trialogue_protocol::{ChatId, ClientMessageId, Role, UserId};
+use trialogue_client::{Credentials, Dialect, Error, Http, HttpConfig, LinkState, Rest, Witness};
+use trialogue_protocol::{Role, UserId};
 use trialogue_socketio::client::Transports;
 use url::Url;
 
+use crate::FailureKind;
 use crate::file::{self, Transport};
 use crate::record::{Bell, Clock, Entry, HttpExchange, Inbox, What, link_of, words_of};
+use crate::secrets::Secrets;
 use crate::trace::Trace;
 
+pub use looks::Looked;
+use looks::Looks;
 pub use seen::outcome_of;
-use seen::{joined_since, note_of, sent_json, what_of};
+use seen::{note_of, what_of};
 
 /// Longest wait for an answer over HTTP or for an acknowledgement; the step's own limit is
 /// usually shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Who somebody logs in as.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Account {
     /// E-mail.
     pub email: String,
@@ -42,6 +48,8 @@ pub struct Account {
     pub password: String,
     /// Registers first, with this region.
     pub fresh: Option<String>,
+    /// Filled once that is done; the devices of one account share it.
+    pub registered: Arc<OnceCell<()>>,
 }
 
 /// What came of something that an actor did.
@@ -64,6 +72,8 @@ pub struct Reply {
 /// What was expected, and what came instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
+    /// Of what kind it is.
+    pub kind: FailureKind,
     /// What was expected.
     pub expected: String,
     /// What came.
@@ -71,9 +81,20 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    /// Both as text.
+    /// Both as text; what came is not what was expected.
     pub fn new(expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self { expected: expected.into(), got: got.into() }
+        Self { kind: FailureKind::Differs, expected: expected.into(), got: got.into() }
+    }
+
+    /// Nothing that fits came in time.
+    pub fn late(expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self::new(expected, got).of(FailureKind::TimedOut)
+    }
+
+    /// The same, of another kind.
+    #[must_use]
+    pub fn of(self, kind: FailureKind) -> Self {
+        Self { kind, ..self }
     }
 }
 
@@ -88,12 +109,16 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Rings when anybody saw anything.
     pub bell: Bell,
-    /// Decides the delays of reconnects.
-    pub seed: u64,
     /// Is told everything that goes over the wire.
     pub trace: Option<Trace>,
     /// Tokens may travel to another machine without TLS.
     pub plain_http: bool,
+    /// Messages that somebody has looked for in the history, where that is asked for.
+    pub looked: Option<Looked>,
+    /// What no report may show.
+    pub secrets: Secrets,
+    /// Decides the delays of reconnects.
+    pub seed: u64,
 }
 
 /// A person who acts.
@@ -106,6 +131,9 @@ pub struct Actor {
     bell: Bell,
     inbox: Arc<Inbox>,
     rest: Rest,
+    secrets: Secrets,
+    /// Looks at the history while other things go on, unseen by steps and reports.
+    looks: Option<Looks>,
     wanted: Wanted,
     state: Mutex<State>,
 }
@@ -121,8 +149,9 @@ struct Wanted {
 #[derive(Debug, Default)]
 struct State {
     user: Option<UserId>,
-    registered: bool,
     bookable: Option<UserId>,
+    /// Somebody asked for a connection and nobody for its end.
+    wants_a_link: bool,
     session: Option<SessionHandle>,
     /// Carries updates into the inbox; ends with the session, or with the actor.
     pump: JoinSet<()>,
@@ -144,11 +173,17 @@ impl Actor {
         let mut config = HttpConfig::new(around.url.clone());
         config.answer_timeout = ANSWER_TIMEOUT;
         config.allow_plain_http = around.plain_http;
-        let journal = Arc::clone(&inbox);
+        let credentials = Credentials::default();
+        let unseen = Http::new(config.clone())?;
+        let unseen = Rest::new(unseen, around.dialect, credentials.clone());
+        let looks = around.looked.clone().map(|looked| Looks::new(unseen, looked));
+        let (journal, secrets) = (Arc::clone(&inbox), around.secrets.clone());
         config.witness = Some(Witness(Arc::new(move |exchange| {
-            journal.push(What::Http(note_of(exchange)));
+            let note = note_of(exchange);
+            secrets.learn(&note.json);
+            journal.push(What::Http(note));
         })));
-        let rest = Rest::new(Http::new(config)?, around.dialect, Credentials::default());
+        let rest = Rest::new(Http::new(config)?, around.dialect, credentials);
         let reconnect = |get: fn(&file::Reconnect) -> Option<Duration>, fallback| {
             get(&spec.reconnect).or(get(&defaults.reconnect)).unwrap_or(fallback)
         };
@@ -167,6 +202,8 @@ impl Actor {
             bell: around.bell.clone(),
             inbox,
             rest,
+            secrets: around.secrets.clone(),
+            looks,
             wanted: Wanted { transport: defaults.transport, backoff, seed },
             state: Mutex::default(),
         })
@@ -212,7 +249,12 @@ impl Actor {
     pub async fn connect(&self, deadline: Instant) -> Result<Reply, Wrong> {
         let sent = self.clock.now();
         let from = self.inbox.len();
+        self.lock().wants_a_link = true;
         let session = self.lock().session.clone();
+        // Who is connected already is greeted already.
+        if let Some(json) = self.greeting().filter(|_| session.is_some() && self.is_online()) {
+            return Ok(Reply { sent, at: sent, json, ..Reply::default() });
+        }
         if let Some(session) = session {
             session.start().await.map_err(|error| Wrong::new("to connect", error.to_string()))?;
         } else {
@@ -229,9 +271,36 @@ impl Actor {
         };
         match self.bell.wait(deadline, look).await {
             Some(Ok((at, json))) => Ok(Reply { sent, at, json, ..Reply::default() }),
-            Some(Err(why)) => Err(Wrong::new("`connected`", format!("refused: {why}"))),
-            None => Err(Wrong::new("`connected`", self.link_words())),
+            Some(Err(why)) => {
+                let wrong = Wrong::new("`connected`", format!("refused: {why}"));
+                Err(wrong.of(FailureKind::Refused))
+            }
+            None => Err(Wrong::late("`connected`", self.link_words())),
         }
+    }
+
+    /// Tells a session that waits for it.
+    async fn signed_in(&self) {
+        let session = self.lock().session.clone();
+        if let Some(session) = session {
+            // One that is over needs no token.
+            _ = session.signed_in().await;
+        }
+    }
+
+    /// The body of the last `connected`.
+    fn greeting(&self) -> Option<Value> {
+        self.inbox.with(|entries| {
+            entries.iter().rev().find_map(|entry| match &entry.what {
+                What::Ready(connected) => Some(connected.clone()),
+                _ => None,
+            })
+        })
+    }
+
+    /// Whether somebody asked for a connection and nobody for its end.
+    pub fn wants_a_link(&self) -> bool {
+        self.lock().wants_a_link
     }
 
     fn start_session(&self) -> Result<(), Wrong> {
@@ -246,13 +315,18 @@ impl Actor {
         let (session, mut updates) =
             Session::start(config).map_err(|error| Wrong::new("to connect", error.to_string()))?;
         let inbox = Arc::clone(&self.inbox);
+        let looks = self.looks.clone();
+        let user = self.user();
         let mut state = self.lock();
         state.session = Some(session);
         state.pump.spawn(async move {
+            let mut looking = JoinSet::new();
             while let Some(update) = updates.recv().await {
-                if let Some(what) = what_of(update) {
-                    inbox.push(what);
+                let Some(what) = what_of(update) else { continue };
+                if let (Some(looks), What::Event { name, data }) = (&looks, &what) {
+                    looks.look(name, data, user, &inbox, &mut looking);
                 }
+                inbox.push(what);
             }
         });
         Ok(())
@@ -261,6 +335,7 @@ impl Actor {
     /// Says good-bye and stays away.
     pub async fn disconnect(&self) -> Result<Reply, Wrong> {
         let sent = self.clock.now();
+        self.lock().wants_a_link = false;
         let stopped = self.session()?.stop().await;
         stopped.map_err(|error| Wrong::new("to disconnect", error.to_string()))?;
         Ok(Reply { sent, at: self.clock.now(), ..Reply::default() })
@@ -280,97 +355,6 @@ impl Actor {
         format!("the link is {}", words.unwrap_or_else(|| "not there".to_owned()))
     }
 
-    /// Enters a chat and catches up. `json` is `{chatId, lastSeq, members}`.
-    pub async fn join(&self, chat: ChatId, deadline: Instant) -> Result<Reply, Wrong> {
-        let sent = self.clock.now();
-        let from = self.inbox.len();
-        let begin = Begin::After { seq: 0, epoch: None };
-        // Its author has decided already, also for an LSM that is invited.
-        let joined = self.session()?.accept(chat, begin).await;
-        joined.map_err(|error| Wrong::new("to join", error.to_string()))?;
-        let look = || self.inbox.with(|entries| joined_since(entries, from, chat));
-        match self.bell.wait(deadline, look).await {
-            Some(Ok((at, json))) => Ok(Reply { sent, at, json, ..Reply::default() }),
-            Some(Err(Error::Refused(refusal))) => {
-                let error = Some(json!({"code": refusal.code, "message": refusal.message}));
-                Ok(Reply { sent, at: self.clock.now(), error, ..Reply::default() })
-            }
-            Some(Err(error)) => Err(Wrong::new("`joined_chat`", error.to_string())),
-            None => Err(Wrong::new(format!("`joined_chat` of {chat}"), self.link_words())),
-        }
-    }
-
-    /// Leaves a chat, and waits for `left_chat`.
-    pub async fn leave(&self, chat: ChatId, deadline: Instant) -> Result<Reply, Wrong> {
-        let sent = self.clock.now();
-        let from = self.inbox.len();
-        let left = self.session()?.leave(chat).await;
-        left.map_err(|error| Wrong::new("to leave", error.to_string()))?;
-        let is_it = |entry: &Entry| match &entry.what {
-            What::Event { name, data } if name == "left_chat" => {
-                (data["chatId"] == json!(chat)).then(|| (entry.at, data.clone()))
-            }
-            _ => None,
-        };
-        let look = || self.inbox.with(|entries| entries.iter().skip(from).find_map(is_it));
-        match self.bell.wait(deadline, look).await {
-            Some((at, json)) => Ok(Reply { sent, at, json, ..Reply::default() }),
-            None => Err(Wrong::new(format!("`left_chat` of {chat}"), self.link_words())),
-        }
-    }
-
-    /// Hands a message over and waits until it is stored, or only queued while there is no
-    /// connection. `json` is `{clientMessageId, status}` and, once stored, `{id, seq, message}`.
-    pub async fn send(
-        &self,
-        chat: ChatId,
-        text: &str,
-        deadline: Instant,
-    ) -> Result<(ClientMessageId, Reply), Wrong> {
-        let session = self.session()?;
-        let online = self.is_online();
-        if !online && !self.outbox {
-            return Err(Wrong::new("a connection (the actor has no `outbox`)", self.link_words()));
-        }
-        let sent = self.clock.now();
-        let queued = session.send(chat, text).await;
-        let id = queued.map_err(|error| Wrong::new("to queue the message", error.to_string()))?;
-        let look = || {
-            self.inbox.with(|entries| {
-                let outcome = outcome_of(entries, &id)?;
-                (outcome.1.is_final() || (!online && !self.is_in(entries)))
-                    .then(|| (outcome.0, outcome.1.clone()))
-            })
-        };
-        let mut reply = Reply { sent, ..Reply::default() };
-        match self.bell.wait(deadline, look).await {
-            Some((
-                at,
-                Outcome::Refused(refusal) | Outcome::Conflict(refusal) | Outcome::Unknown(refusal),
-            )) => {
-                reply.at = at;
-                reply.error = Some(json!({"code": refusal.code, "message": refusal.message}));
-            }
-            Some((at, outcome)) => {
-                reply.at = at;
-                reply.json = sent_json(&id, &outcome);
-            }
-            None => return Err(Wrong::new("the message stored", self.outcome_words(&id))),
-        }
-        Ok((id, reply))
-    }
-
-    fn outcome_words(&self, id: &ClientMessageId) -> String {
-        let last = self.inbox.with(|entries| {
-            entries
-                .iter()
-                .rfind(|entry| matches!(&entry.what, What::Outcome { id: own, .. } if own == id))
-                .map(ToString::to_string)
-        });
-        let last = last.unwrap_or_else(|| "nothing was told of it".to_owned());
-        format!("{}; {}", last.trim(), self.link_words())
-    }
-
     /// Whether the connection is up now.
     pub fn is_online(&self) -> bool {
         self.inbox.with(|entries| self.is_in(entries))
@@ -378,22 +362,5 @@ impl Actor {
 
     fn is_in(&self, entries: &[Entry]) -> bool {
         matches!(link_of(entries), Some(LinkState::Connected | LinkState::Syncing { .. }))
-    }
-
-    /// Emits an event and waits for its acknowledgement, which is `json`.
-    pub async fn emit(&self, event: &str, data: &Value) -> Result<Reply, Wrong> {
-        let sent = self.clock.now();
-        let answer = self.session()?.request(event, &data.to_string()).await;
-        let at = self.clock.now();
-        match answer {
-            Ok(args) => {
-                let json: Value = args.get(0).unwrap_or_default();
-                let error = json.get("error").filter(|_| json["ok"] == json!(false)).cloned();
-                Ok(Reply { sent, at, json, error, ..Reply::default() })
-            }
-            Err(error) => {
-                Err(Wrong::new(format!("an acknowledgement of `{event}`"), error.to_string()))
-            }
-        }
     }
 }

@@ -18,6 +18,9 @@ impl Actor {
     ) -> Result<Reply, Wrong> {
         let sent = self.clock.now();
         let from = self.inbox.len();
+        if event == "send_message" {
+            _ = self.says(data);
+        }
         let emitted = self.session()?.emit(event, &data.to_string()).await;
         emitted.map_err(|error| Wrong::new(format!("to emit `{event}`"), error.to_string()))?;
         if !refused {
@@ -37,7 +40,7 @@ impl Actor {
         };
         match self.bell.wait(deadline, look).await {
             Some((at, error)) => Ok(Reply { sent, at, error: Some(error), ..Reply::default() }),
-            None => Err(Wrong::new("an event `error`", self.link_words())),
+            None => Err(Wrong::late("an event `error`", self.link_words())),
         }
     }
 }

@@ -1,43 +1,41 @@
 //! What must hold over everything that was recorded, judged when all is over.
 //!
-//! Pure: histories in, violations out. A check that had nothing to look at is a violation too:
-//! silence is no proof.
+//! A recording becomes a history of `trialogue_checker`, and a word of a file is a part of its
+//! verdict. Nothing is judged here but what that crate cannot see: refusals, and whether enough
+//! happened for a word to mean anything. Too little is *unknown*: silence is no proof.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod identity;
+mod ops;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use trialogue_checker::{Checker, Config, Doubt, Finding, Invariant, Invariants, Table, Wrong};
 use trialogue_protocol::{ChatId, Message, MessageId, UserId};
 
+use crate::Came;
 use crate::actor::Actor;
 use crate::file::{ActorId, Delivery};
 use crate::record::{Entry, What};
 
-mod stored;
+/// Events besides messages that only those in a chat's room may hear.
+const ROOM_EVENTS: &[&str] =
+    &["user_typing", "user_joined", "user_left", "messages_read", "presence", "joined_chat"];
+/// Cases of one wrong that a violation tells.
+const CASES_TOLD: usize = 2;
 
-pub use stored::{Handed, stored};
-
-/// Events that only those in a chat's room may hear.
-const ROOM_EVENTS: &[&str] = &[
-    "new_message",
-    "user_typing",
-    "user_joined",
-    "user_left",
-    "messages_read",
-    "presence",
-    "chat_updated",
-    "joined_chat",
-];
-
-/// One person's part of the recording.
+/// One person's part of the recording: a device with its account.
 #[derive(Debug)]
 pub struct Witnessed<'a> {
     /// Who.
     pub actor: ActorId,
     /// As what messages call them.
     pub name: &'a str,
-    /// Their user, when the account was made for this run: all that it wrote is known.
-    pub fresh: Option<UserId>,
+    /// Their user, once they had logged in.
+    pub user: Option<UserId>,
+    /// The account was made for this run: all that it wrote is known.
+    pub fresh: bool,
     /// Everything that they saw.
     pub entries: Vec<Entry>,
     /// Final histories of their chats, read after everything.
@@ -46,18 +44,92 @@ pub struct Witnessed<'a> {
     pub unread: Option<String>,
 }
 
-impl Witnessed<'_> {
-    fn all_read(&self) -> Result<(), String> {
-        let unknown = |why| Err(format!("unknown: {} cannot read a history: {why}", self.name));
-        self.unread.as_ref().map_or(Ok(()), unknown)
+/// Somebody who truly belongs to a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// When it was known to be out, if it was put out.
+    pub removed: Option<Duration>,
+}
+
+/// Everything that is known of a run.
+#[derive(Debug, Default)]
+pub struct Recording<'a> {
+    /// Everybody's part.
+    pub people: Vec<Witnessed<'a>>,
+    /// Who belongs to each chat, of those who take part.
+    pub members: BTreeMap<ChatId, Vec<Member>>,
+}
+
+/// A word of `check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// `delivery`, as often as promised.
+    Delivery(Delivery),
+    /// `per_sender_order`.
+    PerSenderOrder,
+    /// `room_order`.
+    RoomOrder,
+    /// `room_isolation`.
+    RoomIsolation,
+    /// `saved_before_broadcast`.
+    SavedBeforeBroadcast,
+    /// `history_equals_live`.
+    HistoryEqualsLive,
+    /// `no_server_errors`.
+    NoServerErrors,
+}
+
+impl Word {
+    /// As the file spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivery(_) => "delivery",
+            Self::PerSenderOrder => "per_sender_order",
+            Self::RoomOrder => "room_order",
+            Self::RoomIsolation => "room_isolation",
+            Self::SavedBeforeBroadcast => "saved_before_broadcast",
+            Self::HistoryEqualsLive => "history_equals_live",
+            Self::NoServerErrors => "no_server_errors",
+        }
+    }
+
+    /// What it promises, for people.
+    pub const fn promise(self) -> &'static str {
+        match self {
+            Self::Delivery(_) => "every member was shown every message as often as promised",
+            Self::PerSenderOrder => "nobody saw two messages of one sender swapped",
+            Self::RoomOrder => "everybody saw the messages of a chat in one order",
+            Self::RoomIsolation => "nobody heard of a chat that they are not in",
+            Self::SavedBeforeBroadcast => "whoever saw a message found it in the history",
+            Self::HistoryEqualsLive => "the history is what was seen live",
+            Self::NoServerErrors => "nothing went wrong that was not expected to",
+        }
+    }
+
+    /// What breaks it.
+    fn is_broken_by(self, wrong: Wrong) -> bool {
+        use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8};
+        let of: &[Invariant] = match self {
+            Self::Delivery(Delivery::ExactlyOnce) => &[I1, I2, I5, I6],
+            Self::Delivery(Delivery::AtLeastOnce) => &[I1, I5, I6],
+            Self::Delivery(Delivery::AtMostOnce) => &[I2, I6],
+            Self::Delivery(Delivery::Off) | Self::NoServerErrors => &[],
+            Self::PerSenderOrder => return wrong == Wrong::SenderMisordered,
+            Self::RoomOrder => &[I3, I4],
+            Self::RoomIsolation => &[I7],
+            Self::SavedBeforeBroadcast => &[I8],
+            Self::HistoryEqualsLive if wrong == Wrong::Mutated => return true,
+            Self::HistoryEqualsLive => &[I5, I8],
+        };
+        of.contains(&wrong.invariant())
     }
 }
 
 /// Messages shown to an actor.
 pub fn shown(actor: &Actor) -> usize {
-    actor.inbox().with(|entries| {
-        entries.iter().filter(|entry| matches!(entry.what, What::Message { .. })).count()
-    })
+    actor.inbox().with(|entries| messages(entries).count())
 }
 
 /// When a message was shown first.
@@ -65,89 +137,149 @@ pub fn shown_at(entries: &[Entry], id: MessageId) -> Option<Duration> {
     messages(entries).find(|(_, message)| message.id == id).map(|(at, _)| at)
 }
 
-fn messages(entries: &[Entry]) -> impl Iterator<Item = (Duration, &Message)> {
+/// What was shown, with its time.
+pub fn messages(entries: &[Entry]) -> impl Iterator<Item = (Duration, &Message)> {
     entries.iter().filter_map(|entry| match &entry.what {
         What::Message { message, .. } => Some((entry.at, message)),
         _ => None,
     })
 }
 
-/// Every message of every chat comes to every member as often as promised: counted where it is
-/// shown, and on the wire once per connection.
-pub fn delivery(promise: Delivery, all: &[Witnessed<'_>]) -> Result<(), String> {
-    let (at_least, at_most) = match promise {
-        Delivery::Off => return Ok(()),
-        Delivery::ExactlyOnce => (1, 1),
-        Delivery::AtLeastOnce => (1, usize::MAX),
-        Delivery::AtMostOnce => (0, 1),
-    };
-    let mut judged = 0;
-    for person in all {
-        person.all_read()?;
-        let name = person.name;
-        for message in person.histories.values().flatten() {
-            judged += 1;
-            let count = messages(&person.entries).filter(|(_, m)| m.id == message.id).count();
-            if count < at_least || count > at_most {
-                return Err(format!("{name} was shown {} {count} times", words(message)));
-            }
-        }
-        let mut wire: BTreeMap<(u32, &str), u32> = BTreeMap::new();
-        for entry in &person.entries {
-            let What::Event { name: event, data } = &entry.what else { continue };
-            let Some(id) = data["id"].as_str().filter(|_| event == "new_message") else { continue };
-            let count = wire.entry((entry.connection, id)).or_default();
-            *count += 1;
-            if *count as usize > at_most {
-                return Err(format!("{name} got new_message {id} {count} times on one connection"));
-            }
-        }
-    }
-    something(judged, "a message that a member should have")
+/// The judgement over a run.
+#[derive(Debug)]
+pub struct Judged {
+    report: trialogue_checker::Report,
+    /// Messages in words, by the print that findings call them by.
+    words: BTreeMap<String, String>,
+    seen: Seen,
+    error: Option<String>,
+    unread: Option<String>,
 }
 
-/// Nobody is shown two messages of one sender, or of one chat, in another order than the chat's.
-pub fn order(all: &[Witnessed<'_>], per_sender: bool) -> Result<(), String> {
-    let mut judged = 0;
-    for person in all {
-        let mut last: BTreeMap<(ChatId, i64), &Message> = BTreeMap::new();
-        for (_, message) in messages(&person.entries) {
-            judged += 1;
-            let sender = if per_sender { message.sender_id.0 } else { 0 };
-            if let Some(before) = last.insert((message.chat_id, sender), message)
-                && before.seq >= message.seq
-            {
-                let (name, now, before) = (person.name, words(message), words(before));
-                return Err(format!("{name} was shown {now} after {before}"));
-            }
-        }
-    }
-    something(judged, "a message that was shown")
+/// How much there was to judge by.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    shown: usize,
+    shown_to_others: usize,
+    of_rooms: usize,
+    looks: usize,
+    stored: usize,
+    exchanges: usize,
 }
 
-/// Nobody hears of a chat that they are not in.
-pub fn isolation(
-    all: &[Witnessed<'_>],
-    members: &BTreeMap<ChatId, BTreeSet<ActorId>>,
-) -> Result<(), String> {
-    let mut judged = 0;
-    for person in all {
-        for entry in &person.entries {
-            let What::Event { name: event, data } = &entry.what else { continue };
-            for chat in chats_of(event, data) {
-                judged += 1;
-                let is_member = members.get(&chat).is_some_and(|all| all.contains(&person.actor));
-                if !is_member {
-                    return Err(format!("{} is not in {chat} and got {event}", person.name));
+impl Judged {
+    /// Judges everything at once; a word is a part of it.
+    pub fn of(recording: &Recording<'_>) -> Self {
+        use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8};
+        let config = Config {
+            table: Table::Reads,
+            // How soon is the business of `within`, not of a word.
+            judged: Invariants::only(&[I1, I2, I3, I4, I5, I6, I7, I8]),
+            ..Config::default()
+        };
+        let mut checker = Checker::new(config);
+        let words = ops::tell(recording, &mut checker);
+        let unread = recording.people.iter().find_map(|person| {
+            let why = person.unread.as_ref()?;
+            Some(format!("{} cannot read a history: {why}", person.name))
+        });
+        let error = recording.people.iter().find_map(first_error);
+        Self { report: checker.judge(), words, seen: Seen::of(recording), error, unread }
+    }
+
+    /// What a word came to, and why it does not hold.
+    pub fn verdict(&self, word: Word) -> (Came, String) {
+        if word == Word::NoServerErrors {
+            return match (&self.error, self.seen.exchanges) {
+                (Some(error), _) => (Came::Broken, error.clone()),
+                (None, 0) => (Came::Unknown, "nobody asked the server for anything".to_owned()),
+                (None, _) => (Came::Held, String::new()),
+            };
+        }
+        let broken = self.report.findings.iter().filter(|one| word.is_broken_by(one.wrong));
+        let broken: Vec<String> = broken.map(|finding| self.told(finding)).collect();
+        if !broken.is_empty() {
+            return (Came::Broken, broken.join("; "));
+        }
+        match self.doubt(word) {
+            Some(doubt) => (Came::Unknown, doubt),
+            None => (Came::Held, String::new()),
+        }
+    }
+
+    fn told(&self, finding: &Finding) -> String {
+        let cases = finding.examples.iter().take(CASES_TOLD).map(|case| {
+            let who = case.who.as_ref().map(|who| format!("{who}, "));
+            let message = case.message.as_ref().and_then(|print| self.words.get(print));
+            let seq = case.seq.map(|seq| format!("seq {seq}"));
+            let what = message.cloned().or(seq).unwrap_or_else(|| format!("chat {}", case.chat));
+            format!("{}{what}: {}", who.unwrap_or_default(), case.text)
+        });
+        let cases: Vec<String> = cases.collect();
+        let count = finding.count;
+        let more = if count > 1 { format!(" ({count} cases)") } else { String::new() };
+        format!("{}: {}{more}", finding.name, cases.join(" / "))
+    }
+
+    /// Why nothing is proved.
+    fn doubt(&self, word: Word) -> Option<String> {
+        let needs_reads = matches!(word, Word::Delivery(_) | Word::HistoryEqualsLive);
+        if let Some(unread) = self.unread.as_ref().filter(|_| needs_reads) {
+            return Some(unread.clone());
+        }
+        for doubt in &self.report.doubts {
+            match doubt {
+                Doubt::FinalReadMissing { examples, .. } if needs_reads => {
+                    let who = examples.first().map_or("somebody", |(_, user)| user.as_str());
+                    return Some(format!("user {who} did not read the history at the end"));
+                }
+                Doubt::NoOk if matches!(word, Word::Delivery(_)) => {
+                    return Some("no message was acknowledged".to_owned());
+                }
+                _ => {}
+            }
+        }
+        let Seen { shown, shown_to_others, of_rooms, looks, stored, .. } = self.seen;
+        let (count, what) = match word {
+            Word::Delivery(_) => (shown_to_others, "a message that was shown to somebody else"),
+            Word::PerSenderOrder | Word::RoomOrder => (shown, "a message that was shown"),
+            Word::RoomIsolation => (of_rooms, "an event of a room"),
+            Word::SavedBeforeBroadcast => (looks, "a look at the history while a message came"),
+            Word::HistoryEqualsLive => (stored, "a message in a history"),
+            Word::NoServerErrors => return None,
+        };
+        (count == 0).then(|| format!("there was not {what} to judge by"))
+    }
+}
+
+impl Seen {
+    fn of(recording: &Recording<'_>) -> Self {
+        let mut seen = Self::default();
+        for person in &recording.people {
+            seen.stored += person.histories.values().map(Vec::len).sum::<usize>();
+            for entry in &person.entries {
+                match &entry.what {
+                    What::Message { message, .. } => {
+                        seen.shown += 1;
+                        let is_own = person.user == Some(message.sender_id);
+                        seen.shown_to_others += usize::from(!is_own);
+                    }
+                    What::Event { name, data } => {
+                        let is_message = usize::from(name == "new_message");
+                        seen.of_rooms += is_message + chats_of(name, data).len();
+                    }
+                    What::Looked { .. } => seen.looks += 1,
+                    What::Ready(_) | What::Http(_) => seen.exchanges += 1,
+                    _ => {}
                 }
             }
         }
+        seen
     }
-    something(judged, "an event of a room")
 }
 
-/// The chats that an event speaks of to members alone. Of the notifications these are the ones of
-/// messages: an invitation reaches an LSM who is not in the chat yet.
+/// The chats that an event besides messages speaks of to members alone. Of the notifications these
+/// are the ones of messages: an invitation reaches an LSM who is not in the chat yet.
 fn chats_of(event: &str, data: &Value) -> Vec<ChatId> {
     let note = &data["notification"];
     let chat = match event {
@@ -163,61 +295,19 @@ fn chats_of(event: &str, data: &Value) -> Vec<ChatId> {
     chat.as_str().and_then(|chat| chat.parse().ok()).into_iter().collect()
 }
 
-/// What was shown of a chat is its history, message by message.
-pub fn history_equals_live(all: &[Witnessed<'_>]) -> Result<(), String> {
-    let mut judged = 0;
-    for person in all {
-        person.all_read()?;
-        for (chat, history) in &person.histories {
-            let live: Vec<&Message> = messages(&person.entries)
-                .map(|(_, message)| message)
-                .filter(|message| message.chat_id == *chat)
-                .collect();
-            judged += history.len();
-            for (n, stored) in history.iter().enumerate() {
-                let same = live.get(n).is_some_and(|seen| same(seen, stored));
-                if !same {
-                    let seen = live.get(n).map_or_else(|| "nothing".to_owned(), |m| words(m));
-                    let (name, stored) = (person.name, words(stored));
-                    return Err(format!("{name} was shown {seen} where the history has {stored}"));
-                }
-            }
-            if let Some(extra) = live.get(history.len()) {
-                let (name, extra) = (person.name, words(extra));
-                return Err(format!("{name} was shown {extra}, which the history lacks"));
-            }
-        }
-    }
-    something(judged, "a message in a history")
-}
-
-/// Nothing went wrong that no step had expected.
-pub fn no_server_errors(all: &[Witnessed<'_>]) -> Result<(), String> {
-    for person in all {
-        let odd = person.entries.iter().find(|entry| match &entry.what {
-            What::Odd(_) => true,
-            // One that a step has waited for was expected.
-            What::Event { name, .. } => name == "error" && !entry.taken,
-            _ => false,
-        });
-        if let Some(entry) = odd {
-            return Err(format!("{} saw{entry}", person.name));
-        }
-    }
-    Ok(())
-}
-
-/// Whether two copies tell the same. The author's name for it is in the author's copies only.
-fn same(a: &Message, b: &Message) -> bool {
-    a.id == b.id && a.seq == b.seq && a.message == b.message && a.sender_id == b.sender_id
-}
-
 fn words(message: &Message) -> String {
     format!("seq {} {:?}", message.seq.unwrap_or_default(), message.message)
 }
 
-fn something(judged: usize, what: &str) -> Result<(), String> {
-    if judged == 0 { Err(format!("unknown: there was not {what} to judge by")) } else { Ok(()) }
+/// Something that went wrong and that no step had expected.
+fn first_error(person: &Witnessed<'_>) -> Option<String> {
+    let odd = person.entries.iter().find(|entry| match &entry.what {
+        What::Odd(_) => true,
+        // One that a step has waited for was expected.
+        What::Event { name, .. } => name == "error" && !entry.taken,
+        _ => false,
+    })?;
+    Some(format!("{} saw{odd}", person.name))
 }
 
 #[cfg(test)]

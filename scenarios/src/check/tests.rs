@@ -1,16 +1,17 @@
 //! Lies, and whether they are found and called by their names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
-use trialogue_client::Via;
-use trialogue_protocol::{ChatId, Message};
+use trialogue_client::{Outcome, Via};
+use trialogue_protocol::{ChatId, ClientMessageId, Message};
 
 use super::*;
 use crate::record::Entry;
 
 const CHAT: &str = "0190a0b0-0000-7000-8000-00000000abcd";
+const ONCE: Word = Word::Delivery(Delivery::ExactlyOnce);
 
 fn chat() -> ChatId {
     CHAT.parse().unwrap()
@@ -32,182 +33,331 @@ fn message(n: i64, sender: i64) -> Message {
     .unwrap()
 }
 
-fn entry(connection: u32, what: What) -> Entry {
-    Entry { at: Duration::ZERO, connection, taken: false, what }
+fn key(n: i64) -> ClientMessageId {
+    format!("own-{n}").parse().unwrap()
 }
 
-/// Somebody in the chat whose history is messages 1 to 3 (of senders 1, 2, 1) and who was shown
-/// `shown`, each also as an event on connection 1.
-fn person(shown: &[(i64, i64)]) -> Witnessed<'static> {
-    let history = vec![message(1, 1), message(2, 2), message(3, 1)];
-    let mut entries = Vec::new();
-    for (n, sender) in shown {
-        let message = message(*n, *sender);
-        let data = json!(message);
-        entries.push(entry(1, What::Event { name: "new_message".to_owned(), data }));
-        entries.push(entry(1, What::Message { message, via: Via::Live }));
-    }
-    Witnessed {
+/// Adds what somebody saw, a millisecond after the last.
+fn see(person: &mut Witnessed<'_>, what: What) {
+    let connection = if matches!(what, What::Ready(_)) { 1 } else { 0 };
+    let last = person.entries.last().map_or(0, |entry| entry.connection);
+    let at = Duration::from_millis(person.entries.len() as u64 + 1);
+    let entry = Entry { at, connection: last + connection, taken: false, what };
+    person.entries.push(entry);
+}
+
+fn event(name: &str, data: serde_json::Value) -> What {
+    What::Event { name: name.to_owned(), data }
+}
+
+fn live(person: &mut Witnessed<'_>, message: &Message) {
+    see(person, event("new_message", json!(message)));
+    show(person, message);
+}
+
+fn show(person: &mut Witnessed<'_>, message: &Message) {
+    see(person, What::Message { message: message.clone(), via: Via::Live });
+}
+
+fn history() -> Vec<Message> {
+    vec![message(1, 1), message(2, 2), message(3, 1)]
+}
+
+fn somebody(name: &'static str, user: i64) -> Witnessed<'static> {
+    let mut person = Witnessed {
         actor: ActorId(0),
-        name: "customer",
-        entries,
-        histories: BTreeMap::from([(chat(), history)]),
-        fresh: Some(trialogue_protocol::UserId(1)),
+        name,
+        user: Some(UserId(user)),
+        fresh: true,
+        entries: Vec::new(),
+        histories: BTreeMap::from([(chat(), history())]),
         unread: None,
-    }
+    };
+    see(&mut person, What::Ready(json!({})));
+    person
 }
 
-fn check(verdict: Result<(), String>, expect: &str) {
-    let got = verdict.err().unwrap_or_else(|| "holds".to_owned());
-    assert_eq!(got, expect);
+fn enter(person: &mut Witnessed<'_>) {
+    see(person, What::Joined { chat: chat(), again: false, last_seq: 0, members: 2 });
+    see(person, What::CaughtUp(chat()));
+}
+
+fn send(person: &mut Witnessed<'_>, message: &Message, n: i64) {
+    let (chat, text) = (message.chat_id, message.message.clone());
+    see(person, What::Sent { chat, id: Some(key(n)), text });
+    let outcome = Outcome::Stored { message: message.clone(), duplicate: false };
+    see(person, What::Outcome { id: key(n), outcome });
+}
+
+/// Two people in a chat whose history is messages 1 to 3 (of users 1, 2, 1); the first sends what
+/// is hers and sees all, the second sends his and sees `shown`.
+fn recording(shown: &[(i64, i64)]) -> Recording<'static> {
+    let mut customer = somebody("customer", 1);
+    enter(&mut customer);
+    let mut provider = somebody("provider", 2);
+    enter(&mut provider);
+    for message in history() {
+        let author = if message.sender_id == UserId(1) { &mut customer } else { &mut provider };
+        send(author, &message, message.seq.unwrap());
+        live(&mut customer, &message);
+    }
+    for (n, sender) in shown {
+        live(&mut provider, &message(*n, *sender));
+    }
+    let member = |user| Member { user: UserId(user), removed: None };
+    let members = BTreeMap::from([(chat(), vec![member(1), member(2)])]);
+    Recording { people: vec![customer, provider], members }
+}
+
+fn check(recording: &Recording<'_>, word: Word, expect: &str) {
+    let (judgement, got) = Judged::of(recording).verdict(word);
+    let got = match judgement {
+        Came::Held => "holds".to_owned(),
+        Came::Unknown => format!("unknown: {got}"),
+        Came::Broken => got,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(got, expect, "{word:?}");
+}
+
+fn provider<'a, 'b>(recording: &'a mut Recording<'b>) -> &'a mut Witnessed<'b> {
+    &mut recording.people[1]
 }
 
 const ALL: [(i64, i64); 3] = [(1, 1), (2, 2), (3, 1)];
+const WORDS: [Word; 6] = [
+    ONCE,
+    Word::PerSenderOrder,
+    Word::RoomOrder,
+    Word::RoomIsolation,
+    Word::HistoryEqualsLive,
+    Word::NoServerErrors,
+];
 
 #[test]
 fn the_truth_holds() {
-    let all = [person(&ALL)];
-    check(delivery(Delivery::ExactlyOnce, &all), "holds");
-    check(order(&all, true), "holds");
-    check(order(&all, false), "holds");
-    check(history_equals_live(&all), "holds");
-    check(no_server_errors(&all), "holds");
-    let members = BTreeMap::from([(chat(), BTreeSet::from([ActorId(0)]))]);
-    check(isolation(&all, &members), "holds");
+    for word in WORDS {
+        check(&recording(&ALL), word, "holds");
+    }
+    let mut looked = recording(&ALL);
+    see(provider(&mut looked), What::Looked { id: message(1, 1).id, stored: true });
+    check(&looked, Word::SavedBeforeBroadcast, "holds");
 }
 
 #[test]
 fn a_lost_message_is_named() {
-    let all = [person(&[(1, 1), (3, 1)])];
-    check(delivery(Delivery::ExactlyOnce, &all), "customer was shown seq 2 \"text 2\" 0 times");
-    check(delivery(Delivery::AtMostOnce, &all), "holds");
-    check(
-        history_equals_live(&all),
-        "customer was shown seq 3 \"text 3\" where the history has seq 2 \"text 2\"",
-    );
-    let tail = [person(&[(1, 1), (2, 2)])];
-    check(
-        history_equals_live(&tail),
-        "customer was shown nothing where the history has seq 3 \"text 3\"",
-    );
+    let lost = recording(&[(2, 2), (3, 1)]);
+    let found = "skipped: provider, seq 1 \"text 1\": never came by frames and pages / \
+                 provider, seq 1 \"text 1\": never came on its screen (2 cases)";
+    check(&lost, ONCE, found);
+    check(&lost, Word::Delivery(Delivery::AtMostOnce), "holds");
+    check(&lost, Word::HistoryEqualsLive, found);
+    check(&lost, Word::RoomOrder, "holds");
+    let tail = recording(&[(1, 1), (2, 2)]);
+    let found = "never-read: provider, seq 3 \"text 3\": never came by frames and pages / \
+                 provider, seq 3 \"text 3\": never came on its screen (2 cases)";
+    check(&tail, ONCE, found);
 }
 
 #[test]
 fn a_duplicate_is_named_on_screen_and_on_the_wire() {
-    let all = [person(&[(1, 1), (2, 2), (2, 2), (3, 1)])];
-    check(delivery(Delivery::ExactlyOnce, &all), "customer was shown seq 2 \"text 2\" 2 times");
-    check(delivery(Delivery::AtLeastOnce, &all), "holds");
-    check(order(&all, false), "customer was shown seq 2 \"text 2\" after seq 2 \"text 2\"");
+    let mut twice = recording(&ALL);
+    show(provider(&mut twice), &message(3, 1));
+    let found = "duplicate: provider, seq 3 \"text 3\": the same line again";
+    let (judgement, got) = Judged::of(&twice).verdict(ONCE);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.starts_with("duplicate: provider, seq 3 \"text 3\": "), "{got} is not {found}");
+    check(&twice, Word::Delivery(Delivery::AtLeastOnce), "holds");
     // A client that drops repeats does not hide that the server sent them.
-    let mut wire = person(&ALL);
-    let data = json!(message(2, 2));
-    wire.entries.push(entry(1, What::Event { name: "new_message".to_owned(), data }));
-    check(
-        delivery(Delivery::ExactlyOnce, &[wire]),
-        "customer got new_message 0190a0b0-0000-7000-8000-000000000002 2 times on one connection",
-    );
+    let mut wire = recording(&ALL);
+    see(provider(&mut wire), event("new_message", json!(message(3, 1))));
+    let (judgement, got) = Judged::of(&wire).verdict(ONCE);
+    assert_eq!(judgement, Came::Broken, "{got}");
+    assert!(got.starts_with("duplicate: provider, seq 3"), "{got}");
     // On the next connection it may come again: the client has not said yet what it holds.
-    let mut again = person(&ALL);
-    let data = json!(message(3, 1));
-    again.entries.push(entry(2, What::Event { name: "new_message".to_owned(), data }));
-    check(delivery(Delivery::ExactlyOnce, &[again]), "holds");
+    let mut again = recording(&ALL);
+    see(provider(&mut again), What::Ready(json!({})));
+    see(provider(&mut again), event("new_message", json!(message(3, 1))));
+    check(&again, ONCE, "holds");
 }
 
 #[test]
 fn a_send_that_is_stored_twice_under_two_ids_is_named() {
-    let of = |n: i64| Handed {
-        actor: ActorId(0),
-        chat: chat(),
-        id: format!("own-{n}").parse().ok(),
-        text: format!("text {n}"),
-    };
-    let judge = |promise, person: Witnessed<'_>, sent: &[i64]| {
-        let handed: Vec<Handed> = sent.iter().copied().map(of).collect();
-        stored(promise, &[person], &handed)
-    };
-    let once = Delivery::ExactlyOnce;
-    check(judge(once, person(&ALL), &[1, 3]), "holds");
-    let lost = "customer sent \"text 4\", which is not stored";
-    check(judge(once, person(&ALL), &[1, 3, 4]), lost);
-    check(judge(Delivery::AtMostOnce, person(&ALL), &[1, 3, 4]), "holds");
     // Everybody is shown both rows, each once; with and without the author's own id in them.
-    for own in [None, of(3).id] {
-        let again = Message { message: "text 3".to_owned(), ..message(4, 1) };
-        let mut twice = person(&ALL);
-        let history = twice.histories.get_mut(&chat()).unwrap();
-        history[2].client_message_id.clone_from(&own);
-        history.push(Message { client_message_id: own, ..again });
-        let found = stored(once, &[twice], &[of(1), of(3)]);
-        check(found, "seq 4 \"text 3\" is stored, and no send of customer is left for it");
+    for own in [None, Some(key(3))] {
+        let again =
+            Message { message: "text 3".to_owned(), client_message_id: own, ..message(4, 1) };
+        let mut twice = recording(&ALL);
+        for person in &mut twice.people {
+            live(person, &again);
+            person.histories.get_mut(&chat()).unwrap().push(again.clone());
+        }
+        let (judgement, got) = Judged::of(&twice).verdict(ONCE);
+        assert_eq!(judgement, Came::Broken);
+        assert!(got.contains("duplicate: seq 4 \"text 3\": 2 rows"), "{got}");
     }
+}
+
+#[test]
+fn a_stored_message_that_is_gone_is_named() {
+    let mut lost = recording(&ALL);
+    send(&mut lost.people[0], &message(4, 1), 4);
+    let (judgement, got) = Judged::of(&lost).verdict(ONCE);
+    assert_eq!(judgement, Came::Broken);
+    let found = "lost: seq 4 \"text 4\": acknowledged, and not in the table";
+    assert!(got.contains(found), "{got}");
+}
+
+#[test]
+fn a_changed_text_is_named() {
+    let mut changed = recording(&[(1, 1), (2, 2)]);
+    let other = Message { message: "text drei".to_owned(), ..message(3, 1) };
+    live(provider(&mut changed), &other);
+    let (judgement, got) = Judged::of(&changed).verdict(Word::HistoryEqualsLive);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.contains("mutated: "), "{got}");
 }
 
 #[test]
 fn a_swap_is_named_per_room_and_per_sender() {
-    let all = [person(&[(2, 2), (1, 1), (3, 1)])];
-    check(order(&all, false), "customer was shown seq 1 \"text 1\" after seq 2 \"text 2\"");
-    check(order(&all, true), "holds");
-    let same = [person(&[(3, 1), (1, 1)])];
-    check(order(&same, true), "customer was shown seq 1 \"text 1\" after seq 3 \"text 3\"");
+    let room = recording(&[(2, 2), (1, 1), (3, 1)]);
+    check(&room, Word::PerSenderOrder, "holds");
+    let (judgement, got) = Judged::of(&room).verdict(Word::RoomOrder);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.starts_with("misordered: provider, seq 1 \"text 1\": "), "{got}");
+    let sender = recording(&[(2, 2), (3, 1), (1, 1)]);
+    let (judgement, got) = Judged::of(&sender).verdict(Word::PerSenderOrder);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.starts_with("misordered: provider, seq 1 \"text 1\": "), "{got}");
 }
 
 #[test]
 fn a_leak_is_named() {
-    let members = BTreeMap::from([(chat(), BTreeSet::from([ActorId(1)]))]);
-    let leak = format!("customer is not in {CHAT} and got new_message");
-    check(isolation(&[person(&ALL)], &members), &leak);
+    let leak = |what: What| {
+        let mut leaky = recording(&ALL);
+        let mut stranger = somebody("stranger", 9);
+        stranger.histories.clear();
+        see(&mut stranger, what);
+        leaky.people.push(stranger);
+        leaky
+    };
     let notification = |kind: &str| json!({"notification": {"type": kind, "chatId": CHAT}});
-    for (event, data) in [
+    check(
+        &leak(event("new_message", json!(message(1, 1)))),
+        Word::RoomIsolation,
+        &format!("leak: stranger, chat {CHAT}: somebody who is not in the chat"),
+    );
+    for (name, data) in [
+        ("user_typing", json!({"chatId": CHAT})),
         ("chat_updated", json!({"chat": {"id": CHAT}})),
         ("notification:created", notification("message")),
         ("positions", json!({"chats": {CHAT: 3}})),
     ] {
-        let mut person = person(&[]);
-        person.entries.push(entry(1, What::Event { name: event.to_owned(), data }));
-        let leak = format!("customer is not in {CHAT} and got {event}");
-        check(isolation(&[person], &members), &leak);
+        let found = format!("leak: stranger, chat {CHAT}: the chat's canary");
+        check(&leak(event(name, data)), Word::RoomIsolation, &found);
     }
-    let mut invited = person(&[]);
-    let (name, data) = ("notification:created".to_owned(), notification("dispute"));
-    invited.entries.push(entry(1, What::Event { name, data }));
-    let unknown = "unknown: there was not an event of a room to judge by";
-    check(isolation(&[invited], &members), unknown);
+    let invited = leak(event("notification:created", notification("dispute")));
+    check(&invited, Word::RoomIsolation, "holds");
+    let mut let_in = recording(&ALL);
+    let mut stranger = somebody("stranger", 9);
+    enter(&mut stranger);
+    let_in.people.push(stranger);
+    let found = format!("leak: stranger, chat {CHAT}: let in without being a member");
+    let (judgement, got) = Judged::of(&let_in).verdict(Word::RoomIsolation);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.contains("leak: stranger"), "{got} is not {found}");
 }
 
 #[test]
-fn something_that_nobody_stored_is_named() {
-    let mut person = person(&ALL);
-    person.entries.push(entry(1, What::Message { message: message(4, 2), via: Via::Live }));
-    check(
-        history_equals_live(&[person]),
-        "customer was shown seq 4 \"text 4\", which the history lacks",
+fn what_comes_to_somebody_who_was_put_out_is_a_leak() {
+    let mut late = recording(&ALL);
+    let mut lsm = somebody("lsm", 3);
+    enter(&mut lsm);
+    live(&mut lsm, &message(1, 1));
+    lsm.histories.clear();
+    late.people.push(lsm);
+    // It was known to be out before the second message was tried.
+    let out = Member { user: UserId(3), removed: Some(Duration::from_millis(4)) };
+    late.members.get_mut(&chat()).unwrap().push(out);
+    late.people[0].entries.iter_mut().for_each(|entry| entry.at += Duration::from_millis(10));
+    for entry in &mut late.people[0].entries {
+        if matches!(&entry.what, What::Sent { text, .. } if text == "text 1") {
+            entry.at = Duration::from_millis(3);
+        }
+    }
+    late.people[1].entries.iter_mut().for_each(|entry| entry.at += Duration::from_millis(10));
+    check(&late, Word::RoomIsolation, "holds");
+    live(&mut late.people[2], &message(3, 1));
+    let (judgement, got) = Judged::of(&late).verdict(Word::RoomIsolation);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.starts_with("leak: lsm, seq 3 \"text 3\": sent after it was removed"), "{got}");
+}
+
+#[test]
+fn something_that_nobody_sent_is_named() {
+    let mut phantom = recording(&ALL);
+    live(provider(&mut phantom), &message(4, 1));
+    let (judgement, got) = Judged::of(&phantom).verdict(ONCE);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.contains("phantom: seq 4 \"text 4\": nobody sent it"), "{got}");
+    // Of an account that others may use too it is nothing odd.
+    let mut elsewhere = recording(&ALL);
+    elsewhere.people[0].fresh = false;
+    let other = message(4, 1);
+    for person in &mut elsewhere.people {
+        live(person, &other);
+        person.histories.get_mut(&chat()).unwrap().push(other.clone());
+    }
+    check(&elsewhere, ONCE, "holds");
+}
+
+#[test]
+fn a_broadcast_before_it_is_stored_is_named() {
+    let mut early = recording(&ALL);
+    see(provider(&mut early), What::Looked { id: message(1, 1).id, stored: false });
+    let (judgement, got) = Judged::of(&early).verdict(Word::SavedBeforeBroadcast);
+    assert_eq!(judgement, Came::Broken);
+    assert!(
+        got.starts_with(
+            "broadcast before persist: provider, seq 1 \"text 1\": its row was not there"
+        ),
+        "{got}"
     );
 }
 
 #[test]
 fn silence_is_no_proof() {
-    let mut nobody = person(&[]);
-    nobody.histories.clear();
-    let all = [nobody];
+    let mut nobody = recording(&[]);
+    for person in &mut nobody.people {
+        person.entries.clear();
+        person.histories.clear();
+    }
+    nobody.members.clear();
     let unknown = |what: &str| format!("unknown: there was not {what} to judge by");
-    check(delivery(Delivery::ExactlyOnce, &all), &unknown("a message that a member should have"));
-    check(order(&all, true), &unknown("a message that was shown"));
-    check(history_equals_live(&all), &unknown("a message in a history"));
-    check(isolation(&all, &BTreeMap::new()), &unknown("an event of a room"));
-    let mut locked_out = person(&ALL);
-    locked_out.unread = Some("denied".to_owned());
-    let all = [locked_out];
-    check(history_equals_live(&all), "unknown: customer cannot read a history: denied");
-    check(delivery(Delivery::ExactlyOnce, &all), "unknown: customer cannot read a history: denied");
+    check(&nobody, ONCE, "unknown: no message was acknowledged");
+    check(&nobody, Word::RoomOrder, &unknown("a message that was shown"));
+    check(&nobody, Word::PerSenderOrder, &unknown("a message that was shown"));
+    check(&nobody, Word::HistoryEqualsLive, &unknown("a message in a history"));
+    check(&nobody, Word::RoomIsolation, &unknown("an event of a room"));
+    check(&nobody, Word::NoServerErrors, "unknown: nobody asked the server for anything");
+    let look = unknown("a look at the history while a message came");
+    check(&recording(&ALL), Word::SavedBeforeBroadcast, &look);
+    let mut locked_out = recording(&ALL);
+    locked_out.people[1].unread = Some("denied".to_owned());
+    for word in [ONCE, Word::HistoryEqualsLive] {
+        check(&locked_out, word, "unknown: provider cannot read a history: denied");
+    }
+    let mut unread = recording(&ALL);
+    unread.people[1].histories.clear();
+    check(&unread, ONCE, "unknown: user 2 did not read the history at the end");
 }
 
 #[test]
 fn an_error_that_no_step_expected_is_named() {
-    let mut person = person(&ALL);
-    let data = json!({"code": "internal"});
-    person.entries.push(entry(1, What::Event { name: "error".to_owned(), data }));
-    check(
-        no_server_errors(&[person]),
-        "customer saw   0.000s  event error {\"code\":\"internal\"}",
-    );
+    let mut odd = recording(&ALL);
+    see(provider(&mut odd), event("error", json!({"code": "internal"})));
+    let (judgement, got) = Judged::of(&odd).verdict(Word::NoServerErrors);
+    assert_eq!(judgement, Came::Broken);
+    assert!(got.starts_with("provider saw"), "{got}");
+    assert!(got.ends_with("event error {\"code\":\"internal\"}"), "{got}");
 }

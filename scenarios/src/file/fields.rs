@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::duration;
+use super::quantity;
 use crate::source::{Diagnostics, Span, hint, nearest};
 use crate::yaml::{Key, Node, Value};
 
@@ -134,7 +134,25 @@ pub(super) fn duration_of(node: &Node, name: &str, diag: &mut Diagnostics) -> Op
             return None;
         }
     };
-    duration::parse(&text).map_err(|message| diag.error(node.span, message)).ok()
+    quantity::duration(&text).map_err(|message| diag.error(node.span, message)).ok()
+}
+
+/// Bytes, or bytes a second: what `read` makes of the text.
+pub(super) fn bytes_of(
+    node: &Node,
+    name: &str,
+    read: fn(&str) -> Result<u64, String>,
+    diag: &mut Diagnostics,
+) -> Option<u64> {
+    let text = match &node.value {
+        Value::Text(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        _ => {
+            wrong(node, name, "a size such as `16KiB`", diag);
+            return None;
+        }
+    };
+    read(&text).map_err(|message| diag.error(node.span, message)).ok()
 }
 
 /// A whole number that is not negative.

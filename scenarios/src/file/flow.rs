@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Actor, ActorId, Chain, Moment, Part, Range, Scenario, Step, Verb, Via};
+use super::{Actor, ActorId, Chain, Moment, Part, Range, Scenario, Step, TokenVerb, Verb, Via};
 use crate::yaml::{Key, Node, Value};
 
 /// Longest value in a line, in characters: the file has the rest.
@@ -47,13 +47,15 @@ fn block(steps: &[Step], actors: &[Actor], depth: usize, text: &mut String) {
         let id = step.id.as_ref().map(|id| format!("  as {}", id.name)).unwrap_or_default();
         _ = writeln!(text, "{indent}{}{id}", line(step, actors));
         match &step.verb {
-            Verb::Parallel(branches) => {
+            Verb::Parallel { branches, .. } => {
                 for branch in branches {
                     _ = writeln!(text, "{indent}  at the same time");
                     block(branch, actors, depth + 2, text);
                 }
             }
-            Verb::Repeat { steps, .. } => block(steps, actors, depth + 1, text),
+            Verb::Repeat { steps, .. } | Verb::Use { steps, .. } => {
+                block(steps, actors, depth + 1, text)
+            }
             _ => {}
         }
     }
@@ -70,7 +72,9 @@ pub fn order(chain: &Chain, actors: &[Actor]) -> String {
 pub fn moment(moment: &Moment, actors: &[Actor]) -> String {
     match moment.part {
         Part::At(id) => format!("{}@{}", moment.step, name(actors, id)),
-        Part::Done | Part::Sent | Part::Saved => moment.to_string(),
+        Part::Done => moment.step.clone(),
+        Part::Sent => format!("{}.sent", moment.step),
+        Part::Saved => format!("{}.saved", moment.step),
     }
 }
 
@@ -97,7 +101,7 @@ pub fn line(step: &Step, actors: &[Actor]) -> String {
             _ = write!(line, " => {word} {}", value(node));
         }
     }
-    for (name, path) in &step.save {
+    for super::Save { name, path, .. } in &step.save {
         _ = write!(line, ", {} = {path}", name.name);
     }
     if let Some(within) = step.within {
@@ -112,12 +116,12 @@ fn words(step: &Step, who: &str, actors: &[Actor]) -> String {
         Verb::Login => format!("{who} -> log in"),
         Verb::Connect => format!("{who} -> connect"),
         Verb::Disconnect => format!("{who} -> disconnect"),
-        Verb::Http { method, path, json } => {
+        Verb::Http { method, path, query, json } => {
             let body = json.as_ref().map(|json| format!(" {}", value(json))).unwrap_or_default();
-            format!("{who} {} {}{body}", method.as_str(), bare(path))
+            format!("{who} {} {}{}{body}", method.as_str(), bare(path), fields(query))
         }
         Verb::Do { name, with } => format!("{who} -> {}{}", name.name, fields(with)),
-        Verb::Emit { event, data } => {
+        Verb::Emit { event, data, .. } => {
             let data = data.as_ref().map(|data| format!(" {}", value(data))).unwrap_or_default();
             format!("{who} -> {}{data}", bare(event))
         }
@@ -153,9 +157,14 @@ fn words(step: &Step, who: &str, actors: &[Actor]) -> String {
             format!("{who} is back{}{rooms}", after(*failed_attempts))
         }
         Verb::Server(verb) => format!("server {}", format!("{verb:?}").to_lowercase()),
+        Verb::Database(verb) => format!("database {}", format!("{verb:?}").to_lowercase()),
+        Verb::Token(TokenVerb::Expire) => format!("{who}'s token expires"),
+        Verb::Token(TokenVerb::Revoke) => format!("{who}'s session is ended elsewhere"),
+        Verb::Barrier { name, .. } => format!("everybody at the barrier {name}"),
+        Verb::Use { name, .. } => format!("as in {name}"),
         Verb::Network(network) => format!("{who}'s line: {}", network.words()),
         Verb::Wait(time) => format!("wait {time:?}"),
-        Verb::Parallel(branches) => format!("parallel, {} branches", branches.len()),
+        Verb::Parallel { branches, .. } => format!("parallel, {} branches", branches.len()),
         Verb::Repeat { times, .. } => format!("repeat {times} times"),
     }
 }

@@ -34,17 +34,6 @@ pub enum Part {
     At(ActorId),
 }
 
-impl std::fmt::Display for Moment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.part {
-            Part::Done => f.write_str(&self.step),
-            Part::Sent => write!(f, "{}.sent", self.step),
-            Part::Saved => write!(f, "{}.saved", self.step),
-            Part::At(actor) => write!(f, "{}@#{}", self.step, actor.0),
-        }
-    }
-}
-
 /// How often a message may come to one reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delivery {

@@ -2,15 +2,24 @@
 //!
 //! Texts may hold `${...}`, so they stay [`Node`]s until the step runs that needs them.
 
-mod duration;
+mod actors;
+mod faults;
 mod fields;
 pub mod flow;
+mod fragments;
 mod judged;
+mod names;
+mod nested;
+mod order;
+mod patterns;
 mod profile;
+mod quantity;
+mod requests;
 mod scenario;
 mod steps;
 mod tidy;
 mod verbs;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +32,11 @@ use crate::yaml::{Key, Node};
 
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
 pub use profile::{Profile, read_profile};
-pub use scenario::read;
+pub use scenario::{Load, read, read_with};
 pub use tidy::tidy;
+pub use words::{
+    DatabaseVerb, Method, Network, NetworkCut, Refuse, ServerVerb, StateWord, TokenVerb, Via,
+};
 
 /// A whole file.
 #[derive(Debug, Clone)]
@@ -105,6 +117,8 @@ pub struct Actor {
     pub reconnect: Reconnect,
     /// Messages sent while offline wait for the connection instead of failing.
     pub outbox: bool,
+    /// Another device of this actor: the same account, a connection and an inbox of its own.
+    pub device_of: Option<ActorId>,
 }
 
 /// An actor by its place in [`Scenario::actors`].
@@ -127,9 +141,20 @@ pub struct Step {
     /// What the answer must be.
     pub expect: Expect,
     /// What later steps need of the answer.
-    pub save: Vec<(Key, JsonPath)>,
+    pub save: Vec<Save>,
     /// What is done.
     pub verb: Verb,
+}
+
+/// A part of an answer that later steps need.
+#[derive(Debug, Clone)]
+pub struct Save {
+    /// As what.
+    pub name: Key,
+    /// Where it stands in the answer.
+    pub path: JsonPath,
+    /// Under whose name: that of a fragment's use. The file's own and the actor's when absent.
+    pub owner: Option<String>,
 }
 
 /// What an answer must be.
@@ -172,101 +197,6 @@ impl std::fmt::Display for Range {
     }
 }
 
-/// How a message may come to its reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
-    /// As `new_message` on a connection that was there.
-    Live,
-    /// In the answer to a re-join, or fetched.
-    CatchUp,
-    /// Either.
-    Either,
-}
-
-/// What a link may be seen in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StateWord {
-    /// Ready, and every chat joined and caught up.
-    Connected,
-    /// Lost; retries go on.
-    Reconnecting,
-    /// Not connected, and nobody wants it to be.
-    Disconnected,
-}
-
-/// What is done to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerVerb {
-    /// Started again at its address.
-    Start,
-    /// Asked to stop, and waited for.
-    Stop,
-    /// Killed without a warning.
-    Kill,
-    /// Stopped and started.
-    Restart,
-    /// Frozen.
-    Pause,
-    /// Thawed.
-    Resume,
-}
-
-/// What is done to the line between an actor and the server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Network {
-    /// How connections end now.
-    pub cut: Option<NetworkCut>,
-    /// Everything is this much later, each way.
-    pub latency: Duration,
-    /// At most so many bytes at once.
-    pub slice: Option<u64>,
-    /// At most so many bytes a second, each way.
-    pub bytes_per_second: Option<u64>,
-    /// New connections are cut off.
-    pub refuse: bool,
-    /// After so long the line is clear again; for ever when absent.
-    pub lasting: Option<Duration>,
-}
-
-/// How connections end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NetworkCut {
-    /// Nothing passes and nothing is closed: only a heartbeat can notice.
-    Blackhole,
-    /// With a good-bye of TCP.
-    Fin,
-    /// Without one.
-    Rst,
-}
-
-/// Method of a raw request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// `GET`.
-    Get,
-    /// `POST`.
-    Post,
-    /// `PUT`.
-    Put,
-    /// `PATCH`.
-    Patch,
-    /// `DELETE`.
-    Delete,
-}
-
-impl Method {
-    /// As HTTP spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
 /// Who has a lane in an act, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneName {
@@ -298,8 +228,10 @@ pub enum Verb {
     Http {
         /// Method.
         method: Method,
-        /// Path, with its query.
+        /// Path; its query may stand here too.
         path: Node,
+        /// Query, name by name.
+        query: Vec<(Key, Node)>,
         /// Body.
         json: Option<Node>,
     },
@@ -310,12 +242,14 @@ pub enum Verb {
         /// Its arguments.
         with: Vec<(Key, Node)>,
     },
-    /// A raw event, acknowledged.
+    /// A raw event.
     Emit {
         /// Name of the event.
         event: Node,
         /// Its argument.
         data: Option<Node>,
+        /// Whether an acknowledgement is asked for and waited for.
+        acked: bool,
     },
     /// Wait for an event, past or future, that nobody has waited for yet.
     Receive {
@@ -373,12 +307,30 @@ pub enum Verb {
     },
     /// Do something to the server.
     Server(ServerVerb),
+    /// Do something to its database.
+    Database(DatabaseVerb),
+    /// Do something to the actor's token.
+    Token(TokenVerb),
     /// Do something to the line between the actor and the server.
     Network(Network),
     /// Let time pass.
     Wait(Duration),
+    /// Wait until every branch that has a barrier of this name has come to it.
+    Barrier {
+        /// Its name.
+        name: String,
+        /// The number of the `parallel` that it belongs to.
+        parallel: usize,
+    },
     /// Several lists of steps at the same time.
-    Parallel(Vec<Vec<Step>>),
+    Parallel {
+        /// Each has another.
+        number: usize,
+        /// The lists.
+        branches: Vec<Vec<Step>>,
+        /// Barriers by name, and how many branches come to each.
+        barriers: Vec<(String, usize)>,
+    },
     /// The same steps several times.
     Repeat {
         /// How often.
@@ -386,4 +338,48 @@ pub enum Verb {
         /// What.
         steps: Vec<Step>,
     },
+    /// The steps of a fragment.
+    Use {
+        /// Its file.
+        name: String,
+        /// What it does here.
+        steps: Vec<Step>,
+    },
+}
+
+impl Verb {
+    /// Whether it is nothing but the steps that it holds.
+    pub fn holds_steps(&self) -> bool {
+        matches!(self, Self::Parallel { .. } | Self::Repeat { .. } | Self::Use { .. })
+    }
+
+    /// The lists of steps that it holds.
+    pub fn inner(&self) -> Vec<&[Step]> {
+        match self {
+            Self::Parallel { branches, .. } => branches.iter().map(Vec::as_slice).collect(),
+            Self::Repeat { steps, .. } | Self::Use { steps, .. } => vec![steps],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Scenario {
+    /// Every step, also of the end, with those that steps hold.
+    pub fn walk(&self, see: &mut dyn FnMut(&Step)) {
+        fn into(steps: &[Step], see: &mut dyn FnMut(&Step)) {
+            for step in steps {
+                see(step);
+                step.verb.inner().into_iter().for_each(|steps| into(steps, see));
+            }
+        }
+        into(&self.steps, see);
+        into(&self.always, see);
+    }
+
+    /// Whether a step stops or kills the database, which must then be nobody else's.
+    pub fn torments_the_database(&self) -> bool {
+        let mut does = false;
+        self.walk(&mut |step| does |= matches!(step.verb, Verb::Database(_)));
+        does
+    }
 }

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::fields::{Fields, bool_of, entries_of, text_of, word_of};
 use crate::scope::{Env, Scope};
+use crate::secrets::Secrets;
 use crate::source::{Diagnostics, Source, hint};
 use crate::yaml::{Node, Value, parse};
 
@@ -73,7 +74,7 @@ impl Profile {
 pub fn read_profile(source: &Arc<Source>, env: Env) -> Result<Profile, Diagnostics> {
     let root = parse(source)?;
     let mut diag = Diagnostics::new(Arc::clone(source));
-    let profile = read_root(&root, &Scope::new(env), &mut diag);
+    let profile = read_root(&root, &Scope::new(env, Secrets::default()), &mut diag);
     diag.verdict()?;
     // Whatever is missing was reported, so this cannot be reached without a profile.
     profile.ok_or_else(|| {

@@ -1,11 +1,16 @@
 //! What every step has: who, how long, what must come back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::actors::Cast;
 use super::fields::{Fields, count_of, entries_of, first_line, list_of, text_of};
-use super::{Actor, ActorId, Expect, Range, Step};
+use super::fragments::Frame;
+use super::order::Way;
+use super::scenario::Load;
+use super::{ActorId, Expect, Range, Save, Step, patterns};
 use crate::path::JsonPath;
-use crate::source::{Diagnostics, Span, hint};
+use crate::source::{Diagnostics, Source, Span, hint};
 use crate::yaml::{Key, Node, Value};
 
 /// Fields that any step may have.
@@ -14,14 +19,33 @@ const EXPECT_FIELDS: &[&str] = &["status", "json", "ack", "error"];
 
 /// Reads steps, and remembers what they name.
 pub(super) struct Reader<'a> {
-    pub(super) actors: &'a [Actor],
+    pub(super) cast: &'a Cast,
+    pub(super) source: &'a Arc<Source>,
+    pub(super) load: Load<'a>,
     pub(super) diag: &'a mut Diagnostics,
-    /// Ids of all steps.
-    pub(super) ids: BTreeSet<String>,
+    /// Ids of all steps, and where these stand.
+    pub(super) ids: BTreeMap<String, Way>,
     /// Ids of steps that send a message.
     pub(super) sends: BTreeSet<String>,
     /// Messages that `delivered` waits for.
     pub(super) delivered: Vec<Key>,
+    /// Fragments that are being read, the innermost last.
+    pub(super) frames: Vec<Frame>,
+    /// `parallel` steps that are being read, the innermost last.
+    pub(super) meetings: Vec<Meeting>,
+    /// Where the step stands that is being read.
+    way: Way,
+    lists: usize,
+    pub(super) parallels: usize,
+}
+
+/// Who comes to the barriers of a `parallel`.
+#[derive(Debug, Default)]
+pub(super) struct Meeting {
+    pub(super) number: usize,
+    pub(super) branch: usize,
+    /// By name: the branches that have one, and where the first stands.
+    pub(super) barriers: BTreeMap<String, (BTreeSet<usize>, Span)>,
 }
 
 /// Whether a word can be an id or an actor: `a-z`, `0-9` and `_`, beginning with a letter.
@@ -31,13 +55,39 @@ pub(super) fn is_name(word: &str) -> bool {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(actors: &'a [Actor], diag: &'a mut Diagnostics) -> Self {
-        Self { actors, diag, ids: BTreeSet::new(), sends: BTreeSet::new(), delivered: Vec::new() }
+    pub(super) fn new(
+        cast: &'a Cast,
+        source: &'a Arc<Source>,
+        load: Load<'a>,
+        diag: &'a mut Diagnostics,
+    ) -> Self {
+        Self {
+            cast,
+            source,
+            load,
+            diag,
+            ids: BTreeMap::new(),
+            sends: BTreeSet::new(),
+            delivered: Vec::new(),
+            frames: Vec::new(),
+            meetings: Vec::new(),
+            way: Vec::new(),
+            lists: 0,
+            parallels: 0,
+        }
     }
 
     pub(super) fn steps(&mut self, node: &Node, name: &str) -> Vec<Step> {
         let items = list_of(node, name, self.diag);
-        items.iter().filter_map(|item| self.step(item)).collect()
+        let list = self.lists;
+        self.lists += 1;
+        let mut steps = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            self.way.push((list, at));
+            steps.extend(self.step(item));
+            self.way.pop();
+        }
+        steps
     }
 
     fn step(&mut self, node: &Node) -> Option<Step> {
@@ -46,23 +96,33 @@ impl<'a> Reader<'a> {
         let actors = fields.node("as").map(|node| self.actors_of(&node, "as"));
         let note = fields.node("note");
         let mut within = fields.duration("within", self.diag);
-        let expect = fields.node("expect").map(|node| self.expect(&node)).unwrap_or_default();
-        let save = fields.node("save").map_or_else(Vec::new, |node| self.save(&node));
+        let expect = fields.entry("expect");
+        let save = fields.entry("save");
+        let answer = [expect.as_ref(), save.as_ref()];
+        let answer: Vec<Key> = answer.into_iter().flatten().map(|(key, _)| key.clone()).collect();
+        let expect = expect.map(|(_, node)| self.expect(&node)).unwrap_or_default();
+        let save = save.map_or_else(Vec::new, |(_, node)| self.save(&node));
         let verb = self.verb(fields, id.as_ref(), actors.is_some(), &mut within)?;
+        self.has_answer(&verb, &answer, &expect);
         let actors = actors.unwrap_or_default();
         Some(Step { span: node.span, id, actors, note, within, expect, save, verb })
     }
 
     fn id(&mut self, node: &Node) -> Option<Key> {
         let name = text_of(node, "id", self.diag)?;
+        let own = self.own_id(&name);
         if !is_name(&name) {
             self.diag.error(node.span, "an id is a-z, 0-9 and _, and begins with a letter");
-        } else if self.actors.iter().any(|actor| actor.name.name == name) {
+        } else if self.cast.find(&name).is_some() {
             self.diag.error(node.span, format!("`{name}` is the name of an actor"));
-        } else if !self.ids.insert(name.clone()) {
-            self.diag.error(node.span, format!("another step has the id `{name}`"));
+        } else if self.ids.insert(own.clone(), self.way.clone()).is_some() {
+            let mut why = format!("another step has the id `{own}`");
+            if !self.frames.is_empty() {
+                why += "; a fragment that is used twice needs an `as` in its `with`";
+            }
+            self.diag.error(node.span, why);
         }
-        Some(Key { span: node.span, name })
+        Some(Key { span: node.span, name: own })
     }
 
     /// One name or a list of names.
@@ -71,22 +131,39 @@ impl<'a> Reader<'a> {
             Value::Text(_) => std::slice::from_ref(node),
             _ => list_of(node, name, self.diag),
         };
-        let mut found = Vec::new();
+        if matches!(&node.value, Value::List(names) if names.is_empty()) {
+            self.diag.error(node.span, format!("`{name}` is nobody"));
+        }
+        let mut found: Vec<ActorId> = Vec::new();
         for node in names {
             let Some(name) = text_of(node, "an actor", self.diag) else { continue };
-            match self.actors.iter().position(|actor| actor.name.name == name) {
-                Some(at) if found.contains(&ActorId(at)) => {
+            match self.find(&name) {
+                Some(these) if these.iter().any(|id| found.contains(id)) => {
                     self.diag.error(node.span, format!("`{name}` stands here twice"));
                 }
-                Some(at) => found.push(ActorId(at)),
+                Some(these) => found.extend(these),
                 None => {
-                    let known = self.actors.iter().map(|actor| actor.name.name.as_str());
-                    let hint = hint(&name, known);
+                    let hint = hint(&name, self.names().iter().map(String::as_str));
                     self.diag.error(node.span, format!("unknown actor `{name}`{hint}"));
                 }
             }
         }
         found
+    }
+
+    /// Whom a name stands for here: in a fragment those that its `with` names.
+    pub(super) fn find(&self, name: &str) -> Option<Vec<ActorId>> {
+        match self.frames.last() {
+            Some(frame) => frame.actors.iter().find(|(own, _)| own == name).map(|a| a.1.clone()),
+            None => self.cast.find(name),
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        match self.frames.last() {
+            Some(frame) => frame.actors.iter().map(|(name, _)| name.clone()).collect(),
+            None => self.cast.names().map(ToOwned::to_owned).collect(),
+        }
     }
 
     fn expect(&mut self, node: &Node) -> Expect {
@@ -103,22 +180,24 @@ impl<'a> Reader<'a> {
                 }
             }
         });
-        let expect = Expect {
-            status,
-            json: fields.node("json"),
-            ack: fields.node("ack"),
-            error: fields.node("error"),
-        };
+        let mut pattern =
+            |name: &str| fields.node(name).inspect(|pattern| patterns::check(pattern, self.diag));
+        let (json, ack, error) = (pattern("json"), pattern("ack"), pattern("error"));
+        let expect = Expect { status, json, ack, error };
         fields.finish(EXPECT_FIELDS, self.diag);
         expect
     }
 
-    fn save(&mut self, node: &Node) -> Vec<(Key, JsonPath)> {
+    fn save(&mut self, node: &Node) -> Vec<Save> {
         let mut saves = Vec::new();
-        for (key, node) in entries_of(node, "save", self.diag) {
+        let owner = self.frames.last().and_then(|frame| frame.owner.clone());
+        for (name, node) in entries_of(node, "save", self.diag) {
             let Some(text) = text_of(&node, "a path", self.diag) else { continue };
+            if self.cast.find(&name.name).is_some() {
+                self.error(name.span, format!("`{}` is the name of an actor", name.name));
+            }
             match JsonPath::parse(&text) {
-                Ok(path) => saves.push((key, path)),
+                Ok(path) => saves.push(Save { name, path, owner: owner.clone() }),
                 Err(message) => self.diag.error(node.span, message),
             }
         }
@@ -151,7 +230,7 @@ impl<'a> Reader<'a> {
             if self.sends.contains(&message.name) {
                 continue;
             }
-            let text = if self.ids.contains(&message.name) {
+            let text = if self.ids.contains_key(&message.name) {
                 format!("step `{}` sends no message", message.name)
             } else {
                 let hint = hint(&message.name, self.sends.iter().map(String::as_str));

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use super::fields::{
-    Fields, bool_of, count_of, duration_of, entries_of, list_of, text_of, word_of,
-};
+use super::fields::{Fields, bool_of, duration_of, entries_of, list_of, text_of, word_of};
 use super::steps::{Reader, STEP_FIELDS};
-use super::{
-    ActorId, LaneName, Method, Network, NetworkCut, Range, ServerVerb, StateWord, Verb, Via,
-};
+use super::{LaneName, Method, Range, StateWord, Verb, Via, patterns};
 use crate::source::{hint, nearest};
 use crate::yaml::{Key, Node, Value};
 
@@ -24,7 +20,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("patch", &[]),
     ("delete", &[]),
     ("do", &["with"]),
-    ("emit", &["data"]),
+    ("emit", &["data", "ack"]),
     ("receive", &["where", "count"]),
     ("never", &["where", "during"]),
     ("join", &[]),
@@ -35,20 +31,20 @@ const VERBS: &[(&str, &[&str])] = &[
     ("state", &[]),
     ("reconnected", &[]),
     ("server", &[]),
+    ("database", &[]),
+    ("token", &[]),
     ("network", &[]),
     ("wait", &[]),
+    ("barrier", &[]),
     ("parallel", &[]),
     ("repeat", &["steps"]),
+    ("use", &["with"]),
 ];
 
 /// Verbs that nobody in particular does.
-const WITHOUT_ACTOR: &[&str] = &["act", "delivered", "server", "wait", "parallel", "repeat"];
+const WITHOUT_ACTOR: &[&str] =
+    &["act", "delivered", "server", "database", "wait", "barrier", "parallel", "repeat", "use"];
 
-/// Fields of `network`.
-const NETWORK_FIELDS: &[&str] = &["cut", "latency", "slice", "bytes_per_second", "refuse", "for"];
-
-/// Most repetitions of a `repeat`.
-const REPEAT_MAX: u64 = 10_000;
 /// How long `never` looks when it does not say.
 const NEVER_DURING: Duration = Duration::from_millis(500);
 
@@ -130,21 +126,20 @@ impl Reader<'_> {
             "put" => self.http(Method::Put, node)?,
             "patch" => self.http(Method::Patch, node)?,
             "delete" => self.http(Method::Delete, node)?,
-            "do" => {
-                let with = fields.node("with");
-                let with = with.map_or_else(Vec::new, |node| entries_of(&node, "with", self.diag));
-                let name = text_of(node, "do", self.diag)?;
-                Verb::Do { name: Key { span: node.span, name }, with }
-            }
-            "emit" => Verb::Emit { event: node.clone(), data: fields.node("data") },
+            "do" => self.request(node, fields.node("with"))?,
+            "emit" => Verb::Emit {
+                event: node.clone(),
+                data: fields.node("data"),
+                acked: fields.bool("ack", self.diag).unwrap_or(true),
+            },
             "receive" => Verb::Receive {
                 event: node.clone(),
-                pattern: fields.node("where"),
+                pattern: self.pattern(fields),
                 count: fields.node("count").and_then(|node| self.range(&node, "count")),
             },
             "never" => Verb::Never {
                 event: node.clone(),
-                pattern: fields.node("where"),
+                pattern: self.pattern(fields),
                 during: fields.duration("during", self.diag).unwrap_or(NEVER_DURING),
             },
             "join" => Verb::Join(node.clone()),
@@ -155,12 +150,13 @@ impl Reader<'_> {
             "state" => self.state(node)?,
             "reconnected" => self.reconnected(node, within)?,
             "server" => Verb::Server(self.server(node)?),
+            "database" => Verb::Database(self.database(node)?),
+            "token" => Verb::Token(self.token(node)?),
             "network" => Verb::Network(self.network(node)?),
             "wait" => Verb::Wait(duration_of(node, "wait", self.diag)?),
-            "parallel" => {
-                let branches = list_of(node, "parallel", self.diag).to_vec();
-                Verb::Parallel(branches.iter().map(|n| self.steps(n, "a branch")).collect())
-            }
+            "barrier" => self.barrier(node)?,
+            "parallel" => self.parallel(node),
+            "use" => self.fragment(node, fields.node("with"))?,
             "repeat" => self.repeat(key, node, fields)?,
             _ => return None,
         })
@@ -180,13 +176,13 @@ impl Reader<'_> {
             let mut lanes = Vec::new();
             for node in list_of(&node, "lanes", self.diag).to_vec() {
                 let Some(name) = text_of(&node, "a lane", self.diag) else { continue };
-                let actor = self.actors.iter().position(|actor| actor.name.name == name);
-                match (name.as_str(), actor) {
-                    (_, Some(at)) => lanes.push(LaneName::Actor(ActorId(at))),
+                match (name.as_str(), self.find(&name)) {
+                    (_, Some(these)) => lanes.extend(these.into_iter().map(LaneName::Actor)),
                     ("server", None) => lanes.push(LaneName::Server),
                     ("database", None) => lanes.push(LaneName::Database),
                     _ => {
-                        let known = self.actors.iter().map(|actor| actor.name.name.as_str());
+                        let known = self.names();
+                        let known = known.iter().map(String::as_str);
                         let hint = hint(&name, known.chain(["server", "database"]));
                         self.error(node.span, format!("no lane is called `{name}`{hint}"));
                     }
@@ -199,13 +195,20 @@ impl Reader<'_> {
 
     fn http(&mut self, method: Method, node: &Node) -> Option<Verb> {
         if let Value::Text(_) = node.value {
-            return Some(Verb::Http { method, path: node.clone(), json: None });
+            let path = node.clone();
+            return Some(Verb::Http { method, path, query: Vec::new(), json: None });
         }
         let mut fields = Fields::open(node, "a request", self.diag)?;
         let path = fields.required("path", self.diag);
+        let query = fields.node("query");
+        let query = query.map_or_else(Vec::new, |node| entries_of(&node, "query", self.diag));
         let json = fields.node("json");
-        fields.finish(&["path", "json"], self.diag);
-        Some(Verb::Http { method, path: path?, json })
+        fields.finish(&["path", "query", "json"], self.diag);
+        Some(Verb::Http { method, path: path?, query, json })
+    }
+
+    fn pattern(&mut self, fields: &mut Fields) -> Option<Node> {
+        fields.node("where").inspect(|pattern| patterns::check(pattern, self.diag))
     }
 
     fn send(&mut self, node: &Node) -> Option<Verb> {
@@ -220,7 +223,7 @@ impl Reader<'_> {
         let mut fields = Fields::open(node, "`delivered`", self.diag)?;
         let message = fields.required("message", self.diag).and_then(|node| {
             let name = text_of(&node, "message", self.diag)?;
-            Some(Key { span: node.span, name })
+            Some(Key { span: node.span, name: self.own_id(&name) })
         });
         self.delivered.extend(message.clone());
         let to = fields.required("to", self.diag).map(|node| self.actors_of(&node, "to"));
@@ -236,6 +239,7 @@ impl Reader<'_> {
             ("connected", StateWord::Connected),
             ("reconnecting", StateWord::Reconnecting),
             ("disconnected", StateWord::Disconnected),
+            ("login-needed", StateWord::LoginNeeded),
         ];
         let mut attempts = Range { min: 0, max: u64::MAX };
         if let Value::Text(_) = node.value {
@@ -270,57 +274,6 @@ impl Reader<'_> {
         fields.finish(&["failed_attempts", "within", "rejoined"], self.diag);
         Some(Verb::Reconnected { failed_attempts, rejoined })
     }
-
-    fn server(&mut self, node: &Node) -> Option<ServerVerb> {
-        let words = [
-            ("start", ServerVerb::Start),
-            ("stop", ServerVerb::Stop),
-            ("kill", ServerVerb::Kill),
-            ("restart", ServerVerb::Restart),
-            ("pause", ServerVerb::Pause),
-            ("resume", ServerVerb::Resume),
-        ];
-        word_of(node, "server", &words, self.diag)
-    }
-
-    fn network(&mut self, node: &Node) -> Option<Network> {
-        if let Value::Text(_) = node.value {
-            word_of(node, "network", &[("clear", ())], self.diag)?;
-            return Some(Network::default());
-        }
-        let mut fields = Fields::open(node, "`network`", self.diag)?;
-        let words = [
-            ("blackhole", NetworkCut::Blackhole),
-            ("fin", NetworkCut::Fin),
-            ("rst", NetworkCut::Rst),
-        ];
-        let cut = fields.node("cut").map(|node| word_of(&node, "cut", &words, self.diag));
-        let count = |fields: &mut Fields, name: &str, diag: &mut crate::source::Diagnostics| {
-            fields.node(name).and_then(|node| count_of(&node, name, diag))
-        };
-        let network = Network {
-            cut: cut.flatten(),
-            latency: fields.duration("latency", self.diag).unwrap_or_default(),
-            slice: count(&mut fields, "slice", self.diag),
-            bytes_per_second: count(&mut fields, "bytes_per_second", self.diag),
-            refuse: fields.bool("refuse", self.diag).unwrap_or(false),
-            lasting: fields.duration("for", self.diag),
-        };
-        fields.finish(NETWORK_FIELDS, self.diag);
-        Some(network)
-    }
-
-    fn repeat(&mut self, key: &Key, node: &Node, fields: &mut Fields) -> Option<Verb> {
-        let times = count_of(node, "repeat", self.diag)?;
-        if times > REPEAT_MAX {
-            self.error(node.span, format!("`repeat` is at most {REPEAT_MAX}"));
-        }
-        let Some(steps) = fields.node("steps") else {
-            self.error(key.span, "`repeat` needs `steps`");
-            return None;
-        };
-        Some(Verb::Repeat { times, steps: self.steps(&steps, "steps") })
-    }
 }
 
 #[cfg(test)]
@@ -344,10 +297,30 @@ mod tests {
         let network = &step["properties"]["network"]["oneOf"][1]["properties"];
         let network: BTreeSet<&str> =
             network.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(network, NETWORK_FIELDS.iter().copied().collect());
+        assert_eq!(network, super::super::faults::NETWORK_FIELDS.iter().copied().collect());
         let one_of = step["oneOf"].as_array().unwrap();
         let verbs: BTreeSet<&str> =
             one_of.iter().map(|one| one["required"][0].as_str().unwrap()).collect();
         assert_eq!(verbs, VERBS.iter().map(|(verb, _)| *verb).collect());
+    }
+
+    /// Whoever has read nothing else can write every step.
+    #[test]
+    fn the_reference_knows_the_verbs_and_fields_of_the_parser() {
+        let reference = include_str!("../../README.md");
+        let own = VERBS.iter().flat_map(|(verb, extra)| extra.iter().chain([verb]));
+        let network = super::super::faults::NETWORK_FIELDS;
+        let actors = super::super::actors::ACTOR_FIELDS;
+        for word in own.chain(STEP_FIELDS).chain(network).chain(actors) {
+            let said = ["`", "{ ", ", ", "\n"].iter().any(|before| {
+                [":", "`", ",", " }"]
+                    .iter()
+                    .any(|after| reference.contains(&format!("{before}{word}{after}")))
+            });
+            assert!(said, "`{word}` is not in scenarios/README.md");
+        }
+        for kind in crate::matching::KINDS {
+            assert!(reference.contains(&format!("`{kind}`")), "{kind}");
+        }
     }
 }

@@ -17,7 +17,7 @@ fn known_account(known: &[KnownAccount], actor: &crate::file::Actor) -> Option<A
     let of = |name: &str| known.iter().find(|account| account.of == name);
     let found = of(&actor.name.name).or_else(|| of(actor.role.short()))?;
     let (email, password) = (found.email.clone(), found.password.clone());
-    Some(Account { email, password, fresh: None })
+    Some(Account { email, password, ..Account::default() })
 }
 
 /// The accounts of the file, and fresh ones for actors without: unique, so that parallel runs
@@ -34,15 +34,20 @@ pub(super) fn accounts_of(
         Ok(other) => Ok(other.to_string()),
         Err(wrong) => Err(unresolved(scenario, wrong)),
     };
-    let account = |actor: &crate::file::Actor| match (&actor.user, &actor.password) {
-        (Some(user), Some(password)) => {
-            Ok(Account { email: text(user)?, password: text(password)?, fresh: None })
-        }
-        _ => Ok(known_account(known, actor).unwrap_or_else(|| Account {
-            email: format!("{}-{run}@example.test", actor.name.name),
-            password: Uuid::new_v4().to_string(),
-            fresh: Some(format!("region-{run}")),
-        })),
-    };
-    scenario.actors.iter().map(account).collect()
+    let mut accounts: Vec<Account> = Vec::new();
+    for actor in &scenario.actors {
+        accounts.push(match (actor.device_of, &actor.user, &actor.password) {
+            (Some(id), ..) => accounts[id.0].clone(),
+            (None, Some(user), Some(password)) => {
+                Account { email: text(user)?, password: text(password)?, ..Account::default() }
+            }
+            _ => known_account(known, actor).unwrap_or_else(|| Account {
+                email: format!("{}-{run}@example.test", actor.name.name),
+                password: Uuid::new_v4().to_string(),
+                fresh: Some(format!("region-{run}")),
+                ..Account::default()
+            }),
+        });
+    }
+    Ok(accounts)
 }

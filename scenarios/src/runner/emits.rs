@@ -13,21 +13,16 @@ impl Stage<'_> {
         &self,
         step: &Step,
         id: ActorId,
-        (event, data): (&Node, Option<&Node>),
+        (event, data, acked): (&Node, Option<&Node>, bool),
         deadline: Instant,
     ) -> Result<Reply, Wrong> {
         let actor = self.actor(id);
         let event = self.text(event, id)?;
         let data = data.map(|data| self.value(data, id)).transpose()?.unwrap_or_default();
-        let reply = if self.capabilities.acks {
-            actor.emit(&event, &data).await?
-        } else {
-            let refused = step.expect.error.is_some();
-            actor.emit_unanswered(&event, &data, refused, deadline).await?
-        };
-        if event == "send_message" && reply.error.is_none() {
-            self.handed(id, &data);
+        if self.capabilities.acks || !acked {
+            return actor.emit(&event, &data, acked).await;
         }
-        Ok(reply)
+        let refused = step.expect.error.is_some();
+        actor.emit_unanswered(&event, &data, refused, deadline).await
     }
 }

@@ -8,7 +8,7 @@ use trialogue_protocol::{ChatId, MessageId, UserId};
 use super::stage::{MomentPart, Stage};
 use super::verbs::Replies;
 use crate::actor::{Reply, Wrong, outcome_of};
-use crate::file::{ActorId, Step, Verb};
+use crate::file::{ActorId, Save, Step, Verb};
 use crate::matching::{Mismatch, matches, quote};
 use crate::yaml::Node;
 
@@ -58,13 +58,15 @@ impl Stage<'_> {
     }
 
     pub(super) fn save(&self, step: &Step, id: ActorId, reply: &Reply) -> Result<(), Wrong> {
-        for (name, path) in &step.save {
+        for Save { name, path, owner } in &step.save {
             let missing = || Wrong::new(format!("`{path}` to save"), quote(&reply.json));
             let value = path.find(&reply.json).ok_or_else(missing)?;
             let mut notes = self.notes();
             notes.scope.set_of(self.actor(id).name(), &name.name, value.clone());
-            if step.actors.len() == 1 {
-                notes.scope.set(&name.name, value.clone());
+            match owner {
+                _ if step.actors.len() > 1 => {}
+                Some(owner) => notes.scope.set_of(owner, &name.name, value.clone()),
+                None => notes.scope.set(&name.name, value.clone()),
             }
         }
         Ok(())

@@ -1,119 +1,117 @@
 //! The end of a run: counts, orders and checks over everything that was recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use trialogue_protocol::{ChatId, Message, PageQuery};
+use serde_json::json;
+use tokio::time::Instant;
+use trialogue_protocol::{ChatId, Message, PageQuery, UserId};
 
 use super::observe::{Came, why_of};
 use super::stage::{Count, Stage};
-use super::{Failure, Verdict};
-use crate::actor::Wrong;
-use crate::check::{self, Witnessed};
+use super::{Failure, FailureKind, Verdict};
+use crate::actor::{Actor, Wrong};
+use crate::check::{self, Judged, Member, Recording, Witnessed, Word};
 use crate::file::{ActorId, Chain, Delivery, Moment, flow};
 use crate::matching::{matches, quote};
 use crate::record::What;
 use crate::source::Span;
 
+/// How long what is on its way at the end may take to arrive.
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+
 impl Stage<'_> {
-    /// What every check came to, and those that did not hold.
-    pub(super) async fn check(&self) -> (Vec<Verdict>, Vec<Failure>) {
+    /// What every check came to, and those that did not hold. After a failed step only what is
+    /// wrong is told: nothing is held against those for whom there was no time left.
+    pub(super) async fn check(&self, complete: bool) -> (Vec<Verdict>, Vec<Failure>) {
         self.learn();
-        let witnessed = self.witnessed().await;
-        let members = self.notes().members.clone();
-        let unsaved = self.notes().unsaved.clone();
-        let handed = self.notes().handed.clone();
-        let asked = self.scenario.check;
-        let mut verdicts: Vec<(&str, Result<(), String>)> = Vec::new();
-        let mut judge = |wanted: bool, name, verdict: &dyn Fn() -> Result<(), String>| {
-            if wanted {
-                verdicts.push((name, verdict()));
-            }
-        };
-        judge(asked.delivery != Delivery::Off, "delivery", &|| {
-            check::delivery(asked.delivery, &witnessed)?;
-            check::stored(asked.delivery, &witnessed, &handed)
-        });
-        judge(asked.per_sender_order, "per_sender_order", &|| check::order(&witnessed, true));
-        judge(asked.room_order, "room_order", &|| check::order(&witnessed, false));
-        judge(asked.room_isolation, "room_isolation", &|| check::isolation(&witnessed, &members));
-        judge(asked.saved_before_broadcast, "saved_before_broadcast", &|| {
-            unsaved.first().map_or(Ok(()), |line| Err(line.clone()))
-        });
-        judge(asked.history_equals_live, "history_equals_live", &|| {
-            check::history_equals_live(&witnessed)
-        });
-        judge(asked.no_server_errors, "no_server_errors", &|| check::no_server_errors(&witnessed));
         let mut said: Vec<Verdict> = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
-        for (name, verdict) in verdicts {
-            let place = self.place_of(name);
-            if let Some(why) = self.lacking_check(name) {
-                said.push(self.not_offered(name, promise(name), place, why));
-                continue;
+        let mut judge =
+            |name: &str, promise: &str, span, lacking: Option<String>, failure: Option<Failure>| {
+                if let Some(why) = lacking {
+                    let verdict = self.verdict(name, promise, span, None);
+                    return said.push(Verdict { came: Came::Unimplemented, why, ..verdict });
+                }
+                // The failed step is told already; what it left open is neither held nor a second
+                // failure.
+                let is_open = failure.as_ref().is_none_or(|one| one.kind == FailureKind::Unknown);
+                if complete || !is_open {
+                    said.push(self.verdict(name, promise, span, failure.as_ref()));
+                    failures.extend(failure);
+                }
+            };
+        let words = self.asked();
+        if !words.is_empty() {
+            let recording = self.recording().await;
+            let judged = Judged::of(&recording);
+            for word in words {
+                let (came, got) = judged.verdict(word);
+                let kind = match came {
+                    Came::Broken => FailureKind::Broken,
+                    _ => FailureKind::Unknown,
+                };
+                let place = self.place_of(word.name());
+                let failure = (came != Came::Held).then(|| {
+                    let wrong = Wrong::new(word.promise(), got).of(kind);
+                    self.failure(place, format!("check {}", word.name()), wrong, &[])
+                });
+                judge(word.name(), word.promise(), place, self.lacking_check(word.name()), failure);
             }
-            // A check that found nothing to judge by has not found anything wrong either.
-            let unknown = verdict.as_ref().is_err_and(|got| got.starts_with("unknown:"));
-            let failure = verdict.err().map(|got| {
-                let wrong = Wrong::new(promise(name), got);
-                self.failure(place, format!("check {name}"), wrong, &[])
-            });
-            said.push(self.verdict(name, promise(name), place, failure.as_ref(), unknown));
-            failures.extend(failure);
         }
-        for count in self.notes().counts.clone() {
-            let failure = self.count(&count);
+        let counts = self.notes().counts.clone();
+        for count in counts {
             let text = format!("{} of `{}`", count.range, count.event);
-            said.push(self.verdict("count", &text, count.span, failure.as_ref(), false));
-            failures.extend(failure);
+            judge("count", &text, count.span, None, self.count(&count, complete));
         }
         for chain in &self.scenario.order {
-            if let Some(why) = self.lacking_order(chain) {
-                let words = flow::order(chain, &self.scenario.actors);
-                said.push(self.not_offered("order", &words, chain.span, why));
-                continue;
-            }
-            let failure = self.chain(chain);
             let words = flow::order(chain, &self.scenario.actors);
-            said.push(self.verdict("order", &words, chain.span, failure.as_ref(), false));
-            failures.extend(failure);
+            let lacking = self.lacking_order(chain);
+            judge("order", &words, chain.span, lacking, self.chain(chain, complete));
         }
         (said, failures)
     }
 
-    fn not_offered(&self, name: &str, promise: &str, span: Span, why: String) -> Verdict {
-        let verdict = self.verdict(name, promise, span, None, false);
-        Verdict { came: Came::Unimplemented, why, ..verdict }
-    }
-
-    fn verdict(
-        &self,
-        name: &str,
-        promise: &str,
-        span: Span,
-        failure: Option<&Failure>,
-        unknown: bool,
-    ) -> Verdict {
+    fn verdict(&self, name: &str, promise: &str, span: Span, failure: Option<&Failure>) -> Verdict {
         Verdict {
             name: name.to_owned(),
             promise: promise.to_owned(),
             place: self.scenario.source.place(span),
-            came: match failure {
-                None => Came::Held,
-                Some(_) if unknown => Came::Unknown,
-                Some(_) => Came::Broken,
-            },
+            came: failure.map_or(Came::Held, |failure| failure.kind.into()),
             why: failure.map(why_of).unwrap_or_default(),
         }
     }
 
+    /// The words of the file that are to be judged.
+    fn asked(&self) -> Vec<Word> {
+        let asked = self.scenario.check;
+        let all = [
+            (asked.delivery != Delivery::Off, Word::Delivery(asked.delivery)),
+            (asked.per_sender_order, Word::PerSenderOrder),
+            (asked.room_order, Word::RoomOrder),
+            (asked.room_isolation, Word::RoomIsolation),
+            (asked.saved_before_broadcast, Word::SavedBeforeBroadcast),
+            (asked.history_equals_live, Word::HistoryEqualsLive),
+            (asked.no_server_errors, Word::NoServerErrors),
+        ];
+        all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, word)| word).collect()
+    }
+
     /// Everybody's recording, with the final history of every chat that they are in.
-    async fn witnessed(&self) -> Vec<Witnessed<'_>> {
-        let members = self.notes().members.clone();
-        let mut all = Vec::new();
+    async fn recording(&self) -> Recording<'_> {
+        if let Some(looked) = &self.around.looked {
+            let over = || looked.is_over().then_some(());
+            let _over = self.around.bell.wait(Instant::now() + SETTLE_WITHIN, over).await;
+        }
+        let members = self.members().await;
+        let mut people = Vec::new();
         for (n, actor) in self.actors.iter().enumerate() {
             let mut histories: BTreeMap<ChatId, Vec<Message>> = BTreeMap::new();
             let mut unread = None;
-            for (chat, _) in members.iter().filter(|(_, all)| all.contains(&ActorId(n))) {
+            let stays = |all: &[Member]| {
+                all.iter().any(|one| Some(one.user) == actor.user() && one.removed.is_none())
+            };
+            for (chat, _) in members.iter().filter(|(_, all)| stays(all)) {
                 match actor.page(*chat, &PageQuery::default()).await {
                     Ok(mut history) => {
                         let notes = self.notes();
@@ -124,12 +122,116 @@ impl Stage<'_> {
                     Err(error) => unread = Some(error.to_string()),
                 }
             }
-            let entries = actor.inbox().entries();
-            let name = actor.name();
-            let fresh = self.accounts[n].fresh.as_ref().and_then(|_| actor.user());
-            all.push(Witnessed { actor: ActorId(n), name, fresh, entries, histories, unread });
+            let fresh = self.accounts[n].fresh.is_some();
+            let (name, user) = (actor.name(), actor.user());
+            let actor = ActorId(n);
+            let entries = Vec::new();
+            people.push(Witnessed { actor, name, user, fresh, entries, histories, unread });
         }
-        all
+        self.settle(&people).await;
+        for person in &mut people {
+            person.entries = self.actor(person.actor).inbox().entries();
+        }
+        Recording { people, members }
+    }
+
+    /// Waits until whoever is in a room was shown what its history holds, or the time is up: a
+    /// message that is on its way is not lost.
+    async fn settle(&self, people: &[Witnessed<'_>]) {
+        let all_shown = || {
+            let shown = people.iter().all(|person| {
+                let actor = self.actor(person.actor);
+                let waits = actor.is_online();
+                !waits
+                    || actor.inbox().with(|entries| {
+                        let shown: BTreeSet<_> =
+                            check::messages(entries).map(|(_, m)| m.id).collect();
+                        let is_in = |chat: ChatId| {
+                            entries.iter().any(|entry| {
+                        matches!(&entry.what, What::Joined { chat: here, .. } if *here == chat)
+                    })
+                        };
+                        person.histories.iter().all(|(chat, history)| {
+                            !is_in(*chat)
+                                || history.iter().all(|message| shown.contains(&message.id))
+                        })
+                    })
+            });
+            shown.then_some(())
+        };
+        let _shown = self.around.bell.wait(Instant::now() + SETTLE_WITHIN, all_shown).await;
+    }
+
+    /// Who truly belongs to each chat that anybody was let into, of those who take part: by the
+    /// server's own list; whoever was announced to be gone and is not on it was put out.
+    async fn members(&self) -> BTreeMap<ChatId, Vec<Member>> {
+        let mut chats: BTreeSet<ChatId> = self.notes().chats.clone();
+        for actor in &self.actors {
+            actor.inbox().with(|entries| {
+                chats.extend(entries.iter().filter_map(|entry| match &entry.what {
+                    What::Joined { chat, .. } => Some(*chat),
+                    _ => None,
+                }));
+            });
+        }
+        let mut members = BTreeMap::new();
+        for chat in chats {
+            let mut listed: Option<BTreeSet<UserId>> = None;
+            for actor in self.actors.iter().filter(|actor| actor.user().is_some()) {
+                listed = actor.members_of(chat).await;
+                if listed.is_some() {
+                    break;
+                }
+            }
+            members.insert(chat, self.members_of(chat, listed.as_ref()));
+        }
+        members
+    }
+
+    fn members_of(&self, chat: ChatId, listed: Option<&BTreeSet<UserId>>) -> Vec<Member> {
+        let users: BTreeSet<UserId> = self.actors.iter().filter_map(Actor::user).collect();
+        let mut members = Vec::new();
+        for user in users {
+            let was_in = self.actors.iter().filter(|actor| actor.user() == Some(user));
+            let was_in = was_in.into_iter().any(|actor| {
+                actor.inbox().with(|entries| {
+                    entries.iter().any(|entry| {
+                        matches!(&entry.what, What::Joined { chat: here, .. } if *here == chat)
+                    })
+                })
+            });
+            match listed {
+                Some(listed) if listed.contains(&user) => {
+                    members.push(Member { user, removed: None });
+                }
+                Some(_) => {
+                    let removed = self.gone_at(chat, user).filter(|_| was_in);
+                    members.extend(removed.map(|at| Member { user, removed: Some(at) }));
+                }
+                // Nobody can be asked: whoever was let in is believed.
+                None if was_in => members.push(Member { user, removed: None }),
+                None => {}
+            }
+        }
+        members
+    }
+
+    /// When anybody was told last that somebody is out of a chat.
+    fn gone_at(&self, chat: ChatId, user: UserId) -> Option<Duration> {
+        let of = |actor: &Actor| {
+            actor.inbox().with(|entries| {
+                let last = entries.iter().rev().find(|entry| match &entry.what {
+                    What::Event { name, data } => {
+                        name == "user_left"
+                            && data["chatId"] == json!(chat)
+                            && data["userId"] == json!(user)
+                    }
+                    _ => false,
+                });
+                last.map(|entry| entry.at)
+            })
+        };
+        self.actors.iter().filter_map(of).min()
     }
 
     /// Where a check stands in the file: its own line, or the beginning.
@@ -140,7 +242,8 @@ impl Stage<'_> {
         found.map_or_else(Span::default, |start| Span { start, end: start + check.len() })
     }
 
-    fn count(&self, count: &Count) -> Option<Failure> {
+    /// Without the rest of the scenario only what is too much is wrong.
+    fn count(&self, count: &Count, complete: bool) -> Option<Failure> {
         let actor = self.actor(count.actor);
         let came = actor.inbox().with(|entries| {
             let fit = entries.iter().filter(|entry| match &entry.what {
@@ -151,7 +254,8 @@ impl Stage<'_> {
             });
             fit.count()
         });
-        if count.range.holds(u64::try_from(came).unwrap_or(u64::MAX)) {
+        let number = u64::try_from(came).unwrap_or(u64::MAX);
+        if count.range.holds(number) || (!complete && number < count.range.min) {
             return None;
         }
         let what = format!("`{}` with {}", count.event, quote(&count.pattern));
@@ -163,43 +267,28 @@ impl Stage<'_> {
     }
 
     /// The latest of what is on the left comes before the earliest of what is on the right.
-    fn chain(&self, chain: &Chain) -> Option<Failure> {
+    fn chain(&self, chain: &Chain, complete: bool) -> Option<Failure> {
         let wrong = |expected: String, got: String| {
             Some(self.failure(chain.span, "order", Wrong::new(expected, got), &[]))
         };
-        let words = |moment: &Moment| flow::moment(moment, &self.scenario.actors);
         for pair in chain.moments.windows(2) {
             let [left, right] = pair else { continue };
-            let pair_words = format!("{} < {}", words(left), words(right));
             let time = |moment: &Moment| self.moment(&moment.step, moment.part);
+            let words = |moment: &Moment| flow::moment(moment, &self.scenario.actors);
+            let expected = format!("{} < {}", words(left), words(right));
             let (Some((_, before)), Some((after, _))) = (time(left), time(right)) else {
+                if !complete {
+                    continue;
+                }
                 let missing = if time(left).is_none() { left } else { right };
-                return wrong(pair_words, format!("{} never happened", words(missing)));
+                return wrong(expected, format!("{} never happened", words(missing)));
             };
             if before >= after {
-                let got = format!(
-                    "{} at {:.3}s, {} at {:.3}s",
-                    words(left),
-                    before.as_secs_f64(),
-                    words(right),
-                    after.as_secs_f64()
-                );
-                return wrong(pair_words, got);
+                let (before, after) = (before.as_secs_f64(), after.as_secs_f64());
+                let (left, right) = (words(left), words(right));
+                return wrong(expected, format!("{left} at {before:.3}s, {right} at {after:.3}s"));
             }
         }
         None
-    }
-}
-
-/// What a check promises, for people.
-fn promise(check: &str) -> &'static str {
-    match check {
-        "delivery" => "every member was shown every message as often as promised",
-        "per_sender_order" => "nobody saw two messages of one sender swapped",
-        "room_order" => "everybody saw the messages of a chat in one order",
-        "room_isolation" => "nobody heard of a chat that they are not in",
-        "saved_before_broadcast" => "whoever saw a message found it in the history",
-        "history_equals_live" => "the history is what was seen live",
-        _ => "nothing went wrong that was not expected to",
     }
 }

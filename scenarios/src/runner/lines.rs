@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
-use trialogue_faults::{Cut, Proxy, Weather};
+use trialogue_faults::{Cut, Proxy, Way, Weather};
 use url::Url;
 
 use super::RunError;
 use crate::actor::Wrong;
-use crate::file::{ActorId, Network, NetworkCut, Scenario, Step, Verb};
+use crate::file::{ActorId, Network, NetworkCut, Refuse, Scenario, Verb};
 
 /// The proxies of a run.
 #[derive(Debug, Default)]
@@ -24,9 +24,12 @@ pub(super) struct Lines {
 impl Lines {
     /// A proxy for every actor of a `network` step; the others talk to the server directly.
     pub(super) async fn draw(scenario: &Scenario, url: &Url) -> Result<Self, RunError> {
-        let mut touched = Vec::new();
-        collect(&scenario.steps, &mut touched);
-        collect(&scenario.always, &mut touched);
+        let mut touched: Vec<ActorId> = Vec::new();
+        scenario.walk(&mut |step| {
+            if let Verb::Network(_) = step.verb {
+                touched.extend(&step.actors);
+            }
+        });
         let mut lines = Self::default();
         for id in touched {
             if let Entry::Vacant(place) = lines.proxies.entry(id) {
@@ -56,14 +59,21 @@ impl Lines {
         proxy.set(Weather {
             dark: network.cut == Some(NetworkCut::Blackhole),
             latency: network.latency,
+            jitter: network.jitter,
             slice: network.slice.and_then(|n| usize::try_from(n).ok()),
-            bytes_per_second: network.bytes_per_second.map(narrow),
-            refuse: network.refuse,
-            ..Weather::default()
+            bytes_per_second: network.bandwidth.map(narrow),
+            refuse: network.refuse == Some(Refuse::All),
+        });
+        // Before the cut, whose first attempt to come back may be quick.
+        proxy.refuse_next(match network.refuse {
+            Some(Refuse::Next(callers)) => callers,
+            Some(Refuse::All) | None => 0,
         });
         match network.cut {
             Some(NetworkCut::Fin) => proxy.cut(Cut::Fin),
             Some(NetworkCut::Rst) => proxy.cut(Cut::Rst),
+            Some(NetworkCut::HalfOpen) => proxy.cut(Cut::HalfOpen(Way::ToServer)),
+            Some(NetworkCut::HalfOpenServer) => proxy.cut(Cut::HalfOpen(Way::ToClient)),
             Some(NetworkCut::Blackhole) | None => {}
         }
         if let Some(lasting) = network.lasting {
@@ -75,17 +85,6 @@ impl Lines {
             });
         }
         Ok(())
-    }
-}
-
-fn collect(steps: &[Step], touched: &mut Vec<ActorId>) {
-    for step in steps {
-        match &step.verb {
-            Verb::Network(_) => touched.extend(&step.actors),
-            Verb::Parallel(branches) => branches.iter().for_each(|steps| collect(steps, touched)),
-            Verb::Repeat { steps, .. } => collect(steps, touched),
-            _ => {}
-        }
     }
 }
 
@@ -115,14 +114,24 @@ pub(super) fn words(network: &Network) -> String {
         Some(NetworkCut::Blackhole) => words.push("a black hole".to_owned()),
         Some(NetworkCut::Fin) => words.push("cut (FIN)".to_owned()),
         Some(NetworkCut::Rst) => words.push("cut (RST)".to_owned()),
+        Some(NetworkCut::HalfOpen) => words.push("half open: only the server hears".to_owned()),
+        Some(NetworkCut::HalfOpenServer) => {
+            words.push("half open: the server does not hear".to_owned());
+        }
         None => {}
     }
     if !network.latency.is_zero() {
         words.push(format!("{:?} late", network.latency));
     }
+    if !network.jitter.is_zero() {
+        words.push(format!("up to {:?} more", network.jitter));
+    }
     words.extend(network.slice.map(|bytes| format!("{bytes} bytes at once")));
-    words.extend(network.bytes_per_second.map(|bytes| format!("{bytes} bytes/s")));
-    words.extend(network.refuse.then(|| "refuses".to_owned()));
+    words.extend(network.bandwidth.map(|bytes| format!("{bytes} bytes/s")));
+    words.extend(network.refuse.map(|refuse| match refuse {
+        Refuse::All => "refuses".to_owned(),
+        Refuse::Next(callers) => format!("refuses the next {callers}"),
+    }));
     let mut text = if words.is_empty() { "clear".to_owned() } else { words.join(", ") };
     if let Some(lasting) = network.lasting {
         text += &format!(" for {lasting:?}");

@@ -29,6 +29,7 @@ impl Stage<'_> {
                     (StateWord::Connected, Some(LinkState::Connected))
                         | (StateWord::Reconnecting, Some(LinkState::Reconnecting { .. }))
                         | (StateWord::Disconnected, Some(LinkState::Offline) | None)
+                        | (StateWord::LoginNeeded, Some(LinkState::LoginNeeded { .. }))
                 );
                 let failed = failed_attempts(entries);
                 let at = entries.iter().rfind(|entry| matches!(entry.what, What::Link(_)));
@@ -40,7 +41,7 @@ impl Stage<'_> {
             None => {
                 let failed = actor.inbox().with(|entries| failed_attempts(entries));
                 let expected = format!("{state:?} after {attempts} failed attempts");
-                Err(Wrong::new(expected, format!("{failed} failed; {}", actor.link_words())))
+                Err(Wrong::late(expected, format!("{failed} failed; {}", actor.link_words())))
             }
         }
     }
@@ -56,7 +57,7 @@ impl Stage<'_> {
         let look = || actor.inbox().with(|entries| back(entries, rejoined));
         let Some((at, attempts)) = self.around.bell.wait(deadline, look).await else {
             let expected = format!("a new connection, {} chats joined again", rejoined.len());
-            return Err(Wrong::new(expected, actor.link_words()));
+            return Err(Wrong::late(expected, actor.link_words()));
         };
         if !failed.holds(attempts) {
             return Err(Wrong::new(format!("{failed} failed attempts"), attempts.to_string()));

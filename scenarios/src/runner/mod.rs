@@ -1,20 +1,26 @@
 //! Plays a scenario: steps in order, each verified before it is shown, every wait bounded.
 
 mod accounts;
+mod crash;
 mod delivered;
 mod emits;
+mod events;
 mod expect;
 mod judge;
 mod lines;
 mod links;
 mod needs;
 mod observe;
+mod requests;
 mod server;
 mod show;
+mod show_faults;
 mod stage;
+mod steps;
 mod verbs;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -27,8 +33,10 @@ use crate::file::Scenario;
 use crate::scope::Env;
 use crate::trace::Trace;
 
+pub use crash::boundaries;
 pub use needs::lacking_at_all;
 pub use observe::{Came, Observer, StepDone};
+pub use server::{Database, Done, Hooks};
 use stage::Stage;
 
 /// Where the scenario plays.
@@ -36,7 +44,17 @@ use stage::Stage;
 pub enum Target {
     /// A server of our own, as a child process; steps may kill it.
     Child(ServerCommand),
-    /// One that somebody else runs.
+    /// Any command line that starts a server at a known address; steps may kill it.
+    #[cfg(unix)]
+    Shell {
+        /// What `sh` is given.
+        command: String,
+        /// Where the server is then.
+        url: Url,
+        /// Answers below 500 once it serves: `/health/ready`.
+        ready: String,
+    },
+    /// One that somebody else runs; steps do to it what [`RunConfig::hooks`] has a command for.
     Url(Url),
 }
 
@@ -53,6 +71,14 @@ pub struct RunConfig {
     pub env: Env,
     /// Longest wait for a server of our own to be ready, or to stop.
     pub server_within: Duration,
+    /// Commands that do something to a server that somebody else runs.
+    pub hooks: Hooks,
+    /// The server's database, where steps may do something to it.
+    pub database: Option<Arc<dyn Database>>,
+    /// What the server signs tokens with, where steps may make one that has expired.
+    pub token_secret: Option<String>,
+    /// Kills the server and starts it again before the step of this number: see [`boundaries`].
+    pub crash_at: Option<usize>,
     /// What the server can do, where that is not all of its dialect, or more.
     pub capabilities: Option<Capabilities>,
     /// Tokens may travel to another machine without TLS.
@@ -107,6 +133,10 @@ impl RunConfig {
             seed: None,
             env: |name| std::env::var(name).ok(),
             server_within: Duration::from_secs(30),
+            hooks: Hooks::default(),
+            database: None,
+            token_secret: None,
+            crash_at: None,
             capabilities: None,
             plain_http: false,
             accounts: Vec::new(),
@@ -116,9 +146,56 @@ impl RunConfig {
     }
 }
 
+/// Of what kind something is that did not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailureKind {
+    /// What came is not what was expected.
+    #[default]
+    Differs,
+    /// Nothing that fits came in time.
+    TimedOut,
+    /// The server refused what it should have done.
+    Refused,
+    /// A check over the whole run found something wrong.
+    Broken,
+    /// A check over the whole run has too little to go by: no proof, and so not green.
+    Unknown,
+    /// This target cannot do it.
+    Unimplemented,
+}
+
+impl FailureKind {
+    /// In a word, for reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Differs => "differs",
+            Self::TimedOut => "timed-out",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+            Self::Unimplemented => "unimplemented",
+        }
+    }
+}
+
+impl From<FailureKind> for Came {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Unknown => Self::Unknown,
+            FailureKind::Unimplemented => Self::Unimplemented,
+            FailureKind::Differs
+            | FailureKind::TimedOut
+            | FailureKind::Refused
+            | FailureKind::Broken => Self::Broken,
+        }
+    }
+}
+
 /// Something that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
+    /// Of what kind it is.
+    pub kind: FailureKind,
     /// `file:line:column`.
     pub place: String,
     /// The line with a caret under the step.
@@ -135,7 +212,8 @@ pub struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}: {} did not hold", self.place, self.what)?;
+        let came_to = if self.kind == FailureKind::Unknown { "is unknown" } else { "did not hold" };
+        writeln!(f, "{}: {} {came_to}", self.place, self.what)?;
         writeln!(f, "{}", self.excerpt)?;
         writeln!(f, "   expected  {}", self.expected)?;
         write!(f, "   got       {}", self.got)?;
@@ -233,6 +311,9 @@ pub enum RunError {
     /// A proxy cannot listen.
     #[error("cannot listen for an actor")]
     Proxy(#[source] std::io::Error),
+    /// A server of somebody's command line does not serve.
+    #[error("{0}")]
+    NotServing(String),
     /// A client cannot be made.
     #[error("a client for this server cannot be made")]
     Client(#[from] trialogue_client::Error),

@@ -6,7 +6,7 @@ use trialogue_protocol::{ChatId, MessageId, PageQuery, Role, UserId};
 use super::stage::Stage;
 use super::{RunConfig, RunError, Target};
 use crate::actor::{Account, Actor, Reply, Surroundings, Wrong};
-use crate::file::{self, ActorId, Chain, Part, Scenario, Step, Verb, flow};
+use crate::file::{self, ActorId, Chain, Part, Scenario, Step, TokenVerb, Verb, flow};
 use crate::source::Span;
 use crate::yaml::{Key, Node, Value};
 
@@ -15,27 +15,32 @@ use crate::yaml::{Key, Node, Value};
 #[must_use]
 pub fn lacking_at_all(scenario: &Scenario, config: &RunConfig) -> Option<String> {
     let capabilities = config.capabilities.unwrap_or(config.dialect.capabilities());
-    let every = [&scenario.steps, &scenario.always];
-    let torments =
-        every.into_iter().any(|steps| any(steps, &|step| matches!(step.verb, Verb::Server(_))));
     let mut lacking = Vec::new();
-    if torments && matches!(config.target, Target::Url(_)) {
-        lacking.push("`server` steps need a server that the runner may start and stop".to_owned());
-    }
+    let mut lacks = |what: &str| {
+        if !lacking.iter().any(|known| known == what) {
+            lacking.push(what.to_owned());
+        }
+    };
+    scenario.walk(&mut |step| match &step.verb {
+        Verb::Server(verb)
+            if matches!(config.target, Target::Url(_)) && config.hooks.of(*verb).is_none() =>
+        {
+            lacks("`server` steps need a server that the runner may start and stop");
+        }
+        Verb::Database(_) if config.database.is_none() => {
+            lacks("`database` steps need a database that the runner may stop and start");
+        }
+        Verb::Token(TokenVerb::Expire) if config.token_secret.is_none() => {
+            lacks("`token: expire` needs a server whose token secret the runner knows");
+        }
+        _ => {}
+    });
     let outbox = scenario.actors.iter().find(|actor| actor.outbox);
     lacking.extend(outbox.filter(|_| !capabilities.client_message_ids).map(|actor| {
         let name = &actor.name.name;
         format!("the outbox of {name} needs sends that may be repeated (client_message_ids)")
     }));
     (!lacking.is_empty()).then(|| lacking.join("; "))
-}
-
-fn any(steps: &[Step], wanted: &dyn Fn(&Step) -> bool) -> bool {
-    steps.iter().any(|step| match &step.verb {
-        Verb::Parallel(branches) => branches.iter().any(|branch| any(branch, wanted)),
-        Verb::Repeat { steps, .. } => any(steps, wanted),
-        _ => wanted(step),
-    })
 }
 
 /// The text of a field, where it is one.
@@ -51,7 +56,7 @@ impl Stage<'_> {
     /// not, nothing that follows makes sense; a look that was left out changes nothing.
     pub(super) fn lacking(&self, step: &Step) -> Option<String> {
         let stopped = self.notes().stopped.clone();
-        if stopped.is_some() && !super::observe::holds_steps(step) {
+        if stopped.is_some() && !step.verb.holds_steps() {
             return stopped;
         }
         let why = self.lacks(step)?;
@@ -192,6 +197,7 @@ impl Stage<'_> {
             password: None,
             reconnect: file::Reconnect::default(),
             outbox: false,
+            device_of: None,
         };
         let around = Surroundings { trace: None, ..self.around.clone() };
         let warden = Actor::new(&spec, &self.scenario.defaults, &around, 0)?;
@@ -199,6 +205,7 @@ impl Stage<'_> {
             email: format!("lsm-of-{region}@example.test"),
             password: uuid::Uuid::new_v4().to_string(),
             fresh: Some(region.to_owned()),
+            ..Account::default()
         };
         Ok((warden, account))
     }
@@ -265,7 +272,7 @@ impl Stage<'_> {
         };
         begin.await.map_err(|error| Wrong::new("the job to begin", error.to_string()))?;
         self.know_own_words(self.actor(customer), chat).await;
-        let reply = self.actor(provider).complete(job).await?;
+        let reply = self.actor(provider).complete_job(job).await?;
         match reply.error {
             Some(error) => Err(Wrong::new("the job to be completed first", error.to_string())),
             None => Ok(()),

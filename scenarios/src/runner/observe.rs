@@ -104,7 +104,7 @@ impl Stage<'_> {
 
     /// Remembers what came of a step, and tells it. What only holds other steps is told by them.
     pub(super) fn done(&self, step: &Step, began: Duration, came: Came, why: String) {
-        if is_heading(step) || holds_steps(step) {
+        if is_heading(step) || step.verb.holds_steps() {
             return;
         }
         if came == Came::Broken {
@@ -160,8 +160,9 @@ fn collect(scenario: &Scenario, steps: &[Step], all: &mut Vec<StepDone>) {
     for step in steps {
         match &step.verb {
             Verb::Act { .. } => {}
-            Verb::Parallel(branches) => branches.iter().for_each(|b| collect(scenario, b, all)),
-            Verb::Repeat { steps, .. } => collect(scenario, steps, all),
+            verb if verb.holds_steps() => {
+                verb.inner().into_iter().for_each(|steps| collect(scenario, steps, all));
+            }
             _ => all.push(untouched(scenario, step)),
         }
     }
@@ -192,20 +193,14 @@ pub(super) fn unimplemented(scenario: &Scenario, why: &str) -> Report {
 
 /// The step that stands there.
 fn at(steps: &[Step], span: Span) -> Option<&Step> {
-    steps.iter().find_map(|step| match &step.verb {
-        _ if step.span == span => Some(step),
-        Verb::Parallel(branches) => branches.iter().find_map(|branch| at(branch, span)),
-        Verb::Repeat { steps, .. } => at(steps, span),
-        _ => None,
+    steps.iter().find_map(|step| match step.span == span {
+        true => Some(step),
+        false => step.verb.inner().into_iter().find_map(|steps| at(steps, span)),
     })
 }
 
 fn is_heading(step: &Step) -> bool {
     matches!(step.verb, Verb::Act { .. })
-}
-
-pub(super) fn holds_steps(step: &Step) -> bool {
-    matches!(step.verb, Verb::Parallel(_) | Verb::Repeat { .. })
 }
 
 impl Report {

@@ -7,19 +7,18 @@ use trialogue_report::diagram::{Arrow, Direction, LaneId, Row, Tone, Wire};
 
 use super::expect::is_stored;
 use super::lines::words;
-use super::links::status;
 use super::stage::Stage;
 use super::verbs::Replies;
 use super::words::{answer_detail, answer_words, millis, quoted, short_path, stored_words};
 use crate::actor::Reply;
-use crate::file::{ActorId, LaneName, Network, ServerVerb, Step, Verb};
-use crate::record::link_of;
+use crate::file::{ActorId, LaneName, Network, Step, TokenVerb, Verb};
+use crate::secrets::Secrets;
 
 /// Most actors with a lane where the file does not name them: a drawing has no room for a crowd.
 const LANES_MAX: usize = 6;
 
 impl Stage<'_> {
-    fn lane(&self, name: LaneName) -> LaneId {
+    pub(super) fn lane(&self, name: LaneName) -> LaneId {
         match name {
             LaneName::Actor(id) => LaneId(id.0),
             LaneName::Server => LaneId(self.actors.len()),
@@ -33,7 +32,8 @@ impl Stage<'_> {
     }
 
     pub(super) fn row(&self, row: &Row) {
-        self.notes().observer.row(row);
+        let row = hidden(row, &self.around.secrets);
+        self.notes().observer.row(&row);
     }
 
     pub(super) fn arrow(
@@ -65,7 +65,13 @@ impl Stage<'_> {
     }
 
     /// Request and answer over one wire; what the database did between them where it has a lane.
-    fn exchange(&self, wire: Wire, replies: &Replies, labels: [&str; 2], details: [&str; 2]) {
+    pub(super) fn exchange(
+        &self,
+        wire: Wire,
+        replies: &Replies,
+        labels: [&str; 2],
+        details: [&str; 2],
+    ) {
         let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
         let begin = latest(replies, |reply| reply.sent);
         let end = latest(replies, |reply| reply.at);
@@ -106,7 +112,13 @@ impl Stage<'_> {
             Verb::Login => self.show_login(replies),
             Verb::Connect => self.show_connect(replies),
             Verb::Http { .. } | Verb::History(_) | Verb::Do { .. } => self.show_http(replies),
-            Verb::Emit { event, data } => self.show_emit(event, data.as_ref(), replies),
+            Verb::Emit { acked: false, event, .. } => {
+                let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
+                let label = self.words(event, replies);
+                let arrow = self.arrow(Direction::In, Wire::Socket, &of, latest(replies, |r| r.at));
+                self.row(&Row::Arrow(Arrow { label, ..arrow }));
+            }
+            Verb::Emit { event, data, .. } => self.show_emit(event, data.as_ref(), replies),
             Verb::Join(_) | Verb::Leave(_) => self.show_join(step, replies),
             Verb::Send { text, .. } => self.show_send(text, replies),
             Verb::Receive { event, .. } => {
@@ -124,7 +136,18 @@ impl Stage<'_> {
             // Links tell their states themselves.
             Verb::State { .. } | Verb::Wait(_) if step.note.is_none() => return,
             Verb::State { .. } | Verb::Wait(_) => {}
-            Verb::Parallel(_) | Verb::Repeat { .. } => return,
+            Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Use { .. } => return,
+            Verb::Barrier { .. } => return,
+            Verb::Database(verb) => self.show_database(*verb),
+            Verb::Token(verb) => {
+                let text = match verb {
+                    TokenVerb::Expire => "the token has expired",
+                    TokenVerb::Revoke => "the session was ended elsewhere",
+                };
+                for (id, reply) in replies {
+                    self.note(*id, reply.at, text, Tone::Bad);
+                }
+            }
             Verb::Disconnect => {
                 for (id, reply) in replies {
                     self.note(*id, reply.at, "disconnects", Tone::Plain);
@@ -336,57 +359,23 @@ impl Stage<'_> {
             }
         }
     }
-
-    fn show_server(&self, verb: ServerVerb) {
-        let at = self.now();
-        let lane = self.lane(LaneName::Server);
-        let (text, tone, alive) = match verb {
-            ServerVerb::Kill => ("SIGKILL: the backend is gone", Tone::Bad, Some(false)),
-            ServerVerb::Stop => ("the backend was stopped", Tone::Bad, Some(false)),
-            ServerVerb::Start => ("the backend is back online", Tone::Good, Some(true)),
-            ServerVerb::Restart => ("the backend was restarted", Tone::Good, Some(true)),
-            ServerVerb::Pause => ("SIGSTOP: the backend is frozen", Tone::Bad, None),
-            ServerVerb::Resume => ("SIGCONT: the backend goes on", Tone::Good, None),
-        };
-        let mut notes = self.notes();
-        match alive {
-            Some(false) => notes.killed = Some(at),
-            Some(true) => notes.started = Some(at),
-            None => {}
-        }
-        if alive == Some(true) {
-            notes.observer.row(&Row::Alive { lane, alive: true });
-        }
-        notes.observer.row(&Row::Band { at, text: text.to_owned(), tone });
-        if alive == Some(false) {
-            notes.observer.row(&Row::Alive { lane, alive: false });
-        }
-    }
-
-    fn show_reconnected(&self, replies: &Replies) {
-        let at = latest(replies, |reply| reply.at);
-        let mut in_time = replies.clone();
-        in_time.sort_by_key(|(_, reply)| reply.at);
-        for (id, reply) in in_time {
-            let failed = reply.json["failedAttempts"].as_u64().unwrap_or_default();
-            let link = self.actor(id).inbox().with(|entries| link_of(entries).map(status));
-            let sent = reply.at;
-            let one: Replies = vec![(id, Reply { sent, ..reply })];
-            let retry = format!("Auto-retry {}...", failed + 1);
-            self.exchange(Wire::Socket, &one, [&retry, "Connected!"], ["", ""]);
-            self.exchange(Wire::Socket, &one, ["join_chat (re-join)", "joined_chat"], ["", ""]);
-            self.note(id, sent, link.unwrap_or_default(), Tone::Good);
-        }
-        let mut notes = self.notes();
-        if let (Some(killed), Some(started)) = (notes.killed, notes.started) {
-            let failed = replies.iter().filter_map(|(_, r)| r.json["failedAttempts"].as_u64());
-            let (down, took) = (started.saturating_sub(killed), at.saturating_sub(started));
-            notes.recovery = Some(super::Recovery { down, took, failed_attempts: failed.sum() });
-        }
-    }
 }
 
 /// The latest of several times.
-fn latest(replies: &Replies, time: fn(&Reply) -> Duration) -> Duration {
+pub(super) fn latest(replies: &Replies, time: fn(&Reply) -> Duration) -> Duration {
     replies.iter().map(|(_, reply)| time(reply)).max().unwrap_or_default()
+}
+
+/// The row without secrets.
+fn hidden(row: &Row, secrets: &Secrets) -> Row {
+    let mut row = row.clone();
+    let texts: Vec<&mut String> = match &mut row {
+        Row::Arrow(arrow) => vec![&mut arrow.label, &mut arrow.detail],
+        Row::Note { text, .. } | Row::Band { text, .. } => vec![text],
+        Row::Act { .. } | Row::Alive { .. } | Row::Gap => Vec::new(),
+    };
+    for text in texts {
+        *text = secrets.hide(text);
+    }
+    row
 }

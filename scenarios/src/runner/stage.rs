@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use trialogue_client::{Capabilities, Outcome};
 use trialogue_protocol::{ChatId, ClientMessageId, JobId, MessageId};
@@ -14,18 +13,23 @@ use trialogue_report::diagram::{Row, Tone};
 
 use super::accounts::{accounts_of, unresolved};
 use super::lines::Lines;
-use super::observe::{Came, Observer, StepDone, why_of};
+use super::observe::{Came, Observer, StepDone};
 use super::server::Server;
-use super::{Failure, Pause, Recovery, Report, RunConfig, RunError, Waiting};
-use crate::actor::{Account, Actor, Surroundings, Wrong, outcome_of};
+use super::{Failure, Pause, Recovery, Report, RunConfig, RunError};
+use crate::actor::{Account, Actor, Looked, Surroundings, Wrong, outcome_of};
 use crate::check;
-use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb, flow};
+use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
 use crate::record::{Bell, Clock};
 use crate::scope::Scope;
+use crate::secrets::Secrets;
 use crate::source::Span;
 
 /// How many of the last things that an actor saw a failure shows.
 const CONTEXT_ENTRIES: usize = 8;
+/// The same of actors that had nothing to do with it.
+const CONTEXT_ENTRIES_OTHERS: usize = 3;
+/// Most actors that a failure shows: of a crowd the rest is like them.
+const CONTEXT_ACTORS: usize = 6;
 /// Steps at the end get this long even when the scenario's own time is up.
 const ALWAYS_WITHIN: Duration = Duration::from_secs(15);
 /// Longer than any scenario may take (24 h).
@@ -38,8 +42,6 @@ pub(crate) struct Sent {
     pub(crate) step: Option<String>,
     /// Who.
     pub(crate) actor: ActorId,
-    /// Where.
-    pub(crate) chat: ChatId,
     /// Its own name for it.
     pub(crate) id: ClientMessageId,
     /// When.
@@ -62,9 +64,8 @@ pub(super) struct Notes<'a> {
     pub(super) observer: &'a mut dyn Observer,
     pub(super) lanes: Vec<LaneName>,
     pub(super) sent: Vec<Sent>,
-    /// What the final histories must hold, of `send` and of `emit: send_message`.
-    pub(super) handed: Vec<check::Handed>,
-    pub(super) members: BTreeMap<ChatId, BTreeSet<ActorId>>,
+    /// Chats that were booked here, whether anybody enters them or not.
+    pub(super) chats: BTreeSet<ChatId>,
     /// Messages that the server wrote by itself.
     pub(super) own_words: BTreeSet<MessageId>,
     /// Something was to be done that the target cannot: why nothing follows.
@@ -72,6 +73,10 @@ pub(super) struct Notes<'a> {
     /// The job of every chat that was booked, and who is to do it.
     pub(super) jobs: BTreeMap<ChatId, (JobId, ActorId)>,
     pub(super) counts: Vec<Count>,
+    /// Of each barrier: how many come to it in a round, and how many came so far.
+    pub(super) barriers: BTreeMap<(usize, String), (usize, usize)>,
+    /// `parallel` steps with a branch that failed: nobody waits for it.
+    pub(super) abandoned: BTreeSet<usize>,
     /// First and last time of every named moment.
     pub(super) moments: BTreeMap<(String, MomentPart), (Duration, Duration)>,
     /// For each actor, how much of its inbox was looked at for the diagram.
@@ -81,12 +86,11 @@ pub(super) struct Notes<'a> {
     pub(super) killed: Option<Duration>,
     pub(super) started: Option<Duration>,
     pub(super) recovery: Option<Recovery>,
-    pub(super) unsaved: Vec<String>,
     pub(super) slowest: Option<Duration>,
     /// What came of each step that was begun, in the order of time.
     pub(super) done: Vec<StepDone>,
-    current: Span,
-    held: usize,
+    pub(super) current: Span,
+    pub(super) held: usize,
 }
 
 /// A moment that a step itself records; deliveries are found in the inboxes.
@@ -105,13 +109,17 @@ pub(super) struct Stage<'a> {
     pub(super) lines: Lines,
     pub(super) actors: Vec<Actor>,
     pub(super) accounts: Vec<Account>,
+    /// What the server signs tokens with, where that is known.
+    pub(super) token_secret: Option<String>,
+    pub(super) crash_at: Option<usize>,
     pub(super) capabilities: Capabilities,
-    pause: Option<Pause>,
+    pub(super) pause: Option<Pause>,
     notes: Mutex<Notes<'a>>,
 }
 
 /// The way through a list of steps; boxed because steps hold lists of steps.
-pub(super) type Way<'s> = Pin<Box<dyn Future<Output = Result<(), Box<Failure>>> + 's>>;
+/// Several failures where several branches failed, none where a branch gave up because of others.
+pub(super) type Way<'s> = Pin<Box<dyn Future<Output = Result<(), Vec<Failure>>> + 's>>;
 
 impl<'a> Stage<'a> {
     /// Starts the server and dresses the actors.
@@ -127,9 +135,11 @@ impl<'a> Stage<'a> {
             dialect: config.dialect,
             clock: Clock::start(),
             bell: Bell::default(),
-            seed,
+            looked: scenario.check.saved_before_broadcast.then(Looked::default),
+            secrets: Secrets::default(),
             trace: config.trace.clone(),
             plain_http: config.plain_http,
+            seed,
         };
         let lines = Lines::draw(scenario, &around.url).await?;
         let actors = scenario.actors.iter().zip(0..).enumerate().map(|(n, (spec, index))| {
@@ -138,42 +148,52 @@ impl<'a> Stage<'a> {
             Actor::new(spec, &scenario.defaults, &around, index).map_err(RunError::from)
         });
         let actors = actors.collect::<Result<Vec<_>, _>>()?;
-        let mut scope = Scope::new(config.env);
+        let mut scope = Scope::new(config.env, around.secrets.clone());
         let accounts = accounts_of(scenario, &scope, &config.accounts)?;
         for (actor, account) in actors.iter().zip(&accounts) {
+            around.secrets.add(&account.password);
             scope.set_of(actor.name(), "email", json!(account.email));
             scope.set_of(actor.name(), "role", json!(actor.role()));
         }
-        for (name, value) in &scenario.vars {
-            let value = scope.resolve(value, None).map_err(|wrong| unresolved(scenario, wrong))?;
-            scope.set(&name.name, value);
-        }
+        set_vars(scenario, &mut scope)?;
         let notes = Mutex::new(Notes {
             scope,
             observer,
             lanes: Vec::new(),
             sent: Vec::new(),
-            handed: Vec::new(),
-            members: BTreeMap::new(),
+            chats: BTreeSet::new(),
             jobs: BTreeMap::new(),
             own_words: BTreeSet::new(),
             stopped: None,
             counts: Vec::new(),
+            barriers: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
             moments: BTreeMap::new(),
             told: vec![0; actors.len()],
             server_busy: false,
             killed: None,
             started: None,
             recovery: None,
-            unsaved: Vec::new(),
             slowest: None,
             done: Vec::new(),
             current: Span::default(),
             held: 0,
         });
         let capabilities = config.capabilities.unwrap_or(around.dialect.capabilities());
-        let pause = config.pause;
-        Ok(Self { scenario, around, server, lines, actors, accounts, capabilities, pause, notes })
+        let RunConfig { token_secret, crash_at, pause, .. } = config;
+        Ok(Self {
+            scenario,
+            around,
+            server,
+            lines,
+            actors,
+            accounts,
+            token_secret,
+            crash_at,
+            capabilities,
+            pause,
+            notes,
+        })
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes<'a>> {
@@ -195,17 +215,14 @@ impl<'a> Stage<'a> {
         let limit = self.scenario.timeout;
         // Whoever looks at every step takes the time that it takes.
         let deadline = Instant::now() + if self.pause.is_some() { FOREVER } else { limit };
-        failures.extend(self.within(deadline, &self.scenario.steps).await);
+        failures.extend(self.within(deadline, self.top(&self.scenario.steps)).await);
         let deadline = Instant::now() + ALWAYS_WITHIN;
-        failures.extend(self.within(deadline, &self.scenario.always).await);
-        // Checks over a scenario that stopped half-way would accuse what never had a chance.
+        failures.extend(self.within(deadline, self.steps(&self.scenario.always)).await);
         for failure in &failures {
             let text = format!("{} did not hold", failure.what);
-            let row = Row::Band { at: self.now(), text, tone: Tone::Bad };
-            self.notes().observer.row(&row);
+            self.row(&Row::Band { at: self.now(), text, tone: Tone::Bad });
         }
-        let (verdicts, broken) =
-            if failures.is_empty() { self.check().await } else { (vec![], vec![]) };
+        let (verdicts, broken) = self.check(failures.is_empty()).await;
         let steps = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always);
         let of = steps + verdicts.len();
         let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
@@ -217,19 +234,18 @@ impl<'a> Stage<'a> {
         Report { held, of, steps, verdicts, failures, ..self.report() }
     }
 
-    async fn within(&self, deadline: Instant, steps: &[Step]) -> Option<Failure> {
-        let way = self.watched(self.steps(steps));
-        match timeout_at(deadline, way).await {
-            Ok(Ok(())) => None,
-            Ok(Err(failure)) => Some(*failure),
+    async fn within(&self, deadline: Instant, way: Way<'_>) -> Vec<Failure> {
+        match timeout_at(deadline, self.watched(way)).await {
+            Ok(Ok(())) => Vec::new(),
+            Ok(Err(failures)) => failures,
             Err(_) => {
                 let span = self.notes().current;
                 let limit = self.scenario.timeout;
                 let wrong =
-                    Wrong::new(format!("the scenario to end within {limit:?}"), "this step");
+                    Wrong::late(format!("the scenario to end within {limit:?}"), "this step");
                 let failure = self.failure(span, "the scenario's time limit", wrong, &[]);
                 self.cut_short(span, &failure);
-                Some(failure)
+                vec![failure]
             }
         }
     }
@@ -248,47 +264,6 @@ impl<'a> Stage<'a> {
         }
     }
 
-    pub(super) fn steps<'s>(&'s self, steps: &'s [Step]) -> Way<'s> {
-        Box::pin(async move {
-            for step in steps {
-                self.notes().current = step.span;
-                self.learn();
-                self.wait_for_word(step).await;
-                let began = self.now();
-                if let Some(why) = self.lacking(step) {
-                    self.done(step, began, Came::Unimplemented, why);
-                    continue;
-                }
-                match self.step(step).await {
-                    Ok(()) => self.done(step, began, Came::Held, String::new()),
-                    Err(failure) => {
-                        self.done(step, began, Came::Broken, why_of(&failure));
-                        return Err(failure);
-                    }
-                }
-                if !matches!(step.verb, Verb::Act { .. }) {
-                    self.notes().held += 1;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Waits until whoever looks at each step has seen this one.
-    async fn wait_for_word(&self, step: &Step) {
-        let Some(Pause(ask)) = self.pause.as_ref().filter(|_| !super::observe::holds_steps(step))
-        else {
-            return;
-        };
-        let (go, gone) = oneshot::channel();
-        let place = self.scenario.source.place(step.span);
-        let words = flow::line(step, &self.scenario.actors);
-        // Nobody looks any more: the rest goes on by itself.
-        if ask.send(Waiting { place, words, go }).await.is_ok() {
-            _ = gone.await;
-        }
-    }
-
     /// What became of messages that were only queued when their step was over.
     pub(super) fn learn(&self) {
         let mut notes = self.notes();
@@ -304,6 +279,7 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Without `concerned`, everybody is.
     pub(super) fn failure(
         &self,
         span: Span,
@@ -311,22 +287,31 @@ impl<'a> Stage<'a> {
         wrong: Wrong,
         concerned: &[ActorId],
     ) -> Failure {
+        let Wrong { kind, expected, got } = wrong;
+        let source = &self.scenario.source;
         let mut context = Vec::new();
-        for id in concerned {
+        let everybody: Vec<ActorId> = (0..self.actors.len()).map(ActorId).collect();
+        let others = everybody.iter().filter(|id| !concerned.contains(id));
+        let told = concerned.iter().chain(others).take(CONTEXT_ACTORS);
+        for id in told {
             let actor = self.actor(*id);
             let entries = actor.inbox().entries();
-            let from = entries.len().saturating_sub(CONTEXT_ENTRIES);
+            let most =
+                if concerned.contains(id) { CONTEXT_ENTRIES } else { CONTEXT_ENTRIES_OTHERS };
+            let from = entries.len().saturating_sub(most);
             context.push(format!("the last that {} saw ({}):", actor.name(), actor.link_words()));
             context.extend(entries[from..].iter().map(|entry| format!("  {entry}")));
         }
         context.extend(self.server.ended_by_itself());
+        let hide = |text: &str| self.around.secrets.hide(text);
         Failure {
-            place: self.scenario.source.place(span),
-            excerpt: self.scenario.source.excerpt(first_line(self.scenario, span)),
+            kind,
+            place: source.place(span),
+            excerpt: hide(&source.excerpt(source.first_line(span))),
             what: what.into(),
-            expected: wrong.expected,
-            got: wrong.got,
-            context,
+            expected: hide(&expected),
+            got: hide(&got),
+            context: context.iter().map(|line| hide(line)).collect(),
         }
     }
 
@@ -366,24 +351,24 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Only the first line of a step is shown with its failure.
-fn first_line(scenario: &Scenario, span: Span) -> Span {
-    let text = scenario.source.text().get(span.start..span.end).unwrap_or_default();
-    let end = text.find('\n').map_or(span.end, |len| span.start + len);
-    Span { start: span.start, end }
+/// Names the values of the file.
+fn set_vars(scenario: &Scenario, scope: &mut Scope) -> Result<(), RunError> {
+    for (name, value) in &scenario.vars {
+        let value = scope.resolve(value, None).map_err(|wrong| unresolved(scenario, wrong))?;
+        scope.set(&name.name, value);
+    }
+    Ok(())
 }
 
 /// Steps that count: a heading is none, and what a step holds counts by itself.
 fn steps_of(steps: &[Step]) -> usize {
-    steps
-        .iter()
-        .map(|step| match &step.verb {
+    let of = |step: &Step| {
+        let inner: usize = step.verb.inner().into_iter().map(steps_of).sum();
+        match &step.verb {
             Verb::Act { .. } => 0,
-            Verb::Parallel(branches) => 1 + branches.iter().map(|b| steps_of(b)).sum::<usize>(),
-            Verb::Repeat { times, steps } => {
-                1 + steps_of(steps) * usize::try_from(*times).unwrap_or(usize::MAX)
-            }
-            _ => 1,
-        })
-        .sum()
+            Verb::Repeat { times, .. } => 1 + inner * usize::try_from(*times).unwrap_or(usize::MAX),
+            _ => 1 + inner,
+        }
+    };
+    steps.iter().map(of).sum()
 }

@@ -1,3 +1,4 @@
 //! The format and the player, from the outside.
 
 mod format;
+mod schema;

@@ -1,11 +1,19 @@
 //! A database that dies under its owners is started again by whichever of them looks first.
 
+use std::path::PathBuf;
+
 use super::account::Account;
 use super::cluster::LOCK_WITHIN;
 use super::postmaster::{self, Postmaster};
 use super::{Cluster, EmbeddedError, folder};
 
 impl Cluster {
+    /// The file whose first line is the process id of the database, while it runs; nothing for a
+    /// server that is not ours. For tests that end it as an accident would.
+    pub fn pid_file(&self) -> Option<PathBuf> {
+        self.hold.as_ref().map(|hold| hold.folder.data().join("postmaster.pid"))
+    }
+
     /// Starts the database again when it is gone, unless somebody stopped it on purpose; answers
     /// whether it was started. Nothing to do for a server that is not ours.
     ///

@@ -50,6 +50,8 @@ pub(super) struct Round<'a> {
     /// From 1.
     pub(super) n: u32,
     pub(super) repeat: u32,
+    /// Before which step the server crashes, from 0.
+    pub(super) crash_at: Option<usize>,
     /// Its place among those that were chosen.
     pub(super) at: usize,
 }
@@ -58,7 +60,14 @@ impl Round<'_> {
     /// The scenario's name, and which time it is where there are several.
     pub(super) fn name(&self) -> String {
         let name = &self.of.scenario.name;
-        if self.repeat == 1 { name.clone() } else { format!("{name} #{}", self.n) }
+        let mut name = name.clone();
+        if self.repeat > 1 {
+            name += &format!(" #{}", self.n);
+        }
+        if let Some(step) = self.crash_at {
+            name += &format!(", crash before step {}", step + 1);
+        }
+        name
     }
 }
 

@@ -15,6 +15,8 @@ use std::time::{Instant, SystemTime};
 use clap::ValueEnum;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use trialogue_report::results::Results;
+use trialogue_scenarios::boundaries;
+use trialogue_scenarios::file::Scenario;
 use trialogue_server::embedded::Cluster;
 
 use self::choose::{Chosen, Round};
@@ -58,6 +60,9 @@ pub(crate) struct Args {
     /// Repeat until something does not hold, at most as often as --repeat says [default: 10000]
     #[arg(long)]
     until_fail: bool,
+    /// Kill the server and start it again before the step of this number, or once before `each`
+    #[arg(long, value_name = "STEP|each", conflicts_with_all = ["target", "watch"])]
+    crash_at: Option<CrashAt>,
     /// Begin nothing new after the first scenario that does not hold
     #[arg(long)]
     fail_fast: bool,
@@ -96,6 +101,36 @@ Exit codes: 0 everything held (what a target does not offer is counted, and fail
 account, 4 nothing follows from what was seen, 5 internal, such as a report that cannot be \
 written, 130 Ctrl-C, 143 SIGTERM. The worst of 5, 3, 1, 4 wins. Reports are written whatever ends \
 the run.";
+
+/// Where the server is to crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CrashAt {
+    Each,
+    Step(usize),
+}
+
+impl std::str::FromStr for CrashAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let step = || text.parse::<usize>().ok().and_then(|step| step.checked_sub(1));
+        match text {
+            "each" => Ok(Self::Each),
+            _ => {
+                step().map(Self::Step).ok_or_else(|| "a step's number from 1, or `each`".to_owned())
+            }
+        }
+    }
+}
+
+/// The turns of one scenario: one without a crash, or one for each crash.
+fn crashes(crash_at: Option<CrashAt>, scenario: &Scenario) -> Vec<Option<usize>> {
+    match crash_at {
+        None => vec![None],
+        Some(CrashAt::Step(step)) => vec![Some(step)],
+        Some(CrashAt::Each) => (0..boundaries(scenario)).map(Some).collect(),
+    }
+}
 
 /// How a story is drawn on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -230,14 +265,18 @@ async fn rounds(
     played: &mut Vec<Played>,
 ) -> anyhow::Result<()> {
     let repeat = args.repeat.unwrap_or(if args.until_fail { REPEAT_MAX } else { 1 });
-    let single = chosen.len() == 1 && repeat == 1;
+    let single = chosen.len() == 1 && repeat == 1 && args.crash_at.is_none();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = u16::try_from(cores).unwrap_or(1).min(JOBS_MAX);
     // Only one step at a time can be waited for.
     let jobs = if args.step { 1 } else { args.jobs.unwrap_or(cores) };
     let log = Log::new(args, single, reports.take_stdout(), chosen, out);
-    let mut waiting = (1..=repeat)
-        .flat_map(|n| chosen.iter().enumerate().map(move |(at, of)| Round { of, n, repeat, at }));
+    let mut waiting = (1..=repeat).flat_map(|n| {
+        chosen.iter().enumerate().flat_map(move |(at, of)| {
+            let crashes = crashes(args.crash_at, &of.scenario).into_iter();
+            crashes.map(move |crash_at| Round { of, n, repeat, crash_at, at })
+        })
+    });
     let mut going = FuturesUnordered::new();
     let mut failed = false;
     loop {

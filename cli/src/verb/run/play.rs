@@ -18,7 +18,7 @@ use super::judged::{Ended, Played};
 use super::log::{Log, Watcher};
 use super::steps;
 use super::{Args, TraceWhen};
-use crate::play::{drop_database, server, until};
+use crate::play::{OwnDatabase, drop_database, server, token_secret, until};
 use crate::target;
 
 /// Plays it on a server and a database of its own, or on the target; whatever happens is an answer.
@@ -77,6 +77,15 @@ async fn stage(
     watcher: &mut Watcher<'_>,
 ) -> Ended {
     let mut database: Option<Database> = None;
+    // A database that steps stop and kill is nobody else's, whatever is at hand.
+    let own = match round.of.profile.is_none() && round.of.scenario.torments_the_database() {
+        true => match Cluster::throwaway(true).await {
+            Ok(cluster) => Some(Arc::new(OwnDatabase(cluster))),
+            Err(error) => return Ended::NotRun(format!("{error:#}")),
+        },
+        false => None,
+    };
+    let cluster = own.as_ref().map_or(cluster, |own| Some(&own.0));
     let target = match (&round.of.profile, cluster) {
         (Some(profile), _) => Ok(Target::Url(profile.url.clone())),
         (None, Some(cluster)) => match cluster.fresh_database("run").await {
@@ -91,10 +100,19 @@ async fn stage(
     };
     let ended = match target {
         Err(error) => Ended::NotRun(format!("{error:#}")),
-        Ok(target) => playing(args, round, target, context, log, watcher).await,
+        Ok(target) => {
+            let mut config = RunConfig::new(target);
+            config.database = own.clone().map(|own| own as Arc<dyn trialogue_scenarios::Database>);
+            playing(args, round, config, context, log, watcher).await
+        }
     };
     if let Some(database) = database {
         drop_database(database).await;
+    }
+    if let Some(own) = own.and_then(Arc::into_inner)
+        && let Err(error) = own.0.stop().await
+    {
+        tracing::warn!(%error, "the private database did not stop by itself");
     }
     ended
 }
@@ -102,13 +120,14 @@ async fn stage(
 async fn playing(
     args: &Args,
     round: &Round<'_>,
-    target: Target,
+    mut config: RunConfig,
     context: &Context,
     log: &Log<'_>,
     watcher: &mut Watcher<'_>,
 ) -> Ended {
-    let mut config = RunConfig::new(target);
     config.seed = args.seed;
+    config.crash_at = round.crash_at;
+    config.token_secret = round.of.profile.is_none().then(|| token_secret().to_owned());
     if let Some(profile) = &round.of.profile {
         config.dialect = profile.dialect;
         config.capabilities = Some(profile.capabilities);

@@ -1,0 +1,91 @@
+//! Lines of `order`: moments of steps, and whether they can come in that order at all.
+
+use std::collections::BTreeMap;
+
+use super::actors::Cast;
+use super::fields::text_of;
+use super::{Chain, Moment, Part};
+use crate::source::{Diagnostics, hint};
+use crate::yaml::Node;
+
+/// Where a step stands: of every list of steps on the way to it, the list's number and the place
+/// in it.
+pub(super) type Way = Vec<(usize, usize)>;
+
+pub(super) fn read_chain(
+    node: &Node,
+    cast: &Cast,
+    ids: &BTreeMap<String, Way>,
+    diag: &mut Diagnostics,
+) -> Option<Chain> {
+    let text = text_of(node, "a line of order", diag)?;
+    if !text.contains('<') {
+        diag.error(node.span, "a line of `order` is `a < b`, with at least two moments");
+        return None;
+    }
+    let mut moments = Vec::new();
+    for word in text.split('<').map(str::trim) {
+        match read_moment(word, cast, ids) {
+            Ok(moment) => moments.push((word, moment)),
+            Err(message) => diag.error(node.span, message),
+        }
+    }
+    for pair in moments.windows(2) {
+        let [(left, before), (right, after)] = pair else { continue };
+        if !may_precede(before, after, ids) {
+            let why = format!("`{left}` cannot come before `{right}`: the file has it later");
+            diag.error(node.span, why);
+        }
+    }
+    let moments = moments.into_iter().map(|(_, moment)| moment).collect();
+    Some(Chain { span: node.span, moments })
+}
+
+fn read_moment(word: &str, cast: &Cast, ids: &BTreeMap<String, Way>) -> Result<Moment, String> {
+    let (step, part) = if let Some((step, name)) = word.split_once('@') {
+        let part = match cast.find(name).as_deref() {
+            Some([id]) => Part::At(*id),
+            Some(_) => return Err(format!("`{name}` in `{word}` is several actors; name one")),
+            None => {
+                let hint = hint(name, cast.names());
+                return Err(format!("unknown actor `{name}` in `{word}`{hint}"));
+            }
+        };
+        (step, part)
+    } else if let Some((step, part)) = word.split_once('.') {
+        let part = match part {
+            "sent" => Part::Sent,
+            "saved" => Part::Saved,
+            _ => return Err(format!("`{word}`: a moment ends in `.sent` or `.saved`")),
+        };
+        (step, part)
+    } else {
+        (word, Part::Done)
+    };
+    if !ids.contains_key(step) {
+        let hint = hint(step, ids.keys().map(String::as_str));
+        return Err(format!("no step has the id `{step}`{hint}"));
+    }
+    Ok(Moment { step: step.to_owned(), part })
+}
+
+/// Whether `left` can come before `right`: not when the step on the right is over before the one
+/// on the left begins.
+fn may_precede(left: &Moment, right: &Moment, ids: &BTreeMap<String, Way>) -> bool {
+    // A delivery and an acknowledgement may come long after their step.
+    if matches!(right.part, Part::At(_) | Part::Saved) {
+        return true;
+    }
+    if left.step == right.step {
+        return left.part == Part::Sent && right.part == Part::Done;
+    }
+    let (Some(left), Some(right)) = (ids.get(&left.step), ids.get(&right.step)) else {
+        return true;
+    };
+    let fork = left.iter().zip(right).find(|(left, right)| left != right);
+    match fork {
+        // Steps of one list come one after the other, those of two branches at any time.
+        Some(((list, left), (same, right))) if list == same => left < right,
+        Some(_) | None => true,
+    }
+}

@@ -1,0 +1,183 @@
+//! The way through lists of steps: one after the other, at the same time, again and again.
+
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::observe::{Came, why_of};
+use super::stage::{Stage, Way};
+use super::{Failure, Pause, Waiting};
+use crate::actor::{Reply, Wrong};
+use crate::file::{Step, Verb, flow};
+
+impl Stage<'_> {
+    /// Steps one after the other, up to the first that fails.
+    pub(super) fn steps<'s>(&'s self, steps: &'s [Step]) -> Way<'s> {
+        Box::pin(async move {
+            for step in steps {
+                self.one(step).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The scenario's own steps, between which the server may crash.
+    pub(super) fn top<'s>(&'s self, steps: &'s [Step]) -> Way<'s> {
+        Box::pin(async move {
+            let mut boundary = 0;
+            for step in steps {
+                let counts = !matches!(step.verb, Verb::Act { .. });
+                if counts && self.crash_at == Some(boundary) {
+                    let crashed = self.crash().await;
+                    crashed.map_err(|wrong| {
+                        vec![self.failure(step.span, "the crash before this step", wrong, &[])]
+                    })?;
+                }
+                boundary += usize::from(counts);
+                self.one(step).await?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn one(&self, step: &Step) -> Result<(), Vec<Failure>> {
+        self.notes().current = step.span;
+        self.learn();
+        self.wait_for_word(step).await;
+        let began = self.now();
+        if let Some(why) = self.lacking(step) {
+            self.done(step, began, Came::Unimplemented, why);
+            return Ok(());
+        }
+        let done = if step.verb.holds_steps() {
+            self.container(step).await
+        } else {
+            self.step(step).await
+        };
+        match &done {
+            Ok(()) => self.done(step, began, Came::Held, String::new()),
+            Err(failures) => match failures.first() {
+                Some(failure) => self.done(step, began, failure.kind.into(), why_of(failure)),
+                // Given up because of another branch.
+                None => self.done(step, began, Came::NotReached, String::new()),
+            },
+        }
+        done?;
+        self.notes().held += usize::from(!matches!(step.verb, Verb::Act { .. }));
+        Ok(())
+    }
+
+    /// Waits until whoever looks at each step has seen this one.
+    async fn wait_for_word(&self, step: &Step) {
+        let Some(Pause(ask)) = self.pause.as_ref().filter(|_| !step.verb.holds_steps()) else {
+            return;
+        };
+        let (go, gone) = oneshot::channel();
+        let place = self.scenario.source.place(step.span);
+        let words = flow::line(step, &self.scenario.actors);
+        // Nobody looks any more: the rest goes on by itself.
+        if ask.send(Waiting { place, words, go }).await.is_ok() {
+            _ = gone.await;
+        }
+    }
+
+    /// A step that holds steps; its own limit is over all of them.
+    async fn container(&self, step: &Step) -> Result<(), Vec<Failure>> {
+        let sent = self.now();
+        let inside = async {
+            match &step.verb {
+                Verb::Parallel { number, branches, barriers } => {
+                    self.parallel(*number, branches, barriers).await
+                }
+                Verb::Repeat { times, steps } => {
+                    for _ in 0..*times {
+                        self.steps(steps).await?;
+                    }
+                    Ok(())
+                }
+                Verb::Use { steps, .. } => self.steps(steps).await.map_err(|failures| {
+                    let used = format!("used at {}", self.scenario.source.place(step.span));
+                    let add = |mut failure: Failure| {
+                        failure.context.insert(0, used.clone());
+                        failure
+                    };
+                    failures.into_iter().map(add).collect()
+                }),
+                _ => Ok(()),
+            }
+        };
+        match step.within {
+            None => inside.await?,
+            Some(within) => match timeout_at(Instant::now() + within, inside).await {
+                Ok(done) => done?,
+                Err(_) => {
+                    let wrong = Wrong::late(format!("all of it within {within:?}"), "a part of it");
+                    return Err(vec![self.fail(step, wrong, &[])]);
+                }
+            },
+        }
+        self.remember(step, sent, &Vec::new());
+        Ok(())
+    }
+
+    /// All branches at the same time. One that fails does not end the others, but nobody waits for
+    /// it at a barrier; what fails in each is told.
+    async fn parallel(
+        &self,
+        number: usize,
+        branches: &[Vec<Step>],
+        barriers: &[(String, usize)],
+    ) -> Result<(), Vec<Failure>> {
+        {
+            let mut notes = self.notes();
+            notes.abandoned.remove(&number);
+            for (name, of) in barriers {
+                notes.barriers.insert((number, name.clone()), (*of, 0));
+            }
+        }
+        let ways = branches.iter().map(|branch| async {
+            let done = self.steps(branch).await;
+            if done.is_err() {
+                self.notes().abandoned.insert(number);
+                self.around.bell.ring();
+            }
+            done
+        });
+        let ended = join_all(ways).await;
+        if ended.iter().all(Result::is_ok) {
+            return Ok(());
+        }
+        Err(ended.into_iter().filter_map(Result::err).flatten().collect())
+    }
+
+    /// Waits until as many branches came as have the barrier. Nothing, when one of them failed.
+    pub(super) async fn barrier(
+        &self,
+        name: &str,
+        parallel: usize,
+        deadline: Instant,
+    ) -> Result<Option<Reply>, Wrong> {
+        let sent = self.now();
+        let key = (parallel, name.to_owned());
+        let (of, wanted) = {
+            let mut notes = self.notes();
+            let (of, came) = notes.barriers.entry(key.clone()).or_insert((1, 0));
+            *came += 1;
+            // A barrier in a `repeat` is passed in rounds.
+            (*of, came.div_ceil(*of) * *of)
+        };
+        self.around.bell.ring();
+        let came = || self.notes().barriers.get(&key).map_or(0, |(_, came)| *came);
+        let look = || {
+            let abandoned = self.notes().abandoned.contains(&parallel);
+            (came() >= wanted || abandoned).then_some(())
+        };
+        if self.around.bell.wait(deadline, look).await.is_none() {
+            let missing = wanted - came();
+            let expected = format!("{of} branches at the barrier `{name}`");
+            return Err(Wrong::late(expected, format!("{missing} of them did not come")));
+        }
+        let all = came() >= wanted;
+        Ok(all.then(|| Reply { sent, at: self.now(), ..Reply::default() }))
+    }
+}

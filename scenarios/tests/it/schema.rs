@@ -1,0 +1,199 @@
+//! Editors judge by the schema and `run` by the parser: both say the same of every file that is
+//! wrong, or right, in its form. What only the parser can know, such as names, is not asked here.
+
+use jsonschema::Validator;
+use serde_json::Value;
+use trialogue_scenarios::file::{flow, read};
+use trialogue_scenarios::source::Source;
+use trialogue_scenarios::yaml::parse;
+
+fn schema(text: &str) -> Validator {
+    let schema: Value = serde_json::from_str(text).expect("the schema is JSON");
+    jsonschema::validator_for(&schema).expect("the schema is one")
+}
+
+fn document(text: &str) -> Value {
+    let root = parse(&Source::new("t.scn.yaml", text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    flow::json(&root)
+}
+
+/// Files over which the two verdicts differ, each with the parser's.
+fn different(texts: impl IntoIterator<Item = String>) -> String {
+    let schema = schema(trialogue_scenarios::SCHEMA);
+    let mut all = String::new();
+    for text in texts {
+        let parsed = read(&Source::new("t.scn.yaml", text.as_str()));
+        if parsed.is_ok() != schema.is_valid(&document(&text)) {
+            let words = parsed.err().map_or_else(|| "fine".to_owned(), |wrong| wrong.to_string());
+            all += &format!("{text}the parser says: {words}\n\n");
+        }
+    }
+    all
+}
+
+const ACTORS: &str = "actors: { a: { role: customer }, b: { role: lsm } }\n";
+
+#[test]
+fn the_bundled_files_are_right_by_the_schemas_too() {
+    let scenarios = schema(trialogue_scenarios::SCHEMA);
+    for name in trialogue_scenarios::bundled_names() {
+        let source = trialogue_scenarios::bundled(name).unwrap();
+        let found: Vec<String> = scenarios
+            .iter_errors(&document(source.text()))
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(found.is_empty(), "{name}: {found:?}");
+    }
+    let fragments = schema(&trialogue_scenarios::fragment_schema());
+    for path in trialogue_scenarios::bundled_fragments() {
+        let text = trialogue_scenarios::bundled_fragment(path).unwrap();
+        assert!(fragments.is_valid(&document(text)), "{path}");
+        assert!(!fragments.is_valid(&document(&text.replace("steps:", "stpes:"))), "{path}");
+    }
+}
+
+#[test]
+fn schema_and_parser_agree_about_steps() {
+    let steps = STEPS.lines().filter(|line| !line.is_empty());
+    let files = steps.map(|step| format!("scenario: 1\nname: t\n{ACTORS}steps:\n  - {step}\n"));
+    assert_eq!(different(files), "");
+}
+
+#[test]
+fn schema_and_parser_agree_about_everything_else() {
+    let heads = HEADS.lines().filter(|line| !line.is_empty()).map(|line| {
+        let actors = if line.starts_with("actors") { "" } else { ACTORS };
+        format!("scenario: 1\nname: t\n{actors}steps: []\n{line}\n")
+    });
+    let lacking = [
+        format!("scenario: 2\nname: t\n{ACTORS}steps: []\n"),
+        format!("name: t\n{ACTORS}steps: []\n"),
+        format!("scenario: 1\n{ACTORS}steps: []\n"),
+        format!("scenario: 1\nname: t\n{ACTORS}"),
+        "scenario: 1\nname: t\nsteps: []\n".to_owned(),
+    ];
+    assert_eq!(different(heads.chain(lacking)), "");
+}
+
+/// Steps, right and wrong.
+const STEPS: &str = r#"
+{ as: a, login: true }
+{ as: a, login: false }
+{ as: a, login: yes }
+{ as: [a, b], connect: true, within: 5s }
+{ as: [], connect: true }
+{ as: a, connect: true, within: 5 }
+{ as: a, connect: true, within: 5sec }
+{ as: a, disconnect: true, note: away }
+{ as: a, get: /x }
+{ as: a, get: { path: /x, query: { q: 1 }, json: [1] } }
+{ as: a, get: { json: 1 } }
+{ as: a, post: { path: /x, header: {} } }
+{ as: a, put: 7 }
+{ as: a, do: book, with: { provider: b } }
+{ as: a, do: bok }
+{ as: a, emit: x, data: [1, 2] }
+{ as: a, emit: x, ack: false }
+{ as: a, emit: x, ack: maybe }
+{ as: a, receive: x, where: { a: 1 }, count: 1 }
+{ as: a, receive: x, count: { min: 1, max: 2 } }
+{ as: a, receive: x, count: { least: 1 } }
+{ as: a, receive: x, count: -1 }
+{ as: a, receive: x, count: 1.5 }
+{ as: a, never: x, during: 500ms }
+{ as: a, never: x, during: 500 }
+{ as: a, join: x }
+{ as: a, leave: x }
+{ as: a, send: { chat: x, text: y } }
+{ as: a, send: { chat: x } }
+{ as: a, send: { chat: x, text: y, to: b } }
+{ as: a, send: x }
+{ as: a, history: x, expect: { status: 200, json: {} } }
+{ as: a, history: x, expect: { status: 99 } }
+{ as: a, history: x, expect: { status: "200" } }
+{ as: a, history: x, expect: { body: {} } }
+{ as: a, history: x, save: { y: $.a } }
+{ as: a, history: x, save: { y: 7 } }
+{ as: a, state: connected }
+{ as: a, state: login-needed }
+{ as: a, state: conected }
+{ as: a, state: { is: reconnecting, failed_attempts: { min: 2 } } }
+{ as: a, state: { failed_attempts: 2 } }
+{ as: a, reconnected: true }
+{ as: a, reconnected: { failed_attempts: 2, within: 5s, rejoined: [x] } }
+{ as: a, reconnected: { rejoined: x } }
+{ server: kill }
+{ server: kil }
+{ database: stop }
+{ database: pause }
+{ as: a, token: expire }
+{ as: a, token: lose }
+{ as: a, network: clear }
+{ as: a, network: calm }
+{ as: a, network: { cut: half-open, latency: 1ms, jitter: 1ms, bandwidth: 1KB/s, slice: 3B, refuse: 2, for: 1s } }
+{ as: a, network: { cut: half } }
+{ as: a, network: { slice: 3 } }
+{ as: a, network: { bandwidth: 3KB } }
+{ as: a, network: { refuse: true } }
+{ as: a, network: { refuse: false } }
+{ as: a, network: { refuse: 1001 } }
+{ as: a, network: { lag: 1ms } }
+{ wait: 1s }
+{ wait: 1 }
+{ act: TITLE, lanes: [a, server, database] }
+{ act: TITLE, lanes: a }
+{ repeat: 2, steps: [{ wait: 1ms }] }
+{ repeat: 10001, steps: [] }
+{ repeat: two, steps: [] }
+{ parallel: [[{ wait: 1ms }, { barrier: x }], [{ barrier: x }]] }
+{ parallel: [{ wait: 1ms }] }
+{ parallel: {} }
+{ use: fragments/booked-chat.yaml, with: { customer: a, provider: b } }
+{ use: 7 }
+{ as: a, join: x, leave: x }
+{ as: a }
+{ id: Big, wait: 1s }
+{ id: small_1, wait: 1s }
+{ as: a, recieve: x }
+7
+"#;
+
+/// Fields of the file, right and wrong.
+const HEADS: &str = r#"
+description: words
+description: 7
+tags: [x, y]
+tags: x
+tags: [1]
+target: local
+timeout: 30s
+timeout: 30
+seed: 7
+seed: -7
+seed: x
+vars: { a: 1 }
+vars: [a]
+defaults: { within: 5s, transport: polling+upgrade, reconnect: { delay: 200ms, max: 1s } }
+defaults: { transport: udp }
+defaults: { witin: 5s }
+defaults: { reconnect: { cap: 1s } }
+always: []
+always: {}
+order: []
+order: a < b
+check: { delivery: exactly-once, room_order: true }
+check: { delivery: once }
+check: { room_order: 1 }
+check: { room_ordr: true }
+actors: {}
+actors: { a: { role: customer, count: 50, outbox: true } }
+actors: { a: { role: customer, count: 0 } }
+actors: { a: { role: cook } }
+actors: { a: { user: x, password: y } }
+actors: { a: { role: lsm, user: x } }
+actors: { a: { role: lsm }, b: { device_of: a } }
+actors: { a: { role: lsm }, b: { device_of: a, user: x, password: y } }
+actors: { a: { role: lsm, colour: red } }
+actors: { A: { role: lsm } }
+extra: 1
+"#;
