@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use trialogue_client::LinkState;
 use trialogue_protocol::{
-    ChatId, ChatUpdated, ErrorEvent, JoinedChat, MessagesRead, Presence, PresenceStatus, UserId,
-    UserJoined, UserLeft, UserTyping, event,
+    Chat, ChatId, ChatUpdated, ErrorEvent, JoinedChat, MessagesRead, Presence, PresenceStatus,
+    UserId, UserJoined, UserLeft, UserTyping, event,
 };
 use trialogue_socketio::Args;
 
@@ -14,11 +14,21 @@ use super::{happening::Happening, line, message, today};
 /// Names remembered for lines that carry only an id: the members of 128 chats, and more.
 const NAMES_MAX: usize = 4_096;
 
+/// What can change about a chat.
+#[derive(Clone, Copy)]
+struct Flags {
+    joined: bool,
+    invited: bool,
+    closed: bool,
+}
+
 /// Turns happenings into lines; remembers who is who and which chat is which.
 pub(crate) struct Words {
     names: HashMap<UserId, String>,
     /// Who was last said to be there or not; as bounded as the names.
     present: HashMap<UserId, PresenceStatus>,
+    /// What was last said of a chat, as bounded as the names.
+    chats: HashMap<ChatId, Flags>,
     /// More than one chat: every line says which.
     tagged: bool,
 }
@@ -26,7 +36,7 @@ pub(crate) struct Words {
 impl Words {
     /// For one chat, or for several.
     pub(crate) fn new(tagged: bool) -> Self {
-        Self { names: HashMap::new(), present: HashMap::new(), tagged }
+        Self { names: HashMap::new(), present: HashMap::new(), chats: HashMap::new(), tagged }
     }
 
     /// Takes names out of what happened.
@@ -101,7 +111,7 @@ impl Words {
     }
 
     /// The chat of an event of ours, and its words.
-    fn event(&self, name: &str, args: &Args) -> (Option<ChatId>, Option<String>) {
+    fn event(&mut self, name: &str, args: &Args) -> (Option<ChatId>, Option<String>) {
         let said = |chat, text| (Some(chat), Some(text));
         match name {
             event::USER_JOINED => match args.get::<UserJoined>(0) {
@@ -134,8 +144,38 @@ impl Words {
                 }
                 Err(_) => (None, None),
             },
-            _ => announcement(name, args),
+            event::CHAT_UPDATED => match args.get::<ChatUpdated>(0) {
+                Ok(ChatUpdated { chat }) => (Some(chat.id), self.changed(&chat)),
+                Err(_) => (None, None),
+            },
+            _ => (None, announcement(name, args)),
         }
+    }
+
+    /// What is new about a chat. Of one that was not seen before nothing is known, so that its state
+    /// is told.
+    fn changed(&mut self, chat: &Chat) -> Option<String> {
+        let now = Flags { joined: chat.lsm_joined, invited: chat.lsm_invited, closed: chat.closed };
+        let before = self.chats.get(&chat.id).copied();
+        if self.chats.len() < NAMES_MAX || before.is_some() {
+            self.chats.insert(chat.id, now);
+        }
+        let is_same = |flag: fn(&Flags) -> bool| before.is_some_and(|it| flag(&it) == flag(&now));
+        let manager = match (now.joined, now.invited) {
+            _ if is_same(|it| it.joined) && is_same(|it| it.invited) => None,
+            (true, _) => Some("the local service manager is in the chat"),
+            (false, true) => Some("the local service manager is invited"),
+            // A chat that is closed at first sight: that is the news.
+            (false, false) if before.is_none() && now.closed => None,
+            (false, false) => Some("the local service manager is no longer in the chat"),
+        };
+        let closed = match now.closed {
+            _ if is_same(|it| it.closed) => None,
+            true => Some("the chat is closed"),
+            false => before.map(|_| "the chat is open again"),
+        };
+        let news: Vec<_> = manager.into_iter().chain(closed).collect();
+        (!news.is_empty()).then(|| format!("* {}", news.join(", ")))
     }
 
     fn presence(&self, user: UserId, status: PresenceStatus) -> String {
@@ -158,26 +198,15 @@ impl Words {
     }
 }
 
-/// Events that name nobody of the chat.
-fn announcement(name: &str, args: &Args) -> (Option<ChatId>, Option<String>) {
+/// Events that name nobody and no chat.
+fn announcement(name: &str, args: &Args) -> Option<String> {
     match name {
-        event::CHAT_UPDATED => match args.get::<ChatUpdated>(0) {
-            Ok(ChatUpdated { chat }) => {
-                let text = match (chat.lsm_joined, chat.lsm_invited) {
-                    (true, _) => "* the local service manager is in the chat",
-                    (false, true) => "* the local service manager is invited",
-                    (false, false) => "* the local service manager is no longer in the chat",
-                };
-                (Some(chat.id), Some(text.to_owned()))
-            }
-            Err(_) => (None, None),
-        },
-        event::ERROR => match args.get::<ErrorEvent>(0) {
-            Ok(error) => (None, Some(format!("* {} ({})", line(&error.message), error.code))),
-            Err(_) => (None, None),
-        },
-        event::SERVER_DRAINING => (None, Some("* the server is about to stop".to_owned())),
-        _ => (None, None),
+        event::ERROR => {
+            let error = args.get::<ErrorEvent>(0).ok()?;
+            Some(format!("* {} ({})", line(&error.message), error.code))
+        }
+        event::SERVER_DRAINING => Some("* the server is about to stop".to_owned()),
+        _ => None,
     }
 }
 
@@ -219,6 +248,38 @@ pub(crate) fn link(state: &LinkState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is said of a chat's next state.
+    fn said(words: &mut Words, joined: bool, invited: bool, closed: bool) -> Option<String> {
+        let json = serde_json::json!([{ "chat": {
+            "id": uuid::Uuid::nil(),
+            "job": { "id": 1, "title": null, "status": "open" },
+            "members": [], "lastMessage": null, "unreadCount": 0, "lastSeq": 0,
+            "lsmInvited": invited, "lsmJoined": joined, "lsmJoinedAt": null, "closed": closed,
+            "createdAt": "2026-01-01T00:00:00.000Z",
+        }}]);
+        let args = Args::from_json(json.to_string()).unwrap();
+        args.get::<ChatUpdated>(0).unwrap();
+        words.line(&Happening::Event { name: event::CHAT_UPDATED, args: &args }, false)
+    }
+
+    #[test]
+    fn of_a_chat_only_what_has_changed_is_told() {
+        let told = |text: &str| Some(format!("* {text}"));
+        let gone = "the local service manager is no longer in the chat";
+        let mut words = Words::new(false);
+        let invited = said(&mut words, false, true, false);
+        assert_eq!(invited, told("the local service manager is invited"));
+        let joined = said(&mut words, true, true, false);
+        assert_eq!(joined, told("the local service manager is in the chat"));
+        assert_eq!(said(&mut words, true, true, false), None);
+        assert_eq!(said(&mut words, false, false, false), told(gone));
+        assert_eq!(said(&mut words, false, false, true), told("the chat is closed"));
+        // Before anything was said of it, nobody was there to go.
+        let closed = said(&mut Words::new(false), false, false, true);
+        assert_eq!(closed, told("the chat is closed"));
+        assert_eq!(said(&mut Words::new(false), false, false, false), told(gone));
+    }
 
     #[test]
     fn who_comes_and_goes_is_told_once_however_many_chats_it_is_told_for() {

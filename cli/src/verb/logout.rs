@@ -44,7 +44,14 @@ pub(crate) async fn run(context: &Context, out: &mut Out) -> anyhow::Result<Exit
             out.say(&format!("{error}; what it has sent leaves the disk when it ends"));
             Some(account.outbox_folder())
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            return Err(error.context(match told {
+                Ok(_) => "signed out, but texts that were sent may still be on this disk",
+                Err(_) => {
+                    "the server was not told, and texts that were sent may still be on this disk"
+                }
+            }));
+        }
     };
     wiped?;
     told?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 use trialogue_client::session::{SessionHandle, Update};
-use trialogue_client::{Error, LinkState, Outcome};
+use trialogue_client::{Error, LinkState, Outcome, Refusal};
 use trialogue_protocol::{ChatId, ClientMessageId, MessageType, SendAck, SendStatus};
 use uuid::Uuid;
 
@@ -51,7 +51,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let dialect = account.rest.dialect();
     let knows_ids = dialect.capabilities().client_message_ids;
     let bytes_max = dialect.message_bytes_max();
-    let mut sender = Sender { chat, handle, updates, wait, is_kept, knows_ids, bytes_max };
+    let mut sender =
+        Sender { chat, handle, updates, wait, is_kept, told_kept: false, knows_ids, bytes_max };
     let sent = sender.all(args, out).await;
     // Also after a failure: what the outbox keeps must be on disk before we go.
     sender.handle.close().await;
@@ -66,6 +67,8 @@ struct Sender {
     wait: Duration,
     /// What is not stored in time is on disk and goes out with the next `send`.
     is_kept: bool,
+    /// That was said.
+    told_kept: bool,
     /// The server tells a repeat from a new message.
     knows_ids: bool,
     /// Longest message in bytes that it takes.
@@ -121,7 +124,10 @@ impl Sender {
     async fn stored(&mut self, id: &ClientMessageId, out: &mut Out) -> anyhow::Result<SendAck> {
         while let Some(update) = self.updates.recv().await {
             match update {
-                Update::Outcome { client_message_id, outcome, .. } if client_message_id == *id => {
+                Update::Outcome { client_message_id, outcome, .. } if client_message_id != *id => {
+                    tell_of_another(&client_message_id, &outcome, out);
+                }
+                Update::Outcome { outcome, .. } => {
                     match outcome {
                         Outcome::Stored { message, duplicate } => {
                             let status = match duplicate {
@@ -136,7 +142,7 @@ impl Sender {
                             return Err(Error::Refused(refusal).into());
                         }
                         // It stays in the outbox: whoever has looked at the chat discards it.
-                        Outcome::Unknown(refusal) => return Err(Error::Refused(refusal).into()),
+                        Outcome::Unknown(refusal) => return Err(self.kept(Error::Refused(refusal))),
                         Outcome::Retrying { why, not_stored: false, .. } if !self.knows_ids => {
                             let why = human::line(&why.sentence);
                             out.say(&format!(
@@ -152,16 +158,43 @@ impl Sender {
                     }
                 }
                 Update::Link(LinkState::LoginNeeded { why }) => {
-                    return Err(Error::LoginNeeded(why.sentence).into());
+                    return Err(self.kept(Error::LoginNeeded(why.sentence)));
                 }
                 // That it connects is no news; that it does not is.
-                Update::Link(state @ LinkState::Reconnecting { .. }) => out.say_link(&state),
+                Update::Link(state @ LinkState::Reconnecting { .. }) => {
+                    out.say_link(&state);
+                    // Now, because whoever loses patience is told nothing more.
+                    if self.is_kept && !self.told_kept {
+                        self.told_kept = true;
+                        out.say("what is not sent waits on this machine: trialogue outbox");
+                    }
+                }
                 Update::Journal { sentence } => out.say(&human::line(&sentence)),
                 _ => {}
             }
         }
-        Err(Error::Closed.into())
+        Err(self.kept(Error::Closed))
     }
+
+    /// An error after which the message stays where it is: another `send` would double it.
+    fn kept(&self, error: Error) -> anyhow::Error {
+        let error = anyhow::Error::from(error);
+        if !self.is_kept {
+            return error;
+        }
+        error.context("not sent yet, it waits (trialogue outbox)")
+    }
+}
+
+/// A message that was queued before ends here too: its author is told, or nobody is.
+fn tell_of_another(id: &ClientMessageId, outcome: &Outcome, out: &mut Out) {
+    let (what, Refusal { message, .. }) = match outcome {
+        Outcome::Refused(refusal) | Outcome::Conflict(refusal) => ("was refused", refusal),
+        Outcome::Unknown(refusal) => ("may be stored or not", refusal),
+        _ => return,
+    };
+    let why = human::line(message);
+    out.say(&format!("the earlier message {id} {what}: {why} (trialogue outbox)"));
 }
 
 /// One message, however many lines it has.

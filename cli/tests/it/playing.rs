@@ -96,7 +96,6 @@ async fn what_did_not_hold_is_found_by_count_order_and_check_at_the_end() {
   - { as: customer, emit: no_such_event, data: {}, expect: { error: { code: { matches: \"^.+$\" } } } }
 order:
   - m2@provider < m1@provider
-  - m1@provider < m2.sent
 check: { delivery: exactly-once, no_server_errors: true }
 ";
     let ran = play(&format!("{HEAD}{steps}"), &[], |_| {}).await;
