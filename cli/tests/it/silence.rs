@@ -19,8 +19,18 @@ use crate::house;
 const CHAT: &str = "00000000-0000-7000-8000-000000000001";
 const NAMES: [&str; 4] = ["--first-name", "Amna", "--last-name", "Khan"];
 
-/// Verbs that ask no server, or judge one by a table of their own (SCENARIOS §10).
-const OTHERS: [&str; 13] = [
+/// Verbs that ask no server, judge one by a table of their own (SCENARIOS §10), or stay whatever the
+/// server does, as the clients for people.
+const OTHERS: [&str; 22] = [
+    "chat",
+    "shell",
+    "load",
+    "compare",
+    "fmt",
+    "new",
+    "preflight",
+    "report",
+    "trace",
     "completions",
     "db",
     "demo",

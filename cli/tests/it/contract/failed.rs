@@ -31,7 +31,7 @@ const ASKING: [(&str, i32, i32, &[i32]); 27] = [
     ("send CHAT hello", 3, 6, &[6]),
     ("send abcdef hello", 3, 5, &[5, 6]),
     ("read CHAT", 3, 6, &[6]),
-    ("listen", 3, 5, &[5, 6]),
+    ("listen --event new_message", 3, 6, &[6]),
     ("listen CHAT --count 1 --for 200ms --event new_message", 3, 6, &[6]),
     ("dispute CHAT it leaks", 3, 5, &[5, 6]),
     ("invites", 3, 5, &[5, 6]),

@@ -17,11 +17,21 @@ use crate::binary::{Ran, run, trialogue};
 /// A verb that has not ended by then hangs: the longest limit that any of these has is 1 s.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 /// Verbs that no row below runs, and who does.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 22] = [
     ("serve", "story.rs: every story has one; its stream begins with a ready line"),
     ("demo", "demo.rs"),
     ("run", "scenarios.rs"),
     ("conform", "conform.rs"),
+    ("preflight", "targets.rs"),
+    ("fmt", "filing.rs"),
+    ("new", "filing.rs"),
+    ("report", "filing.rs"),
+    ("trace view", "filing.rs"),
+    ("load", "loading.rs"),
+    ("compare", "loading.rs"),
+    ("chat", "chat.rs: it takes the whole terminal"),
+    ("shell", "chat.rs: what it says is for reading, and has no --json"),
+    ("config init", "chat.rs"),
     ("db url", "db.rs"),
     ("db stop", "db.rs"),
     ("db reset", "db.rs"),
