@@ -2,9 +2,10 @@
 //! other. Every result comes back as a reply.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use trialogue_client::session::{Session, SessionHandle, Update};
 use trialogue_client::{Begin, Error, Rest};
 use trialogue_protocol::{Chat, MessageType, User};
@@ -22,6 +23,8 @@ pub(super) const REPLIES_MAX: usize = 256;
 const COMMANDS_MAX: usize = 1_024;
 /// Updates that wait for the loop (256): the session holds back more.
 pub(super) const UPDATES_MAX: usize = 256;
+/// Time for the commands that wait when an account is left (3 s).
+const CARRY_MAX: Duration = Duration::from_secs(3);
 /// Messages loaded at once when scrolling up.
 pub(super) const OLDER: u32 = 50;
 
@@ -45,6 +48,19 @@ struct Account {
     user: User,
     handle: SessionHandle,
     commands: mpsc::Sender<Effect>,
+    /// Hands the commands over, until nobody has any more.
+    carrying: JoinHandle<()>,
+}
+
+impl Account {
+    /// Ends the session once it has what it was given: what was sent must be on disk.
+    async fn end(self) {
+        let Self { handle, commands, carrying, .. } = self;
+        drop(commands);
+        // A session whose updates nobody takes does not take commands for ever.
+        let _ = tokio::time::timeout(CARRY_MAX, carrying).await;
+        handle.close().await;
+    }
 }
 
 /// See the module.
@@ -96,7 +112,7 @@ impl Hands {
     pub(super) async fn close(&mut self) {
         let account = lock(&self.account).take();
         if let Some(account) = account {
-            account.handle.close().await;
+            account.end().await;
         }
         self.tasks.shutdown().await;
     }
@@ -132,9 +148,10 @@ impl Hands {
         self.tasks.spawn(async move {
             // What was seen must not stay for whoever comes next.
             let wiped = account.handle.wipe_backup().await;
-            account.handle.close().await;
-            door.forget(&account.rest);
-            let done = account.rest.logout().await.and(wiped);
+            let rest = account.rest.clone();
+            account.end().await;
+            door.forget(&rest);
+            let done = rest.logout().await.and(wiped);
             replies.send(Reply::SignedOut(done)).await;
         });
     }
@@ -235,8 +252,9 @@ impl Entry {
             Err(error) => return self.reply(Reply::SignedIn(Err(error))).await,
         };
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        tokio::spawn(carry(handle.clone(), inbox, self.replies.clone()));
-        *lock(&self.account) = Some(Account { rest, user: user.clone(), handle, commands });
+        let carrying = tokio::spawn(carry(handle.clone(), inbox, self.replies.clone()));
+        let account = Account { rest, user: user.clone(), handle, commands, carrying };
+        *lock(&self.account) = Some(account);
         // The loop must know who it is before anything of the session reaches it.
         self.reply(Reply::SignedIn(Ok(user))).await;
         self.reply(Reply::Recent(recent)).await;
