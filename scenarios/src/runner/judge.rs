@@ -131,6 +131,12 @@ impl Stage<'_> {
         self.settle(&people).await;
         for person in &mut people {
             person.entries = self.actor(person.actor).inbox().entries();
+            // What the server says for itself was sent by nobody, however it was shown.
+            let notes = self.notes();
+            person.entries.retain(|entry| match &entry.what {
+                What::Message { message, .. } => !notes.own_words.contains(&message.id),
+                _ => true,
+            });
         }
         Recording { people, members }
     }
@@ -177,7 +183,9 @@ impl Stage<'_> {
         let mut members = BTreeMap::new();
         for chat in chats {
             let mut listed: Option<BTreeSet<UserId>> = None;
-            for actor in self.actors.iter().filter(|actor| actor.user().is_some()) {
+            // A server that does not list all members says nothing of who is missing on its list.
+            let lists = self.capabilities.members;
+            for actor in self.actors.iter().filter(|actor| lists && actor.user().is_some()) {
                 listed = actor.members_of(chat).await;
                 if listed.is_some() {
                     break;
