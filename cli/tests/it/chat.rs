@@ -217,7 +217,7 @@ fn without_a_terminal_there_is_one_sentence_and_lines_do_instead() {
     let flushed = story.run("amna", &["outbox", "--flush"]);
     assert_eq!(flushed.code, Some(0), "{flushed}");
     let history = story.run("ravi", &["--json", "chats"]).stdout;
-    assert!(history.contains("Hello from a pipe"), "{history}");
+    assert!(history.contains("Hello from a pipe"), "{history} {ran} {flushed}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The loop of a client without a screen: lines in, lines out.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,10 @@ use crate::update::{next_wake, update};
 /// Lines read ahead (16): a fast writer is held back by its pipe.
 const LINES_AHEAD_MAX: usize = 16;
 
-/// How long the first line waits for the list of chats (3 s).
+/// How long the first line waits for the list of chats: a person can look and type again (3 s), what
+/// comes through a pipe would be lost (30 s).
 const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_OF_A_PIPE: Duration = Duration::from_secs(30);
 
 /// Runs the client on standard input and output until `/quit`, the end of input or `stop`.
 ///
@@ -33,7 +35,8 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
     let mut model = Model::new(start.who, start.settings, rand_seed());
     model.chats.wanted = start.chat;
     let mut hands = Hands::new(0, Arc::clone(&start.door), replies, updates);
-    let mut plain = Plain { origin: Instant::now(), model, spoken: Spoken::default() };
+    let patience = if io::stdin().is_terminal() { PATIENCE } else { PATIENCE_OF_A_PIPE };
+    let mut plain = Plain { origin: Instant::now(), patience, model, spoken: Spoken::default() };
     if let Some((rest, user)) = start.account {
         hands.enter(rest, user);
     }
@@ -42,7 +45,7 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
     }
     let mut lines = lines();
     let ended = loop {
-        let patience = (!plain.is_ready()).then_some(PATIENCE);
+        let patience = (!plain.is_ready()).then_some(plain.patience);
         let wake = [next_wake(&plain.model), patience].into_iter().flatten().min();
         let wake = wake.map(|at| plain.origin + at);
         let time = async {
@@ -79,6 +82,7 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
 
 struct Plain {
     origin: Instant,
+    patience: Duration,
     model: Model,
     spoken: Spoken,
 }
@@ -87,7 +91,7 @@ impl Plain {
     /// Whether lines have something to be about: a pipe is faster than any server.
     fn is_ready(&self) -> bool {
         let listed = !matches!(self.model.chats.listing, Listing::Loading(_));
-        listed || self.origin.elapsed() >= PATIENCE
+        listed || self.origin.elapsed() >= self.patience
     }
 
     /// Tells the model and says what changed; answers whether the user quits.
