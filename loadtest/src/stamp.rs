@@ -1,6 +1,8 @@
 //! What marks a message: a stamp at the begin of its text, `⟦run.worker.sender.n⟧`, filled up to
 //! its size. It comes back from every server that hands texts on, whatever else it tells of them.
 
+use std::cell::Cell;
+
 use memchr::memmem::Finder;
 use rand::RngExt as _;
 
@@ -17,6 +19,46 @@ const RUN_LETTERS: usize = 7;
 const LETTERS: &[u8] = b"ghjkmnpqrstvwxyz";
 /// The longest stamp: marks, name, three numbers and three points.
 pub const STAMP_BYTES_MAX: usize = 6 + RUN_LETTERS + 3 * (10 + 1);
+
+/// A run of filler to compare with.
+const FILLED: &[u8; 256] = &[FILLER; 256];
+
+/// Looks for the same bytes in one frame after another: first where they were in the last one, for
+/// the frames of a server are alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursor {
+    needle: Box<[u8]>,
+    finder: Finder<'static>,
+    last: Cell<usize>,
+}
+
+impl Cursor {
+    pub(crate) fn new(needle: &[u8]) -> Self {
+        let finder = Finder::new(needle).into_owned();
+        Self { needle: needle.into(), finder, last: Cell::new(0) }
+    }
+
+    /// What stands behind one of them; the first one, but for frames that are alike and have several.
+    pub(crate) fn behind<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        let last = self.last.get();
+        if let Some(rest) = frame.get(last..).and_then(|rest| rest.strip_prefix(&*self.needle)) {
+            return Some(rest);
+        }
+        let at = self.finder.find(frame)?;
+        self.last.set(at);
+        Some(&frame[at + self.needle.len()..])
+    }
+}
+
+fn is_filler(mut bytes: &[u8]) -> bool {
+    while let Some((begin, rest)) = bytes.split_at_checked(FILLED.len()) {
+        if begin != FILLED {
+            return false;
+        }
+        bytes = rest;
+    }
+    *bytes == FILLED[..bytes.len()]
+}
 
 /// Which message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +84,7 @@ pub struct Found {
 #[derive(Debug, Clone)]
 pub struct Stamps {
     run: String,
-    finder: Finder<'static>,
+    cursor: Cursor,
 }
 
 impl Stamps {
@@ -55,8 +97,8 @@ impl Stamps {
 
     /// For the run of this name.
     pub fn of(run: String) -> Self {
-        let finder = Finder::new(&format!("{run}.")).into_owned();
-        Self { run, finder }
+        let cursor = Cursor::new(format!("{run}.").as_bytes());
+        Self { run, cursor }
     }
 
     /// The name of the run.
@@ -76,16 +118,15 @@ impl Stamps {
 
     /// The stamp in a frame, if there is one of this run.
     pub fn find(&self, frame: &[u8]) -> Option<Found> {
-        let at = self.finder.find(frame)?;
-        let (worker, rest) = number(&frame[at + self.run.len() + 1..])?;
+        let begun = self.cursor.behind(frame)?;
+        let (worker, rest) = number(begun)?;
         let (sender, rest) = number(rest.strip_prefix(b".")?)?;
         let (n, rest) = number(rest.strip_prefix(b".")?)?;
-        let stamped = frame.len() - rest.len() - at + OPEN.len() + CLOSE.len();
+        let stamped = OPEN.len() + self.run.len() + 1 + begun.len() - rest.len() + CLOSE.len();
         let filler = [CLOSE.as_bytes(), CLOSE_ESCAPED].iter().find_map(|c| rest.strip_prefix(*c));
         let size = filler.and_then(|filler| {
             let end = memchr::memchr(b'"', filler)?;
-            let whole = filler[..end].iter().all(|byte| *byte == FILLER);
-            whole.then(|| u32::try_from(stamped + end).ok()).flatten()
+            is_filler(&filler[..end]).then(|| u32::try_from(stamped + end).ok()).flatten()
         });
         Some(Found { stamp: Stamp { worker, sender, n }, size })
     }
@@ -99,11 +140,13 @@ impl Default for Stamps {
 
 /// The number at the begin, and what follows it.
 pub(crate) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
-    let (digits, rest) = bytes.split_at(end);
-    let add = |sum: u32, digit: &u8| sum.checked_mul(10)?.checked_add(u32::from(*digit - b'0'));
-    let value = digits.iter().try_fold(0_u32, add)?;
-    (!digits.is_empty()).then_some((value, rest))
+    let mut rest = bytes;
+    let mut value = 0_u32;
+    while let Some((digit @ b'0'..=b'9', behind)) = rest.split_first() {
+        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+        rest = behind;
+    }
+    (rest.len() < bytes.len()).then_some((value, rest))
 }
 
 #[cfg(test)]
@@ -131,10 +174,30 @@ mod tests {
         };
         check(Stamp { worker: 0, sender: 12, n: 3 }, 100);
         check(Stamp { worker: u32::MAX, sender: u32::MAX, n: u32::MAX }, 60);
+        for size in [310, 311, 566, 567, 1_000] {
+            check(Stamp { worker: 1, sender: 2, n: 3 }, size);
+        }
         let longest = Stamp { worker: u32::MAX, sender: u32::MAX, n: u32::MAX };
         let mut text = Vec::new();
         stamps.write(longest, 0, &mut text);
         assert_eq!(text.len(), STAMP_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_cursor_finds_wherever_it_is_and_looks_first_where_it_was() {
+        let cursor = Cursor::new(b"seq:");
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(cursor.behind(text.as_bytes()), expect.map(str::as_bytes), "{text}");
+        };
+        check("", None);
+        check("..seq:1", Some("1"));
+        check("..seq:2", Some("2"));
+        check("seq:3", Some("3"));
+        check("....seq:", Some(""));
+        check("....sex:4", None);
+        check("seq", None);
+        // Where the last one was comes first.
+        check("seq:seq:5", Some("5"));
     }
 
     #[test]

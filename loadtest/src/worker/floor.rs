@@ -14,7 +14,7 @@ use trialogue_socketio::client::{Wire, WireOpener, Written};
 
 use super::{Ends, Orders, Tick};
 use crate::recorder::{Metric, Recording};
-use crate::stamp::{Stamp, Stamps, number};
+use crate::stamp::{Cursor, Stamp, Stamps, number};
 use crate::target::Words;
 use crate::verdict::{Judge, Rules, Sight};
 
@@ -65,7 +65,9 @@ pub(super) struct Floor {
     recorder: RefCell<Recording>,
     stamps: Stamps,
     words: Words,
-    seq: memmem::Finder<'static>,
+    seq: Cursor,
+    /// The moment of the read whose frames are looked at: they share it.
+    read_at: Cell<(Instant, Micros)>,
     pub(super) opener: WireOpener,
     pub(super) begin: Cell<Instant>,
     pub(super) joined: Cell<usize>,
@@ -112,7 +114,8 @@ impl Floor {
             recorder: RefCell::default(),
             stamps: orders.stamps.clone(),
             words: Words::new(),
-            seq: memmem::Finder::new(SEQ),
+            seq: Cursor::new(SEQ),
+            read_at: Cell::new((Instant::now(), 0)),
             opener: orders.opener.clone(),
             begin: Cell::new(Instant::now()),
             joined: Cell::new(0),
@@ -130,6 +133,17 @@ impl Floor {
     pub(super) fn at(&self, now: Instant) -> Micros {
         let since = now.saturating_duration_since(self.begin.get()).as_micros();
         Micros::try_from(since).unwrap_or(Micros::MAX)
+    }
+
+    /// The same for frames of one read, for which it is reckoned once.
+    fn read_at(&self, now: Instant) -> Micros {
+        let (last, at) = self.read_at.get();
+        if last == now {
+            return at;
+        }
+        let at = self.at(now);
+        self.read_at.set((now, at));
+        at
     }
 
     pub(super) fn tick(&self, over: Duration) -> Tick {
@@ -205,8 +219,8 @@ impl Floor {
     }
 
     fn message(&self, socket: &Socket, text: &[u8], now: Instant) {
-        let at = self.at(now);
-        let seq = self.seq.find(text).and_then(|begin| number(&text[begin + SEQ.len()..]));
+        let at = self.read_at(now);
+        let seq = self.seq.behind(text).and_then(number);
         let seq = seq.map_or(0, |(seq, _)| u64::from(seq));
         let found = self.stamps.find(text);
         let sight = self.judge.borrow_mut().delivered(socket.member, found, seq, at);

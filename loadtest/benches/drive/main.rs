@@ -1,13 +1,15 @@
 //! What the load generator itself costs, the server pinned to one core and the generator to the
-//! other: `cargo bench -p trialogue-loadtest --bench drive -- [receive|sockets|slip|all]`
+//! other: `cargo bench -p trialogue-loadtest --bench drive -- [blast|receive|slip|sockets|all]`
 //!
-//! `receive`: one room of 500, closed loop; deliveries that are received, measured and judged per
-//! second of the generator's own processor time. `sockets`: its memory per socket. `slip`: how late
-//! it attempts 10,000 sends a second.
+//! `blast`: the most that one core receives, measures and judges, from the leanest server there is;
+//! with one message of each of 500 members per read, and with several. `receive`: the same in front
+//! of a Socket.IO server, which is what limits it; per second of the generator's own processor time.
+//! `slip`: how late it attempts 10,000 sends a second. `sockets`: its memory per socket.
 
 #![expect(clippy::print_stdout, reason = "a benchmark says what it measured")]
 
-#[path = "../../lib/socketio/examples/chat/mod.rs"]
+mod blaster;
+#[path = "../../../lib/socketio/examples/chat/mod.rs"]
 mod chat;
 
 use std::error::Error;
@@ -30,16 +32,23 @@ type Failure = Box<dyn Error>;
 
 /// Sockets of a test machine whose limit is 20,000 handles.
 const SOCKETS: u32 = 15_000;
+/// How the kernel counts processor time (USER_HZ, the same on every Linux).
+const TICKS: u64 = 100;
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     if words.first().is_some_and(|word| word == "serve") {
-        return serve();
+        return serve(words.get(1).is_some_and(|kind| kind == "blaster"));
     }
     let all = words.is_empty() || words.iter().any(|word| word == "all");
     let wants = |name: &str| all || words.iter().any(|word| word == name);
     pin(0);
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    if wants("blast") {
+        for window in [1, 8, 32] {
+            runtime.block_on(blast(window))?;
+        }
+    }
     if wants("receive") {
         runtime.block_on(receive())?;
     }
@@ -68,8 +77,28 @@ async fn drive(
     Ok(run_in(plan, &config, rooms, &CancellationToken::new(), &mut seen).await?)
 }
 
+/// One room of 500 in front of the leanest server, so many messages under way.
+async fn blast(window: u32) -> Result<(), Failure> {
+    let server = Server::start("blaster")?;
+    let pace = Pace::Closed { window, warm_up: 1_000_000, length: 5_000_000 };
+    let before = server.cpu();
+    let told = drive(&server, &plan(1, 500, pace), |_| {}).await?;
+    let seconds = told.took as f64 / 1e6;
+    println!(
+        "blast: {:.0} deliveries/s into 500 sockets, {window} under way, at {:.0} % of a core (the \
+         server at {:.0} %): {:.0} per second of processor time; {} wrong, reach {}",
+        told.delivery_rate,
+        told.rig.cpu * 100.0,
+        (server.cpu() - before) / seconds * 100.0,
+        told.delivery_rate / told.rig.cpu,
+        told.faults.iter().map(|one| one.count).sum::<u64>(),
+        told.reach,
+    );
+    Ok(())
+}
+
 async fn receive() -> Result<(), Failure> {
-    let server = Server::start()?;
+    let server = Server::start("chat")?;
     let pace = Pace::Closed { window: 8, warm_up: 1_000_000, length: 8_000_000 };
     let told = drive(&server, &plan(1, 500, pace), |_| {}).await?;
     println!(
@@ -85,7 +114,7 @@ async fn receive() -> Result<(), Failure> {
 }
 
 async fn slip() -> Result<(), Failure> {
-    let server = Server::start()?;
+    let server = Server::start("chat")?;
     let stages =
         Ramp::Const.stages((10_000.0, 10_000.0), Duration::from_secs(8), Duration::from_secs(1));
     let pace = Pace::Open { stages, arrivals: Arrivals::Uniform };
@@ -101,7 +130,7 @@ async fn slip() -> Result<(), Failure> {
 }
 
 async fn sockets() -> Result<(), Failure> {
-    let server = Server::start()?;
+    let server = Server::start("chat")?;
     let stages = Ramp::Const.stages((100.0, 100.0), Duration::from_secs(5), Duration::ZERO);
     let pace = Pace::Open { stages, arrivals: Arrivals::Uniform };
     let (mut before, mut after) = (0, 0);
@@ -135,12 +164,16 @@ fn pin(core: usize) {
 }
 
 /// The server's side, in a process of its own.
-fn serve() -> Result<(), Failure> {
+fn serve(is_blaster: bool) -> Result<(), Failure> {
     pin(1);
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        chat::serve(listener, chat::lifted()).await;
+        match is_blaster {
+            true => blaster::serve(listener).await,
+            false => chat::serve(listener, chat::lifted()).await,
+        }
         Ok(())
     })
 }
@@ -152,13 +185,22 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Result<Self, Failure> {
+    fn start(kind: &str) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut process = command.arg("serve").stdout(Stdio::piped()).spawn()?;
+        let mut process = command.args(["serve", kind]).stdout(Stdio::piped()).spawn()?;
         let output = process.stdout.take().ok_or("no output")?;
         let mut address = String::new();
         BufReader::new(output).read_line(&mut address)?;
         Ok(Self { process, address: address.trim().to_owned() })
+    }
+
+    /// Seconds of processor time that it has had; 0 where it cannot be told.
+    fn cpu(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.process.id());
+        let line = std::fs::read_to_string(path).unwrap_or_default();
+        let ticks = line.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks: u64 = ticks.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        ticks as f64 / TICKS as f64
     }
 }
 
