@@ -218,6 +218,11 @@ impl Account {
         self.profile.name().as_str()
     }
 
+    /// Its place on disk.
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     /// Where everything of the account is.
     pub(crate) fn profile_folder(&self) -> &Path {
         self.profile.folder()

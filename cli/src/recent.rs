@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use trialogue_client::backup::{self, Opened, Recent, Shelf};
 use trialogue_client::journal;
 use trialogue_client::outbox::Restored;
+use trialogue_client::profile::Desk;
 use trialogue_protocol::{Chat, ChatId, ClientMessageId, Message, User};
 
 use crate::account::{self, Account};
@@ -75,10 +76,24 @@ impl Account {
         Ok((id, messages.unwrap_or_default()))
     }
 
-    /// Forgets the recent chats of whoever signed in last, as a logout must.
+    /// What a window of this account left: drafts and muted chats.
+    pub(crate) fn desk(&self) -> anyhow::Result<Desk> {
+        let Some(owner) = self.owner() else { return Ok(Desk::default()) };
+        Ok(self.profile().desk(&owner)?)
+    }
+
+    /// Keeps it for the next window.
+    pub(crate) fn keep_desk(&self, desk: &Desk) -> anyhow::Result<()> {
+        let Some(owner) = self.owner() else { return Ok(()) };
+        Ok(self.profile().keep_desk(&owner, desk)?)
+    }
+
+    /// Forgets the recent chats and the drafts of whoever signed in last, as a logout must.
     pub(crate) fn wipe_recent(&self) -> anyhow::Result<()> {
         let Some(owner) = self.owner() else { return Ok(()) };
-        Ok(backup::wipe(&self.recent_folder(), &owner)?)
+        let desk = self.profile().wipe_desk();
+        backup::wipe(&self.recent_folder(), &owner)?;
+        Ok(desk?)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use trialogue_client::profile::Desk;
 use trialogue_client::session::SessionConfig;
 use trialogue_client::{Credentials, Dialect, Error, Http, HttpConfig, Rest};
 use trialogue_faults::{Cut, Proxy, ServerProcess, Weather};
@@ -17,7 +18,7 @@ use trialogue_protocol::{CreateJob, Register, Role, User};
 use trialogue_server::embedded::Database;
 use trialogue_tui::model::Who;
 use trialogue_tui::model::settings::Alerts;
-use trialogue_tui::shell::{self, Door, Ended, Line, Start};
+use trialogue_tui::shell::{self, Door, Ended, Entered, Line, Start};
 use url::Url;
 
 use crate::exit::Exit;
@@ -144,9 +145,12 @@ impl Door for Seats {
         Err(Error::Unsupported("the three of the demo stay at their server".to_owned()))
     }
 
-    fn enter(&self, rest: Rest, _: User) -> BoxFuture<'static, (SessionConfig, Vec<String>)> {
-        async move { (SessionConfig::new(rest), Vec::new()) }.boxed()
+    fn enter(&self, rest: Rest, _: User) -> BoxFuture<'static, Entered> {
+        let config = SessionConfig::new(rest);
+        async move { Entered { config, desk: Desk::default(), notices: Vec::new() } }.boxed()
     }
+
+    fn keep(&self, _: &Rest, _: &User, _: &Desk) {}
 
     fn forget(&self, _: &Rest) {}
 }

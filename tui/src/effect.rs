@@ -1,6 +1,7 @@
 //! What the update wants done. The shell does it, and answers with [`crate::msg::Reply`] where
 //! there is something to answer.
 
+use trialogue_client::profile::Desk;
 use trialogue_client::timeline::Ask;
 use trialogue_protocol::{
     ChatId, ClientMessageId, CreateJob, DisputeId, JobId, Login, OpenDispute, Register, Seq,
@@ -93,6 +94,8 @@ pub enum Effect {
     },
     /// Sign out and forget the tokens.
     SignOut,
+    /// Keep drafts and muted chats for another day.
+    KeepDesk(Desk),
     /// Put text into the terminal's clipboard.
     Copy(String),
     /// Ring.

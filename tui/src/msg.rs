@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use trialogue_client::Error;
+use trialogue_client::profile::Desk;
 use trialogue_client::session::{Kept, Update};
 use trialogue_client::timeline::Ask;
 use trialogue_protocol::{
@@ -54,6 +55,8 @@ pub enum Reply {
     Chats(Result<(Vec<Chat>, bool), Error>),
     /// The chats that were seen last, before the server has said anything.
     Recent(Vec<Chat>),
+    /// What the user left the last time.
+    Desk(Desk),
     /// Whom a customer can book.
     Providers(Result<Vec<Provider>, Error>),
     /// The LSM's invitations.

@@ -10,11 +10,12 @@ use anyhow::Context as _;
 use clap_complete::ArgValueCompleter;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use trialogue_client::profile::Desk;
 use trialogue_client::session::SessionConfig;
 use trialogue_client::{Error, Rest};
 use trialogue_protocol::{ChatId, User};
 use trialogue_tui::model::{Settings, Who};
-use trialogue_tui::shell::{self, Door, Ended, Start};
+use trialogue_tui::shell::{self, Door, Ended, Entered, Start};
 use url::Url;
 
 use crate::account::Account;
@@ -195,15 +196,14 @@ impl Door for Accounts {
         Ok(account.rest)
     }
 
-    fn enter(&self, rest: Rest, user: User) -> BoxFuture<'static, (SessionConfig, Vec<String>)> {
+    fn enter(&self, rest: Rest, user: User) -> BoxFuture<'static, Entered> {
         let global = self.global.clone();
         async move {
             let mut notices = Vec::new();
             let server = rest.http().server().clone();
             let accounts = Self { global };
             let mut config = SessionConfig::new(rest);
-            let kept = keep(&accounts, &server, &user).await;
-            match kept {
+            match keep(&accounts, &server, &user).await {
                 Ok((journal, backup)) => (config.journal, config.backup) = (journal, backup),
                 Err(error) => {
                     tracing::info!("the outbox is kept in memory: {error:#}");
@@ -213,9 +213,28 @@ impl Door for Accounts {
             if let Some(journal) = &config.journal {
                 notices.extend(journal.notices.iter().cloned());
             }
-            (config, notices)
+            let find = |account: Account| match is_of(&account, &user) {
+                true => account.desk(),
+                false => Ok(Desk::default()),
+            };
+            let desk = accounts.open(&server).and_then(find).unwrap_or_else(|error| {
+                notices.push(format!("drafts of before are not here: {error:#}"));
+                Desk::default()
+            });
+            Entered { config, desk, notices }
         }
         .boxed()
+    }
+
+    fn keep(&self, rest: &Rest, user: &User, desk: &Desk) {
+        let account = self.open(rest.http().server());
+        let keep = |account: Account| match is_of(&account, user) {
+            true => account.keep_desk(desk),
+            false => Ok(()),
+        };
+        if let Err(error) = account.and_then(keep) {
+            tracing::warn!("drafts are not kept: {error:#}");
+        }
     }
 
     fn forget(&self, rest: &Rest) {
@@ -224,6 +243,11 @@ impl Door for Accounts {
             tracing::warn!("recent chats are still kept: {error:#}");
         }
     }
+}
+
+/// Whether a profile is this user's: a token from the environment may be somebody else's.
+fn is_of(account: &Account, user: &User) -> bool {
+    account.user().is_some_and(|known| known.id == user.id)
 }
 
 type Kept = (Option<trialogue_client::journal::Opened>, Option<trialogue_client::backup::Opened>);

@@ -31,6 +31,10 @@ pub struct Compose {
     pub touched: Duration,
     /// Why the draft was not sent.
     pub problem: Option<String>,
+    /// Since when drafts or muted chats may differ from what is kept of them.
+    pub unkept: Option<Duration>,
+    /// A mark of what is kept.
+    pub kept: Option<u64>,
 }
 
 impl Compose {
@@ -40,11 +44,31 @@ impl Compose {
             return;
         }
         let old = std::mem::take(&mut self.editor);
-        if let Some(from) = from.filter(|_| !old.is_empty() && self.drafts.len() < DRAFTS_MAX) {
-            self.drafts.insert(from, old);
+        match from.filter(|_| !old.is_empty() && self.drafts.len() < DRAFTS_MAX) {
+            Some(from) => drop(self.drafts.insert(from, old)),
+            // Typed before any chat was open: arrow up finds it.
+            None => self.remember(old.text().to_owned()),
         }
         self.editor = to.and_then(|to| self.drafts.remove(&to)).unwrap_or_default();
         (self.recalled, self.completion, self.problem) = (None, None, None);
+    }
+
+    /// All drafts, with the one on the screen.
+    pub fn drafts(&self, open: Option<ChatId>) -> BTreeMap<ChatId, String> {
+        let aside = self.drafts.iter().map(|(chat, editor)| (*chat, editor.text().to_owned()));
+        let here = open.map(|chat| (chat, self.editor.text().to_owned()));
+        aside.chain(here).filter(|(_, text)| !text.is_empty()).collect()
+    }
+
+    /// Drafts of an earlier day; what was typed since then stays.
+    pub fn restore(&mut self, open: Option<ChatId>, drafts: BTreeMap<ChatId, String>) {
+        for (chat, text) in drafts.into_iter().take(DRAFTS_MAX) {
+            if Some(chat) != open {
+                self.drafts.entry(chat).or_insert_with(|| Editor::new(&text));
+            } else if self.editor.is_empty() {
+                self.editor.set(&text);
+            }
+        }
     }
 
     /// Whether any chat has a draft.

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use trialogue_client::profile::Desk;
 use trialogue_client::session::{Session, SessionHandle, Update};
 use trialogue_client::{Begin, Error, Rest};
 use trialogue_protocol::{Chat, MessageType, User};
 use url::Url;
 
-use super::Door;
 use super::requests::answer;
+use super::{Door, Entered};
 use crate::effect::Effect;
 use crate::model::chats::CHATS_MAX;
 use crate::msg::Reply;
@@ -50,15 +51,19 @@ struct Account {
     commands: mpsc::Sender<Effect>,
     /// Hands the commands over, until nobody has any more.
     carrying: JoinHandle<()>,
+    /// What the user leaves; the newest counts.
+    desk: watch::Sender<Desk>,
+    /// Keeps it, likewise.
+    keeping: JoinHandle<()>,
 }
 
 impl Account {
     /// Ends the session once it has what it was given: what was sent must be on disk.
     async fn end(self) {
-        let Self { handle, commands, carrying, .. } = self;
-        drop(commands);
+        let Self { handle, commands, carrying, desk, keeping, .. } = self;
+        drop((commands, desk));
         // A session whose updates nobody takes does not take commands for ever.
-        let _ = tokio::time::timeout(CARRY_MAX, carrying).await;
+        let _ = tokio::time::timeout(CARRY_MAX, async { tokio::join!(carrying, keeping) }).await;
         handle.close().await;
     }
 }
@@ -137,6 +142,11 @@ impl Hands {
                 });
             }
             Effect::SignOut => self.sign_out(),
+            Effect::KeepDesk(desk) => {
+                if let Some(account) = lock(&self.account).as_ref() {
+                    account.desk.send_replace(desk);
+                }
+            }
             other if is_command(&other) => self.command(other),
             other => self.request(other),
         }
@@ -243,7 +253,7 @@ impl Entry {
     }
 
     async fn enter(&self, rest: Rest, user: User) {
-        let (config, notices) = self.door.enter(rest.clone(), user.clone()).await;
+        let Entered { config, desk, notices } = self.door.enter(rest.clone(), user.clone()).await;
         let shelf = config.backup.as_ref().map(|opened| opened.shelf.chats());
         let recent = shelf.unwrap_or_default().into_iter().filter_map(|recent| recent.chat.clone());
         let recent: Vec<Chat> = recent.take(CHATS_MAX).collect();
@@ -253,10 +263,16 @@ impl Entry {
         };
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let carrying = tokio::spawn(carry(handle.clone(), inbox, self.replies.clone()));
-        let account = Account { rest, user: user.clone(), handle, commands, carrying };
+        let (keeper, left) = watch::channel(Desk::default());
+        let whose = (rest.clone(), user.clone());
+        let keeping = tokio::spawn(keep(Arc::clone(&self.door), whose, left));
+        let who = user.clone();
+        let account =
+            Account { rest, user: who, handle, commands, carrying, desk: keeper, keeping };
         *lock(&self.account) = Some(account);
         // The loop must know who it is before anything of the session reaches it.
         self.reply(Reply::SignedIn(Ok(user))).await;
+        self.reply(Reply::Desk(desk)).await;
         self.reply(Reply::Recent(recent)).await;
         for notice in notices {
             self.reply(Reply::Said(notice)).await;
@@ -287,6 +303,18 @@ fn is_command(effect: &Effect) -> bool {
             | Effect::MarkRead(..)
             | Effect::RetryNow
     )
+}
+
+/// Keeps what the user leaves, one state of it after the other; what was overtaken is left out.
+async fn keep(door: Arc<dyn Door>, whose: (Rest, User), mut desk: watch::Receiver<Desk>) {
+    while desk.changed().await.is_ok() {
+        let (door, (rest, user)) = (Arc::clone(&door), whose.clone());
+        let left = desk.borrow_and_update().clone();
+        let kept = tokio::task::spawn_blocking(move || door.keep(&rest, &user, &left)).await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "drafts are not kept");
+        }
+    }
 }
 
 /// Carries commands to the session, one after the other.

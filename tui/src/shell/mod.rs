@@ -3,6 +3,7 @@
 //! One loop owns the model. Keys come first, so that they are answered under any flood; updates are
 //! taken in handfuls; at most sixty frames a second are drawn, and none when nothing changed.
 
+mod door;
 mod edit;
 mod effects;
 mod plain;
@@ -17,20 +18,19 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Local, NaiveDateTime, Utc};
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use trialogue_client::session::{SessionConfig, Update};
-use trialogue_client::{Error, Rest};
-use trialogue_protocol::{ChatId, User};
-use url::Url;
+use trialogue_client::Rest;
+use trialogue_client::session::Update;
+use trialogue_protocol::User;
 
+pub use self::door::{Door, Ended, Entered, Line, Start};
 use self::effects::Hands;
 pub use self::plain::run as run_plain;
 use self::signals::{Asked, Signals};
 use self::terminal::Screen;
 use crate::effect::Effect;
-use crate::model::{Model, Settings, Who};
+use crate::model::Model;
 use crate::msg::{Msg, Now, Reply};
 use crate::table::Table;
 use crate::view_table;
@@ -39,57 +39,6 @@ use crate::view_table;
 const FRAME: Duration = Duration::from_millis(16);
 /// Updates taken at once (64): then it is the keys' turn again.
 const UPDATES_AT_ONCE: usize = 64;
-
-/// How accounts are opened: the composition root knows folders, certificates and profiles.
-pub trait Door: Send + Sync + 'static {
-    /// A voice at a server, not signed in.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] and the like: the address cannot be spoken to.
-    fn at(&self, server: &Url) -> Result<Rest, Error>;
-
-    /// Remembers who has signed in, and opens what belongs to the account: outbox and backup. The
-    /// sentences are for the user.
-    fn enter(&self, rest: Rest, user: User) -> BoxFuture<'static, (SessionConfig, Vec<String>)>;
-
-    /// The account signed out: what was kept of it goes.
-    fn forget(&self, rest: &Rest);
-}
-
-/// The line of one account, where it can be cut by hand.
-pub trait Line: Send + Sync + 'static {
-    /// Cuts it, or heals it.
-    fn cut(&self, cut: bool);
-}
-
-/// One account to begin with.
-pub struct Start {
-    /// Opens accounts.
-    pub door: Arc<dyn Door>,
-    /// Signed in already: the voice, and who it is if that is known.
-    pub account: Option<(Rest, Option<User>)>,
-    /// Whose client it is.
-    pub who: Who,
-    /// What the user chose.
-    pub settings: Settings,
-    /// The chat to open.
-    pub chat: Option<ChatId>,
-    /// Sentences for the user: words of the configuration file that mean nothing.
-    pub notices: Vec<String>,
-    /// Its line, where it can be cut.
-    pub line: Option<Arc<dyn Line>>,
-}
-
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The user wanted it.
-    Quit,
-    /// The user wants to see the demo.
-    Demo,
-    /// Somebody asked the process to end, or the terminal is gone.
-    Asked,
-}
 
 /// A moment on the wall clocks of this place.
 pub fn local(at: DateTime<Utc>) -> NaiveDateTime {
@@ -131,7 +80,10 @@ pub async fn run(starts: Vec<Start>, stop: CancellationToken) -> io::Result<Ende
     };
     shell.begin(beginnings)?;
     let ended = shell.live(stop).await;
-    for chair in &mut shell.chairs {
+    for (chair, seat) in shell.chairs.iter_mut().zip(&mut shell.table.seats) {
+        if let Some(desk) = crate::update::left(&mut seat.model) {
+            chair.hands.obey(Effect::KeepDesk(desk));
+        }
         chair.hands.close().await;
     }
     shell.screen.leave();

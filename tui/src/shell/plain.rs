@@ -76,6 +76,9 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
             break Ok(Ended::Quit);
         }
     };
+    if let Some(desk) = crate::update::left(&mut plain.model) {
+        hands.obey(Effect::KeepDesk(desk));
+    }
     hands.close().await;
     ended
 }

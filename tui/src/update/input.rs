@@ -176,7 +176,7 @@ fn quit(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
             return;
         }
         (0, false, _) => "quit? once more to quit, any other key to stay".to_owned(),
-        (0, true, _) => "a draft would be lost: once more to quit".to_owned(),
+        (0, true, _) => "a draft is not sent; it is kept: once more to quit".to_owned(),
         (1, _, _) => "1 message is not sent yet; it is kept: once more to quit".to_owned(),
         (left, _, _) => {
             format!("{left} messages are not sent yet; they are kept: once more to quit")

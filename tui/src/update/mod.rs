@@ -2,6 +2,7 @@
 
 mod check;
 mod command;
+mod desk;
 mod dialog;
 mod heard;
 mod input;
@@ -19,9 +20,10 @@ use crate::model::Model;
 use crate::model::chats::Listing;
 use crate::model::dialog::Dialog;
 use crate::model::log::{Older, State};
-use crate::msg::{Msg, Now};
+use crate::msg::{Msg, Now, Reply};
 
 pub use command::presence;
+pub use desk::left;
 pub use dialog::sign_in_form;
 pub use looking::message_area;
 pub use rooms::open_chat;
@@ -41,6 +43,9 @@ pub const SECONDS_SHOWN: Duration = Duration::from_secs(2);
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     let mut out = Vec::new();
     (model.window.now, model.window.wall) = (now.at, Some(now.wall));
+    if matches!(msg, Msg::Key(_) | Msg::Paste(_) | Msg::Line(_) | Msg::Reply(Reply::Edited(_))) {
+        desk::touched(model, now);
+    }
     match msg {
         Msg::Key(key) => input::key(model, key, now, &mut out),
         Msg::Paste(text) => input::paste(model, &text, now, &mut out),
@@ -80,6 +85,7 @@ fn pass(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     if model.compose.typing.is_some() && now.at >= model.compose.touched + TYPING_ENDS {
         stop_typing(model, out);
     }
+    desk::pass(model, now, out);
     if let Some(receipt) = rooms::receipt(model)
         && model.window.marked.is_none_or(|at| now.at >= at + RECEIPT_PAUSE)
     {
@@ -118,7 +124,7 @@ fn touched(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
 /// When [`Msg::Tick`] is due at the latest; nothing when only the world can change anything.
 pub fn next_wake(model: &Model) -> Option<Duration> {
     let now = model.window.now;
-    let mut wakes = Vec::new();
+    let mut wakes: Vec<Duration> = desk::next_wake(model).into_iter().collect();
     if model.notice.text.is_some() {
         wakes.push(model.notice.until);
     }

@@ -9,10 +9,10 @@ use trialogue_protocol::{
 
 use super::{dialog, heard, rooms};
 use crate::effect::Effect;
-use crate::model::Model;
 use crate::model::chats::Listing;
 use crate::model::dialog::Kind;
 use crate::model::log::{Fault, Older, Row, Said, State};
+use crate::model::{Model, Window};
 use crate::msg::{Now, Reply};
 use crate::text;
 
@@ -21,6 +21,7 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
     match reply {
         Reply::Chats(result) => chats(model, result, now, out),
         Reply::Recent(chats) => recent(model, chats, out),
+        Reply::Desk(desk) => super::desk::found(model, desk, now),
         Reply::Providers(result) => providers(model, result, now),
         Reply::Invites(result) => invites(model, result, out),
         Reply::Booked(result) => booked(model, result, now, out),
@@ -52,10 +53,12 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
         },
         Reply::SignedIn(result) => signed_in(model, result, now, out),
         Reply::SignedOut(result) => {
+            begin_anew(model);
             if let Err(error) = result {
                 complain(model, &error, now);
             }
             dialog::sign_in(model);
+            model.who.user = None;
         }
         Reply::NotQueued { id, chat, error } => {
             if let Some(pending) = model.log(chat).pending_mut(&id) {
@@ -228,16 +231,20 @@ fn signed_in(model: &mut Model, result: Result<User, Error>, now: Now, out: &mut
     model.dialogs.done();
     let name = text::line(&user.first_name);
     if model.who.id().is_some_and(|me| me != user.id) {
-        // Nothing of the one who was here before.
-        let (who, settings) = (model.who.clone(), model.settings.clone());
-        let (size, focus) = (model.window.size, model.window.focus);
-        let seed = model.ids.fresh().as_u64_pair().0;
-        *model = Model::new(who, settings, seed);
-        (model.window.size, model.window.focus, model.window.now) = (size, focus, now.at);
+        begin_anew(model);
     }
     model.who.user = Some(user);
     model.notice.say(format!("signed in as {name}"), now.at);
     out.push(Effect::LoadKept);
+}
+
+/// Nothing stays of the one who was here before.
+fn begin_anew(model: &mut Model) {
+    let (who, settings, window) = (model.who.clone(), model.settings.clone(), model.window.clone());
+    let seed = model.ids.fresh().as_u64_pair().0;
+    *model = Model::new(who, settings, seed);
+    let (size, focus, now, wall) = (window.size, window.focus, window.now, window.wall);
+    model.window = Window { size, focus, now, wall, mouse: window.mouse, ..Window::default() };
 }
 
 fn paged(model: &mut Model, chat: ChatId, ask: Ask, page: Result<MessagePage, Error>, now: Now) {

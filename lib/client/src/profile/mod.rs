@@ -4,6 +4,7 @@
 //! that others can read is refused with the command that mends it. A file is replaced whole or
 //! not at all. What may not happen here: tokens of one server in the hands of another.
 
+mod desk;
 pub(crate) mod file;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::credentials::TokenKeeper;
 use crate::dialect::Dialect;
 use crate::error::Error;
 
+pub use desk::{DRAFTS_BYTES_MAX, Desk, MUTED_MAX};
 pub use file::ProfileError;
 
 /// Longest name of a profile in characters: it is a folder's name, with room for what we add.
