@@ -17,8 +17,9 @@ pub mod yaml;
 use std::sync::Arc;
 
 pub use runner::{
-    Came, Database, Done, Failure, FailureKind, Hooks, KnownAccount, Observer, Pause, Report,
-    RunConfig, RunError, StepDone, Target, Verdict, Waiting, boundaries, cast, lacking_at_all, run,
+    Audience, Came, Database, Done, Entrance, Failure, FailureKind, Hooks, KnownAccount, Looking,
+    Observer, Pause, Report, RunConfig, RunError, Seen, StepDone, Target, Verdict, Waiting,
+    boundaries, cast, lacking_at_all, run, steps_in,
 };
 use source::Source;
 

@@ -112,8 +112,12 @@ pub enum Effect {
     Suspend,
     /// Cut this account's line, or heal it.
     CutLine(bool),
-    /// Leave, for the demo that needs no server.
+    /// Leave, for the demo that brings its own server.
     Demo,
+    /// Leave the three, for the script that comes with them.
+    Script,
+    /// Let the first step of the script that waits begin.
+    StepScript,
     /// The end.
     Quit,
 }

@@ -5,6 +5,7 @@
 //! What may not happen outside [`shell`]: IO, a clock, chance.
 
 pub mod command;
+pub mod demo;
 pub mod edit;
 pub mod effect;
 pub mod keys;
@@ -12,6 +13,7 @@ pub mod layout;
 pub mod model;
 pub mod msg;
 pub mod plain;
+pub mod script;
 pub mod sheet;
 pub mod shell;
 pub mod table;

@@ -6,7 +6,8 @@ use ratatui::layout::Rect;
 use crate::effect::Effect;
 use crate::keys::{Action, Chord, Place};
 use crate::model::Model;
-use crate::msg::{Msg, Now};
+use crate::msg::{Msg, Now, Reply};
+use crate::script::{Script, Told};
 use crate::update::update;
 
 /// From this width on they stand side by side; below, one pane and a line for each of the others.
@@ -30,6 +31,10 @@ pub struct Table {
     pub focus: usize,
     /// Columns and rows of the whole screen.
     pub size: (u16, u16),
+    /// A script that plays them.
+    pub script: Option<Script>,
+    /// The next F8 leaves these three for a script.
+    leaving: bool,
     /// Whether the window has the focus, where that is told.
     window: Option<bool>,
 }
@@ -38,7 +43,7 @@ impl Table {
     /// These clients, the first with the keys.
     pub fn new(models: Vec<Model>) -> Self {
         let seats = models.into_iter().map(|model| Seat { model, cut: false }).collect();
-        Self { seats, focus: 0, size: (0, 0), window: None }
+        Self { seats, focus: 0, size: (0, 0), script: None, leaving: false, window: None }
     }
 
     /// Whether there is more than one.
@@ -64,6 +69,7 @@ impl Table {
                 self.look(now, &mut out);
             }
             Msg::Key(key) if self.is_trio() => {
+                let leaving = std::mem::take(&mut self.leaving);
                 let seat = &self.seats[self.focus];
                 match seat.model.settings.keys.action(Place::Trio, Chord::from(key)) {
                     Some(Action::CutLine) => {
@@ -74,6 +80,9 @@ impl Table {
                     Some(Action::FocusFirst) => self.turn(0, now, &mut out),
                     Some(Action::FocusSecond) => self.turn(1, now, &mut out),
                     Some(Action::FocusThird) => self.turn(2, now, &mut out),
+                    Some(action @ (Action::StepScript | Action::PlayScript)) => {
+                        self.script_key(action, leaving, now, &mut out);
+                    }
                     _ => self.tell(self.focus, Msg::Key(key), now, &mut out),
                 }
             }
@@ -95,7 +104,50 @@ impl Table {
         for seat in 0..self.seats.len() {
             self.tell(seat, Msg::Tick, now, &mut out);
         }
+        let begin = self.script.as_mut().map_or(0, |script| script.tick(now.at));
+        self.steps(begin, &mut out);
         out
+    }
+
+    /// Something is told of the script.
+    pub fn told(&mut self, told: Told, now: Now) -> Vec<(usize, Effect)> {
+        let mut out = Vec::new();
+        let Some(script) = &mut self.script else { return out };
+        let begin = script.hear(told, now.at);
+        if script.is_over() {
+            // From now on nobody plays them but the user.
+            for seat in &mut self.seats {
+                seat.model.chats.follows = false;
+            }
+        }
+        self.steps(begin, &mut out);
+        out
+    }
+
+    fn steps(&self, begin: usize, out: &mut Vec<(usize, Effect)>) {
+        out.extend((0..begin).map(|_| (self.focus, Effect::StepScript)));
+    }
+
+    /// Steps or plays; where there is no script, the one that comes with the three, once it is sure.
+    fn script_key(
+        &mut self,
+        action: Action,
+        leaving: bool,
+        now: Now,
+        out: &mut Vec<(usize, Effect)>,
+    ) {
+        let begin = match (&mut self.script, action) {
+            (Some(script), Action::PlayScript) => script.play(now.at),
+            (Some(script), _) => script.step(),
+            (None, _) if leaving => return out.push((self.focus, Effect::Script)),
+            (None, _) => {
+                self.leaving = true;
+                let said = "once more: leave these three for the script dispute-join".to_owned();
+                self.tell(self.focus, Msg::Reply(Reply::Said(said)), now, out);
+                0
+            }
+        };
+        self.steps(begin, out);
     }
 
     fn tell(&mut self, seat: usize, msg: Msg, now: Now, out: &mut Vec<(usize, Effect)>) {
@@ -157,6 +209,8 @@ impl Table {
 
     /// When a tick is due at the latest.
     pub fn next_wake(&self) -> Option<std::time::Duration> {
-        self.seats.iter().filter_map(|seat| crate::update::next_wake(&seat.model)).min()
+        let script = self.script.as_ref().and_then(Script::next_wake);
+        let seats = self.seats.iter().filter_map(|seat| crate::update::next_wake(&seat.model));
+        seats.chain(script).min()
     }
 }

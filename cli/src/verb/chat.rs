@@ -14,8 +14,9 @@ use trialogue_client::profile::Desk;
 use trialogue_client::session::SessionConfig;
 use trialogue_client::{Error, Rest};
 use trialogue_protocol::{ChatId, User};
+use trialogue_tui::demo::Demo;
 use trialogue_tui::model::{Settings, Who};
-use trialogue_tui::shell::{self, Door, Ended, Entered, Start};
+use trialogue_tui::shell::{self, Begin, Door, Ended, Entered, Start};
 use url::Url;
 
 use crate::account::Account;
@@ -49,20 +50,32 @@ pub(crate) struct Args {
     /// Lines instead of a screen, as `shell` does; chosen by itself on TERM=dumb
     #[arg(long)]
     plain: bool,
+    /// A made-up day, without any server: the first look
+    #[arg(long, conflicts_with = "chat")]
+    demo: bool,
 }
 
 /// Opens the client; ends when the user wants it.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let global = &context.global;
-    if args.plain || std::env::var("TERM").is_ok_and(|term| term == "dumb") {
+    let is_plain = args.plain || std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    if is_plain && args.demo {
+        return lines(made_up(args.ascii, context), context).await;
+    }
+    if is_plain {
         return plain(args.chat.as_ref(), context).await;
     }
     may_draw(global)?;
-    let account = Account::open(global)?;
-    let start = start(&account, args.chat.as_ref(), args.ascii, context).await?;
-    let ended = shell::run(vec![start], context.shutdown.clone()).await;
+    let start = match args.demo {
+        true => made_up(args.ascii, context),
+        false => {
+            let account = Account::open(global)?;
+            start(&account, args.chat.as_ref(), args.ascii, context).await?
+        }
+    };
+    let ended = shell::run(vec![start], None, context.shutdown.clone()).await;
     match ended.context("no terminal to draw on")? {
-        Ended::Quit => Ok(Exit::DONE),
+        Ended::Quit | Ended::Script => Ok(Exit::DONE),
         Ended::Asked => Ok(context.stopped()),
         Ended::Demo => demo(context, out).await,
     }
@@ -75,10 +88,27 @@ pub(crate) async fn plain(chat: Option<&ChatGiven>, context: &Context) -> anyhow
     }
     // Where nothing is drawn there is no form for a password.
     let account = Account::signed_in(&context.global)?;
-    let start = start(&account, chat, false, context).await?;
+    lines(start(&account, chat, false, context).await?, context).await
+}
+
+async fn lines(start: Start, context: &Context) -> anyhow::Result<Exit> {
     match shell::run_plain(start, context.shutdown.clone()).await.map_err(out::closed)? {
-        Ended::Quit | Ended::Demo => Ok(Exit::DONE),
+        Ended::Quit | Ended::Demo | Ended::Script => Ok(Exit::DONE),
         Ended::Asked => Ok(context.stopped()),
+    }
+}
+
+/// The day that needs no server.
+fn made_up(ascii: bool, context: &Context) -> Start {
+    let (settings, notices) = settings_of(&context.global, ascii);
+    Start {
+        who: Demo::who(),
+        begin: Begin::Demo,
+        door: Arc::new(Accounts { global: context.global.clone() }),
+        settings,
+        chat: None,
+        notices,
+        line: None,
     }
 }
 
@@ -102,7 +132,10 @@ async fn start(
             profile: account.profile_name().to_owned(),
             can: account.rest.dialect().capabilities(),
         },
-        account: signed_in.then(|| (account.rest.clone(), account.user().cloned())),
+        begin: match signed_in {
+            true => Begin::In(account.rest.clone(), account.user().cloned()),
+            false => Begin::SignIn,
+        },
         door: Arc::new(Accounts { global: global.clone() }),
         settings,
         chat,
@@ -122,7 +155,7 @@ pub(crate) fn settings_of(global: &Global, ascii: bool) -> (Settings, Vec<String
 
 #[cfg(unix)]
 async fn demo(context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    crate::trio::run(None, context, out).await
+    crate::trio::run(None, None, context, out).await
 }
 
 #[cfg(not(unix))]

@@ -28,6 +28,11 @@ pub(crate) struct Args {
     /// Play it yourself: customer, provider and LSM side by side, with lines that can be cut
     #[arg(long, conflicts_with = "seed")]
     tui: bool,
+    /// With --tui: a scenario plays the three, step by step (F8) or by itself (F9); a file or a
+    /// name, dispute-join when none is given
+    #[arg(long, value_name = "FILE|NAME", requires = "tui", num_args = 0..=1)]
+    #[arg(default_missing_value = "dispute-join")]
+    script: Option<String>,
 }
 
 impl Args {
@@ -41,7 +46,8 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     if args.tui {
         crate::verb::chat::may_draw(&context.global)?;
-        return crate::trio::run(args.database_url.as_deref(), context, out).await;
+        let script = args.script.as_deref().map(crate::trio::read).transpose()?;
+        return crate::trio::run(args.database_url.as_deref(), script, context, out).await;
     }
     let begin = Instant::now();
     let stop = &context.shutdown;

@@ -26,7 +26,7 @@ impl Actor {
             })?;
             let (email, password) = (account.email.clone(), account.password.clone());
             let session = self.rest.login(&Login { email, password }).await?;
-            self.lock().user = Some(session.user.id);
+            self.lock().user = Some(session.user.clone());
             self.signed_in().await;
             Ok(json!({ "user": session.user }))
         })

@@ -20,13 +20,14 @@ use tokio::time::Instant;
 use trialogue_client::session::{Session, SessionConfig, SessionHandle};
 use trialogue_client::time::Backoff;
 use trialogue_client::{Credentials, Dialect, Error, Http, HttpConfig, LinkState, Rest, Witness};
-use trialogue_protocol::{Role, UserId};
+use trialogue_protocol::{Role, User, UserId};
 use trialogue_socketio::client::Transports;
 use url::Url;
 
 use crate::FailureKind;
 use crate::file::{self, Transport};
 use crate::record::{Bell, Clock, Entry, HttpExchange, Inbox, What, link_of, words_of};
+use crate::runner::Seen;
 use crate::secrets::Secrets;
 use crate::trace::Trace;
 
@@ -117,6 +118,8 @@ pub struct Surroundings {
     pub looked: Option<Looked>,
     /// What no report may show.
     pub secrets: Secrets,
+    /// Who watches this actor over its own connection.
+    pub seen: Option<Seen>,
     /// Decides the delays of reconnects.
     pub seed: u64,
 }
@@ -134,6 +137,8 @@ pub struct Actor {
     secrets: Secrets,
     /// Looks at the history while other things go on, unseen by steps and reports.
     looks: Option<Looks>,
+    /// Who watches, and the voice that they may use.
+    seen: Option<(Seen, Rest)>,
     wanted: Wanted,
     state: Mutex<State>,
 }
@@ -148,7 +153,7 @@ struct Wanted {
 
 #[derive(Debug, Default)]
 struct State {
-    user: Option<UserId>,
+    user: Option<User>,
     bookable: Option<UserId>,
     /// Somebody asked for a connection and nobody for its end.
     wants_a_link: bool,
@@ -176,6 +181,7 @@ impl Actor {
         let credentials = Credentials::default();
         let unseen = Http::new(config.clone())?;
         let unseen = Rest::new(unseen, around.dialect, credentials.clone());
+        let seen = around.seen.clone().map(|seen| (seen, unseen.clone()));
         let looks = around.looked.clone().map(|looked| Looks::new(unseen, looked));
         let (journal, secrets) = (Arc::clone(&inbox), around.secrets.clone());
         config.witness = Some(Witness(Arc::new(move |exchange| {
@@ -204,6 +210,7 @@ impl Actor {
             rest,
             secrets: around.secrets.clone(),
             looks,
+            seen,
             wanted: Wanted { transport: defaults.transport, backoff, seed },
             state: Mutex::default(),
         })
@@ -226,7 +233,7 @@ impl Actor {
 
     /// Its id, once it has logged in.
     pub fn user(&self) -> Option<UserId> {
-        self.lock().user
+        self.lock().user.as_ref().map(|user| user.id)
     }
 
     /// Whether its messages wait while it is offline.
@@ -318,10 +325,17 @@ impl Actor {
         let looks = self.looks.clone();
         let user = self.user();
         let mut state = self.lock();
+        let watched = self.seen.as_ref().zip(state.user.clone());
+        let watched =
+            watched.map(|((seen, rest), user)| seen.enters(rest.clone(), user, session.clone()));
         state.session = Some(session);
         state.pump.spawn(async move {
             let mut looking = JoinSet::new();
             while let Some(update) = updates.recv().await {
+                if let Some(watched) = &watched {
+                    // Nobody watches any more: the play goes on.
+                    _ = watched.send(update.clone()).await;
+                }
                 let Some(what) = what_of(update) else { continue };
                 if let (Some(looks), What::Event { name, data }) = (&looks, &what) {
                     looks.look(name, data, user, &inbox, &mut looking);

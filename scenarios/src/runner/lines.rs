@@ -22,9 +22,15 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// A proxy for every actor of a `network` step; the others talk to the server directly.
-    pub(super) async fn draw(scenario: &Scenario, url: &Url) -> Result<Self, RunError> {
-        let mut touched: Vec<ActorId> = Vec::new();
+    /// A proxy for every actor of a `network` step, or for all of them where their lines may be cut
+    /// by hand; the others talk to the server directly.
+    pub(super) async fn draw(
+        scenario: &Scenario,
+        url: &Url,
+        by_hand: bool,
+    ) -> Result<Self, RunError> {
+        let everybody = 0..if by_hand { scenario.actors.len() } else { 0 };
+        let mut touched: Vec<ActorId> = everybody.map(ActorId).collect();
         scenario.walk(&mut |step| {
             if let Verb::Network(_) = step.verb {
                 touched.extend(&step.actors);
@@ -49,6 +55,11 @@ impl Lines {
             let _ = url.set_port(Some(proxy.address().port()));
         }
         url
+    }
+
+    /// An actor's own line, where it has one.
+    pub(super) fn of(&self, id: ActorId) -> Option<Arc<Proxy>> {
+        self.proxies.get(&id).cloned()
     }
 
     /// Changes an actor's weather.

@@ -1,6 +1,7 @@
 //! Plays a scenario: steps in order, each verified before it is shown, every wait bounded.
 
 mod accounts;
+mod audience;
 mod crash;
 mod delivered;
 mod emits;
@@ -33,9 +34,10 @@ use crate::file::Scenario;
 use crate::scope::Env;
 use crate::trace::Trace;
 
+pub use audience::{Audience, Entrance, Looking, Seen};
 pub use crash::boundaries;
 pub use needs::lacking_at_all;
-pub use observe::{Came, Observer, StepDone};
+pub use observe::{Came, Observer, StepDone, steps_in};
 pub use server::{Database, Done, Hooks};
 use stage::Stage;
 
@@ -89,6 +91,8 @@ pub struct RunConfig {
     pub pause: Option<Pause>,
     /// Is told everything that goes over the wire.
     pub trace: Option<Trace>,
+    /// Watches the actors over their own connections.
+    pub audience: Option<Arc<dyn Audience>>,
 }
 
 /// An account of a target at which nobody can be registered.
@@ -120,6 +124,8 @@ pub struct Waiting {
     pub place: String,
     /// The step in one line.
     pub words: String,
+    /// It is a heading: nothing happens in it.
+    pub is_heading: bool,
     /// Begins it; dropping this begins it too.
     pub go: oneshot::Sender<()>,
 }
@@ -142,6 +148,7 @@ impl RunConfig {
             accounts: Vec::new(),
             pause: None,
             trace: None,
+            audience: None,
         }
     }
 }

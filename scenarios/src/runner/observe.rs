@@ -148,6 +148,11 @@ impl Stage<'_> {
     }
 }
 
+/// How many steps a file has, each counted once, however often it is done.
+pub fn steps_in(scenario: &Scenario) -> usize {
+    all_untouched(scenario).len()
+}
+
 /// Every step of a file in its order, as nobody has begun it yet.
 fn all_untouched(scenario: &Scenario) -> Vec<StepDone> {
     let mut all = Vec::new();

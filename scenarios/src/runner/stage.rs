@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::accounts::{accounts_of, unresolved};
 use super::lines::Lines;
 use super::observe::{Came, Observer, StepDone};
 use super::server::Server;
-use super::{Failure, Pause, Recovery, Report, RunConfig, RunError};
+use super::{Audience, Failure, Pause, Recovery, Report, RunConfig, RunError, Seen};
 use crate::actor::{Account, Actor, Looked, Surroundings, Wrong, outcome_of};
 use crate::check;
 use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
@@ -114,6 +114,7 @@ pub(super) struct Stage<'a> {
     pub(super) crash_at: Option<usize>,
     pub(super) capabilities: Capabilities,
     pub(super) pause: Option<Pause>,
+    audience: Option<Arc<dyn Audience>>,
     notes: Mutex<Notes<'a>>,
 }
 
@@ -139,12 +140,15 @@ impl<'a> Stage<'a> {
             secrets: Secrets::default(),
             trace: config.trace.clone(),
             plain_http: config.plain_http,
+            seen: None,
             seed,
         };
-        let lines = Lines::draw(scenario, &around.url).await?;
+        let lines = Lines::draw(scenario, &around.url, config.audience.is_some()).await?;
         let actors = scenario.actors.iter().zip(0..).enumerate().map(|(n, (spec, index))| {
             let url = lines.url_for(ActorId(n), &around.url);
-            let around = Surroundings { url, ..around.clone() };
+            let seen = config.audience.clone().zip(lines.of(ActorId(n)));
+            let seen = seen.map(|(audience, line)| Seen { audience, actor: n, line });
+            let around = Surroundings { url, seen, ..around.clone() };
             Actor::new(spec, &scenario.defaults, &around, index).map_err(RunError::from)
         });
         let actors = actors.collect::<Result<Vec<_>, _>>()?;
@@ -180,7 +184,7 @@ impl<'a> Stage<'a> {
             held: 0,
         });
         let capabilities = config.capabilities.unwrap_or(around.dialect.capabilities());
-        let RunConfig { token_secret, crash_at, pause, .. } = config;
+        let RunConfig { token_secret, crash_at, pause, audience, .. } = config;
         Ok(Self {
             scenario,
             around,
@@ -192,6 +196,7 @@ impl<'a> Stage<'a> {
             crash_at,
             capabilities,
             pause,
+            audience,
             notes,
         })
     }
@@ -228,10 +233,14 @@ impl<'a> Stage<'a> {
         let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
         let held = self.notes().held + verdicts.iter().filter(is_held).count();
         failures.extend(broken);
+        let steps = self.all_done();
+        let report = Report { held, of, steps, verdicts, failures, ..self.report() };
+        if let Some(audience) = &self.audience {
+            audience.judged(&report).await;
+        }
         futures_util::future::join_all(self.actors.iter().map(Actor::close)).await;
         self.server.end().await;
-        let steps = self.all_done();
-        Report { held, of, steps, verdicts, failures, ..self.report() }
+        report
     }
 
     async fn within(&self, deadline: Instant, way: Way<'_>) -> Vec<Failure> {

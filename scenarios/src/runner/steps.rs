@@ -75,8 +75,9 @@ impl Stage<'_> {
         let (go, gone) = oneshot::channel();
         let place = self.scenario.source.place(step.span);
         let words = flow::line(step, &self.scenario.actors);
+        let is_heading = matches!(step.verb, Verb::Act { .. });
         // Nobody looks any more: the rest goes on by itself.
-        if ask.send(Waiting { place, words, go }).await.is_ok() {
+        if ask.send(Waiting { place, words, is_heading, go }).await.is_ok() {
             _ = gone.await;
         }
     }

@@ -85,6 +85,8 @@ actions! {
     FocusFirst "focus-first" "focus the customer",
     FocusSecond "focus-second" "focus the provider",
     FocusThird "focus-third" "focus the LSM",
+    StepScript "step-script" "begin the script's next step",
+    PlayScript "play-script" "play the script, or pause it",
 }
 
 pub(super) type Row = (Place, &'static str, Action);
@@ -171,6 +173,8 @@ pub(super) const TABLE: &[Row] = &[
     (Place::Trio, "f5", Action::FocusFirst),
     (Place::Trio, "f6", Action::FocusSecond),
     (Place::Trio, "f7", Action::FocusThird),
+    (Place::Trio, "f8", Action::StepScript),
+    (Place::Trio, "f9", Action::PlayScript),
 ];
 
 /// What the vim preset adds or means otherwise.

@@ -69,6 +69,9 @@ pub struct Chats {
     pub rooms: VecDeque<ChatId>,
     /// A chat to open as soon as the list is here.
     pub wanted: Option<ChatId>,
+    /// Somebody else plays this account: what it enters comes on the screen, and nothing is entered
+    /// or read by itself.
+    pub follows: bool,
 }
 
 impl Default for Chats {
@@ -83,6 +86,7 @@ impl Default for Chats {
             muted: BTreeSet::new(),
             rooms: VecDeque::new(),
             wanted: None,
+            follows: false,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
 use trialogue_client::profile::Desk;
-use trialogue_client::session::SessionConfig;
+use trialogue_client::session::{SessionConfig, SessionHandle, Update};
 use trialogue_client::{Error, Rest};
 use trialogue_protocol::{ChatId, User};
 use url::Url;
@@ -45,12 +46,76 @@ pub trait Line: Send + Sync + 'static {
     fn cut(&self, cut: bool);
 }
 
+/// An account that a script brings, connected already.
+pub struct Entrance {
+    /// Whose place it takes.
+    pub seat: usize,
+    /// Its voice.
+    pub rest: Rest,
+    /// Who it is.
+    pub user: User,
+    /// Its connection.
+    pub session: SessionHandle,
+    /// What the connection tells.
+    pub updates: mpsc::Receiver<Update>,
+    /// Its line.
+    pub line: Arc<dyn Line>,
+}
+
+/// What a script tells.
+pub enum News {
+    /// One of them is there.
+    Enters(Box<Entrance>),
+    /// A step waits to be begun.
+    Waits {
+        /// Where it stands in the file.
+        place: String,
+        /// What it is.
+        words: String,
+        /// It is a heading, in which nothing happens.
+        is_heading: bool,
+        /// Begins it.
+        go: oneshot::Sender<()>,
+    },
+    /// Something about a step that must be said.
+    Odd(String),
+    /// Everything is judged, or nothing could be played.
+    Over {
+        /// What came of it.
+        words: String,
+        /// Whether all of it held.
+        passed: bool,
+    },
+}
+
+/// A script that somebody plays at this table.
+pub struct Play {
+    /// What it is called.
+    pub name: String,
+    /// How many steps it has.
+    pub of: usize,
+    /// What it tells.
+    pub news: mpsc::Receiver<News>,
+}
+
+/// How an account begins.
+pub enum Begin {
+    /// The form asks who it is.
+    SignIn,
+    /// Signed in already: the voice, and who it is if that is known.
+    In(Rest, Option<User>),
+    /// A script brings it.
+    Waits,
+    /// It is made up, and there is no server: the script of [`crate::demo`].
+    Demo,
+}
+
 /// One account to begin with.
 pub struct Start {
     /// Opens accounts.
     pub door: Arc<dyn Door>,
-    /// Signed in already: the voice, and who it is if that is known.
-    pub account: Option<(Rest, Option<User>)>,
+    /// How it begins.
+    pub begin: Begin,
     /// Whose client it is.
     pub who: Who,
     /// What the user chose.
@@ -70,6 +135,8 @@ pub enum Ended {
     Quit,
     /// The user wants to see the demo.
     Demo,
+    /// The user wants to see the script that comes with the three.
+    Script,
     /// Somebody asked the process to end, or the terminal is gone.
     Asked,
 }

@@ -4,28 +4,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use trialogue_client::profile::Desk;
 use trialogue_client::session::{Session, SessionHandle, Update};
-use trialogue_client::{Begin, Error, Rest};
-use trialogue_protocol::{Chat, MessageType, User};
+use trialogue_client::{Error, Rest};
+use trialogue_protocol::{Chat, User};
 use url::Url;
 
+use super::account::{Account, COMMANDS_MAX, is_command};
 use super::requests::answer;
 use super::{Door, Entered};
+use crate::demo::Demo;
 use crate::effect::Effect;
 use crate::model::chats::CHATS_MAX;
-use crate::msg::Reply;
+use crate::msg::{Msg, Reply};
 
 /// Replies that wait for the loop (256); who has more to tell waits.
 pub(super) const REPLIES_MAX: usize = 256;
-/// Commands that wait for the session (1,024); a message beyond is refused aloud.
-const COMMANDS_MAX: usize = 1_024;
 /// Updates that wait for the loop (256): the session holds back more.
 pub(super) const UPDATES_MAX: usize = 256;
-/// Time for the commands that wait when an account is left (3 s).
-const CARRY_MAX: Duration = Duration::from_secs(3);
 /// Messages loaded at once when scrolling up.
 pub(super) const OLDER: u32 = 50;
 
@@ -37,34 +36,9 @@ pub(super) struct Replies {
 }
 
 impl Replies {
-    async fn send(&self, reply: Reply) {
+    pub(super) async fn send(&self, reply: Reply) {
         // A loop that has ended wants no reply.
         drop(self.replies.send((self.seat, reply)).await);
-    }
-}
-
-/// The account that is in.
-struct Account {
-    rest: Rest,
-    user: User,
-    handle: SessionHandle,
-    commands: mpsc::Sender<Effect>,
-    /// Hands the commands over, until nobody has any more.
-    carrying: JoinHandle<()>,
-    /// What the user leaves; the newest counts.
-    desk: watch::Sender<Desk>,
-    /// Keeps it, likewise.
-    keeping: JoinHandle<()>,
-}
-
-impl Account {
-    /// Ends the session once it has what it was given: what was sent must be on disk.
-    async fn end(self) {
-        let Self { handle, commands, carrying, desk, keeping, .. } = self;
-        drop((commands, desk));
-        // A session whose updates nobody takes does not take commands for ever.
-        let _ = tokio::time::timeout(CARRY_MAX, async { tokio::join!(carrying, keeping) }).await;
-        handle.close().await;
     }
 }
 
@@ -74,6 +48,8 @@ pub(super) struct Hands {
     replies: Replies,
     updates: mpsc::Sender<(usize, Update)>,
     account: Arc<std::sync::Mutex<Option<Account>>>,
+    /// Plays the server, where there is none.
+    demo: Option<Demo>,
     tasks: JoinSet<()>,
 }
 
@@ -86,7 +62,7 @@ impl Hands {
         updates: mpsc::Sender<(usize, Update)>,
     ) -> Self {
         let replies = Replies { seat, replies };
-        Self { door, replies, updates, account: Arc::default(), tasks: JoinSet::new() }
+        Self { door, replies, updates, account: Arc::default(), demo: None, tasks: JoinSet::new() }
     }
 
     /// Starts the session of an account that has tokens already.
@@ -100,6 +76,46 @@ impl Hands {
             match user {
                 Ok(user) => entry.enter(rest, user).await,
                 Err(error) => entry.reply(Reply::SignedIn(Err(error))).await,
+            }
+        });
+    }
+
+    /// Takes an account whose session somebody else has started.
+    pub(super) fn adopt(
+        &mut self,
+        rest: Rest,
+        user: User,
+        handle: SessionHandle,
+        session: mpsc::Receiver<Update>,
+    ) {
+        let entry = self.entry();
+        self.tasks.spawn(async move {
+            entry.take((rest, user), handle, session, Default::default()).await;
+        });
+    }
+
+    /// Begins the demo: what comes is made up, and what is done is answered by it.
+    pub(super) fn pretend(&mut self) {
+        let mut demo = Demo::default();
+        self.play(demo.opening(Utc::now()));
+        self.demo = Some(demo);
+    }
+
+    /// Tells what the demo makes up, each in its time.
+    fn play(&mut self, acts: Vec<(Duration, Msg)>) {
+        let (seat, replies, updates) =
+            (self.replies.seat, self.replies.clone(), self.updates.clone());
+        self.tasks.spawn(async move {
+            let mut gone = Duration::ZERO;
+            for (at, msg) in acts {
+                tokio::time::sleep(at.saturating_sub(gone)).await;
+                gone = at;
+                match msg {
+                    Msg::Reply(reply) => replies.send(reply).await,
+                    Msg::Update(update) => drop(updates.send((seat, update)).await),
+                    // The demo plays neither keys nor clocks.
+                    _ => {}
+                }
             }
         });
     }
@@ -126,6 +142,10 @@ impl Hands {
     pub(super) fn obey(&mut self, effect: Effect) {
         // Those that are over make room.
         while self.tasks.try_join_next().is_some() {}
+        if let Some(demo) = &mut self.demo {
+            let acts = demo.answer(&effect, Utc::now());
+            return self.play(acts);
+        }
         match effect {
             Effect::SignIn { server, login } => {
                 let entry = self.entry();
@@ -144,7 +164,7 @@ impl Hands {
             Effect::SignOut => self.sign_out(),
             Effect::KeepDesk(desk) => {
                 if let Some(account) = lock(&self.account).as_ref() {
-                    account.desk.send_replace(desk);
+                    account.keep_desk(desk);
                 }
             }
             other if is_command(&other) => self.command(other),
@@ -170,7 +190,7 @@ impl Hands {
         let refused = {
             let account = lock(&self.account);
             match account.as_ref() {
-                Some(account) => account.commands.try_send(effect).err().map(|e| e.into_inner()),
+                Some(account) => account.command(effect),
                 None => Some(effect),
             }
         };
@@ -257,18 +277,23 @@ impl Entry {
         let shelf = config.backup.as_ref().map(|opened| opened.shelf.chats());
         let recent = shelf.unwrap_or_default().into_iter().filter_map(|recent| recent.chat.clone());
         let recent: Vec<Chat> = recent.take(CHATS_MAX).collect();
-        let (handle, mut session) = match Session::start(config) {
+        let (handle, session) = match Session::start(config) {
             Ok(started) => started,
             Err(error) => return self.reply(Reply::SignedIn(Err(error))).await,
         };
-        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let carrying = tokio::spawn(carry(handle.clone(), inbox, self.replies.clone()));
-        let (keeper, left) = watch::channel(Desk::default());
-        let whose = (rest.clone(), user.clone());
-        let keeping = tokio::spawn(keep(Arc::clone(&self.door), whose, left));
-        let who = user.clone();
-        let account =
-            Account { rest, user: who, handle, commands, carrying, desk: keeper, keeping };
+        self.take((rest, user), handle, session, (desk, recent, notices)).await;
+    }
+
+    /// A session runs: its account is in.
+    async fn take(
+        &self,
+        (rest, user): (Rest, User),
+        handle: SessionHandle,
+        mut session: mpsc::Receiver<Update>,
+        (desk, recent, notices): (Desk, Vec<Chat>, Vec<String>),
+    ) {
+        let (door, replies) = (Arc::clone(&self.door), self.replies.clone());
+        let account = Account::new((rest, user.clone()), handle, door, replies);
         *lock(&self.account) = Some(account);
         // The loop must know who it is before anything of the session reaches it.
         self.reply(Reply::SignedIn(Ok(user))).await;
@@ -285,68 +310,5 @@ impl Entry {
                 }
             }
         });
-    }
-}
-
-/// Whether the session does it, in the order in which it was asked.
-fn is_command(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Send { .. }
-            | Effect::Again(_)
-            | Effect::Discard(_)
-            | Effect::Join(_)
-            | Effect::Accept(_)
-            | Effect::Leave(_)
-            | Effect::Older(_)
-            | Effect::Typing(..)
-            | Effect::MarkRead(..)
-            | Effect::RetryNow
-    )
-}
-
-/// Keeps what the user leaves, one state of it after the other; what was overtaken is left out.
-async fn keep(door: Arc<dyn Door>, whose: (Rest, User), mut desk: watch::Receiver<Desk>) {
-    while desk.changed().await.is_ok() {
-        let (door, (rest, user)) = (Arc::clone(&door), whose.clone());
-        let left = desk.borrow_and_update().clone();
-        let kept = tokio::task::spawn_blocking(move || door.keep(&rest, &user, &left)).await;
-        if let Err(error) = kept {
-            tracing::warn!(%error, "drafts are not kept");
-        }
-    }
-}
-
-/// Carries commands to the session, one after the other.
-async fn carry(handle: SessionHandle, mut inbox: mpsc::Receiver<Effect>, replies: Replies) {
-    while let Some(effect) = inbox.recv().await {
-        let done = match effect {
-            Effect::Send { id, chat, text } => {
-                let sent = handle.send_as(id.clone(), chat, &text, MessageType::Text).await;
-                if let Err(error) = sent {
-                    replies.send(Reply::NotQueued { id, chat, error }).await;
-                }
-                Ok(())
-            }
-            Effect::Again(id) => handle.again(id).await,
-            Effect::Discard(id) => handle.discard(id).await,
-            Effect::Join(chat) => handle.join(chat, Begin::default()).await,
-            Effect::Accept(chat) => {
-                let accepted = handle.accept(chat, Begin::default()).await;
-                replies.send(Reply::Said("joined".to_owned())).await;
-                accepted
-            }
-            Effect::Leave(chat) => handle.leave(chat).await,
-            Effect::Older(chat) => handle.older(chat, OLDER).await,
-            Effect::Typing(chat, is) => handle.typing(chat, is).await,
-            Effect::MarkRead(chat, seq) => handle.mark_read(chat, seq).await,
-            Effect::RetryNow => handle.retry_now().await,
-            _ => Ok(()),
-        };
-        match done {
-            Ok(()) => {}
-            Err(Error::Closed) => return,
-            Err(error) => replies.send(Reply::Failed(error)).await,
-        }
     }
 }

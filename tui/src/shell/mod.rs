@@ -3,11 +3,13 @@
 //! One loop owns the model. Keys come first, so that they are answered under any flood; updates are
 //! taken in handfuls; at most sixty frames a second are drawn, and none when nothing changed.
 
+mod account;
 mod door;
 mod edit;
 mod effects;
 mod plain;
 mod requests;
+mod script;
 mod signals;
 pub mod terminal;
 
@@ -20,18 +22,18 @@ use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use trialogue_client::Rest;
 use trialogue_client::session::Update;
-use trialogue_protocol::User;
 
-pub use self::door::{Door, Ended, Entered, Line, Start};
+pub use self::door::{Begin, Door, Ended, Entered, Entrance, Line, News, Play, Start};
 use self::effects::Hands;
 pub use self::plain::run as run_plain;
+use self::script::Wings;
 use self::signals::{Asked, Signals};
 use self::terminal::Screen;
 use crate::effect::Effect;
 use crate::model::Model;
 use crate::msg::{Msg, Now, Reply};
+use crate::script::Script;
 use crate::table::Table;
 use crate::view_table;
 
@@ -45,12 +47,16 @@ pub fn local(at: DateTime<Utc>) -> NaiveDateTime {
     at.with_timezone(&Local).naive_local()
 }
 
-/// Runs one client on this process's terminal, or several side by side, until the user quits or
-/// `stop` is cancelled.
+/// Runs one client on this process's terminal, or several side by side with a script or without,
+/// until the user quits or `stop` is cancelled.
 ///
 /// # Errors
 /// The terminal cannot be used.
-pub async fn run(starts: Vec<Start>, stop: CancellationToken) -> io::Result<Ended> {
+pub async fn run(
+    starts: Vec<Start>,
+    play: Option<Play>,
+    stop: CancellationToken,
+) -> io::Result<Ended> {
     let screen = Screen::enter()?;
     let (replies, replied) = mpsc::channel(effects::REPLIES_MAX);
     let (updates, updated) = mpsc::channel(effects::UPDATES_MAX);
@@ -63,15 +69,22 @@ pub async fn run(starts: Vec<Start>, stop: CancellationToken) -> io::Result<Ende
         models.push(model);
         let hands = Hands::new(seat, start.door, replies.clone(), updates.clone());
         chairs.push(Chair { hands, line: start.line });
-        beginnings.push((start.account, start.notices));
+        beginnings.push((start.begin, start.notices));
+    }
+    let mut table = Table::new(models);
+    let mut wings = Wings::default();
+    if let Some(play) = play {
+        table.script = Some(Script::new(&play.name, play.of));
+        wings.news = Some(play.news);
     }
     let mut shell = Shell {
         origin: Instant::now(),
-        table: Table::new(models),
+        table,
         screen,
         chairs,
         replies: replied,
         updates: updated,
+        wings,
         keys: Some(EventStream::new()),
         signals: Signals::catch()?,
         ended: None,
@@ -103,6 +116,7 @@ enum Woken {
     Terminal(Option<io::Result<Event>>),
     Reply(usize, Reply),
     Updates(Vec<(usize, Update)>),
+    News(Option<News>),
     Time,
 }
 
@@ -113,7 +127,7 @@ struct Chair {
 }
 
 /// What an account begins with: its voice, and sentences for its user.
-type Beginning = (Option<(Rest, Option<User>)>, Vec<String>);
+type Beginning = (Begin, Vec<String>);
 
 struct Shell {
     origin: Instant,
@@ -122,6 +136,7 @@ struct Shell {
     chairs: Vec<Chair>,
     replies: mpsc::Receiver<(usize, Reply)>,
     updates: mpsc::Receiver<(usize, Update)>,
+    wings: Wings,
     /// Nothing while somebody else has the terminal.
     keys: Option<EventStream>,
     signals: Signals,
@@ -137,14 +152,16 @@ impl Shell {
 
     fn begin(&mut self, beginnings: Vec<Beginning>) -> io::Result<()> {
         self.measure()?;
-        for (seat, (account, notices)) in beginnings.into_iter().enumerate() {
-            match account {
-                Some((rest, user)) => self.chairs[seat].hands.enter(rest, user),
-                None => {
-                    let model = &mut self.table.seats[seat].model;
+        for (seat, (begin, notices)) in beginnings.into_iter().enumerate() {
+            let model = &mut self.table.seats[seat].model;
+            match begin {
+                Begin::In(rest, user) => self.chairs[seat].hands.enter(rest, user),
+                Begin::SignIn => {
                     let form = crate::update::sign_in_form(model);
                     model.dialogs.fill(form);
                 }
+                Begin::Waits => model.chats.follows = true,
+                Begin::Demo => self.chairs[seat].hands.pretend(),
             }
             for notice in notices {
                 self.tell(seat, Msg::Reply(Reply::Said(notice)));
@@ -178,6 +195,7 @@ impl Shell {
                 Woken::Terminal(Some(Ok(event))) => self.event(event).await?,
                 Woken::Reply(seat, reply) => self.tell(seat, Msg::Reply(reply)),
                 Woken::Updates(updates) => self.hear(updates),
+                Woken::News(news) => self.news(news),
                 Woken::Time => {
                     let now = self.now();
                     let effects = self.table.tick(now);
@@ -212,6 +230,7 @@ impl Shell {
             asked = self.signals.next() => Woken::Signal(asked),
             () = time => Woken::Time,
             Some((seat, reply)) = self.replies.recv() => Woken::Reply(seat, reply),
+            news = self.wings.next() => Woken::News(news),
             taken = self.updates.recv_many(&mut updates, UPDATES_AT_ONCE), if taken_is_open(&self.updates) => {
                 debug_assert!(taken > 0 || self.updates.is_closed());
                 Woken::Updates(updates)
@@ -291,6 +310,8 @@ impl Shell {
             Effect::Suspend => self.suspend()?,
             Effect::Quit => self.ended = Some(Ended::Quit),
             Effect::Demo => self.ended = Some(Ended::Demo),
+            Effect::Script => self.ended = Some(Ended::Script),
+            Effect::StepScript => self.wings.go(),
             Effect::CutLine(cut) => {
                 if let Some(line) = self.chairs.get(seat).and_then(|chair| chair.line.as_ref()) {
                     line.cut(cut);

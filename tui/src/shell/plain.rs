@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::effects::{self, Hands};
-use super::{Ended, Start, UPDATES_AT_ONCE, rand_seed, taken_is_open};
+use super::{Begin, Ended, Start, UPDATES_AT_ONCE, rand_seed, taken_is_open};
 use crate::edit::DRAFT_BYTES_MAX;
 use crate::effect::Effect;
 use crate::model::{Listing, Model};
@@ -37,8 +37,11 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
     let mut hands = Hands::new(0, Arc::clone(&start.door), replies, updates);
     let patience = if io::stdin().is_terminal() { PATIENCE } else { PATIENCE_OF_A_PIPE };
     let mut plain = Plain { origin: Instant::now(), patience, model, spoken: Spoken::default() };
-    if let Some((rest, user)) = start.account {
-        hands.enter(rest, user);
+    match start.begin {
+        Begin::In(rest, user) => hands.enter(rest, user),
+        Begin::Demo => hands.pretend(),
+        // Where nothing is drawn there is no form, and no table for a script.
+        Begin::SignIn | Begin::Waits => {}
     }
     for notice in start.notices {
         plain.tell(&Msg::Reply(Reply::Said(notice)), &mut hands)?;
@@ -119,6 +122,8 @@ impl Plain {
                 | Effect::Redraw
                 | Effect::Suspend
                 | Effect::CutLine(_)
+                | Effect::Script
+                | Effect::StepScript
                 | Effect::Demo => {}
                 other => hands.obey(other),
             }

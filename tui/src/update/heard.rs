@@ -22,7 +22,12 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
     match update {
         Update::Link(state) => link(model, state, now),
         Update::Ready(connected) => ready(model, &connected, now, out),
-        Update::Joined { ack, .. } => model.log(ack.chat_id).joined = Joined::Yes,
+        Update::Joined { ack, again } => {
+            model.log(ack.chat_id).joined = Joined::Yes;
+            if !again {
+                rooms::follow(model, ack.chat_id, out);
+            }
+        }
         Update::JoinFailed { chat, error } => {
             model.chats.rooms.retain(|room| *room != chat);
             model.log(chat).joined = Joined::Refused(text::line(&error.sentence()));
@@ -161,6 +166,9 @@ pub(super) fn note_dispute(model: &mut Model, chat: &Chat, now: Now) {
 fn said(model: &mut Model, message: &Message, via: Via, now: Now, out: &mut Vec<Effect>) {
     let chat = message.chat_id;
     let me = model.who.id();
+    if via == Via::Live || via == Via::Ack {
+        rooms::follow(model, chat, out);
+    }
     let by_other = me != Some(message.sender_id);
     let is_open = model.chats.open == Some(chat);
     let sees = is_open && rooms::sees_end(model);

@@ -154,6 +154,9 @@ fn recent(model: &mut Model, chats: Vec<Chat>, out: &mut Vec<Effect>) {
 }
 
 fn open_first(model: &mut Model, out: &mut Vec<Effect>) {
+    if model.chats.follows {
+        return;
+    }
     if let Some(wanted) = model.chats.wanted.take() {
         rooms::open_chat(model, wanted, out);
     } else if model.chats.open.is_none()

@@ -49,6 +49,22 @@ pub fn open_chat(model: &mut Model, chat: ChatId, out: &mut Vec<Effect>) {
     }
 }
 
+/// What somebody else entered with this account, or hears there, comes on the screen. A draft that
+/// was begun by hand keeps its chat.
+pub(super) fn follow(model: &mut Model, chat: ChatId, out: &mut Vec<Effect>) {
+    let is_elsewhere = model.chats.open.is_none_or(|open| open != chat);
+    if !model.chats.follows || !is_elsewhere || !model.compose.editor.is_empty() {
+        return;
+    }
+    if !model.chats.rooms.contains(&chat) {
+        model.chats.rooms.push_back(chat);
+        // Whoever entered them leaves them too.
+        let over = model.chats.rooms.len().saturating_sub(ROOMS_MAX);
+        model.chats.rooms.drain(..over);
+    }
+    open_chat(model, chat, out);
+}
+
 /// Finds the first row that is new, among those that are here.
 pub(super) fn divide(log: &mut Log, me: Option<trialogue_protocol::UserId>) {
     let Some(mark) = log.mark else { return };
@@ -122,7 +138,7 @@ pub(super) fn sees_end(model: &Model) -> bool {
 
 /// What the server may be told of as read now.
 pub(super) fn receipt(model: &Model) -> Option<Receipt> {
-    if !sees_end(model) {
+    if !sees_end(model) || model.chats.follows {
         return None;
     }
     let me = model.who.id();

@@ -2,9 +2,13 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use trialogue_client::LinkState;
 
 use super::{bar, between, put};
 use crate::keys::{Action, Place};
+use crate::model::Model;
+use crate::model::log::Joined;
+use crate::script::Script;
 use crate::table::Table;
 use crate::text;
 use crate::theme::Tone;
@@ -36,7 +40,7 @@ pub(super) fn draw(table: &Table, area: Rect, buffer: &mut Buffer) -> Option<Pos
                 format!("line cut {} {}", model.settings.marks.dot, bar::state_words(model).0),
                 Tone::Bad,
             ),
-            false => bar::state_words(model),
+            false => state_words(model),
         };
         let head_style = theme.style(if has_keys { Tone::Me } else { Tone::Text });
         if table.is_wide() {
@@ -64,20 +68,65 @@ pub(super) fn draw(table: &Table, area: Rect, buffer: &mut Buffer) -> Option<Pos
     cursor
 }
 
+/// The state of the line; while it is up, what the account has before it.
+fn state_words(model: &Model) -> (String, Tone) {
+    let dot = model.settings.marks.dot;
+    let is_up = model.connection.state == LinkState::Connected;
+    if model.chats.follows && model.who.user.is_none() {
+        return ("not there yet".to_owned(), Tone::Dim);
+    }
+    if !is_up || model.connection.caught_up.is_some() || model.connection.other_version.is_some() {
+        return bar::state_words(model);
+    }
+    let words = match (model.open_log(), model.invites.list.len()) {
+        (Some((_, log)), _) if log.joined == Joined::Yes && !log.people.is_empty() => {
+            format!("room of {}", log.people.len())
+        }
+        (_, 0) => return bar::state_words(model),
+        (_, 1) => "1 invite waiting".to_owned(),
+        (_, several) => format!("{several} invites waiting"),
+    };
+    (format!("Connected {dot} {words}"), Tone::Text)
+}
+
 fn bottom(table: &Table, area: Rect, buffer: &mut Buffer) {
     let Some(seat) = table.seats.get(table.focus) else { return };
     let model = &seat.model;
     let name = model.who.user.as_ref().map(|user| text::line(&user.first_name)).unwrap_or_default();
-    let said = model.notice.text.as_deref().unwrap_or("F1 help");
+    let dot = model.settings.marks.dot;
+    let said = model.notice.text.as_deref();
+    let (place, said, keys) = match &table.script {
+        None => (String::new(), said.unwrap_or("F1 help").to_owned(), "F5 F6 F7 focus"),
+        Some(script) => {
+            let keys = match (script.is_over(), script.is_playing()) {
+                (true, _) => "F5 F6 F7 focus",
+                (false, true) => "F9 pause",
+                (false, false) => "F8 step  F9 play",
+            };
+            // The script's own words first: small talk of the three would cover them.
+            let said = match (script.words(), said) {
+                (words, Some(said)) if words.is_empty() || model.notice.is_bad => said.to_owned(),
+                (words, _) => words,
+            };
+            (format!(" {dot} {}", script.place()), said, keys)
+        }
+    };
     let cut = if seat.cut { "F4 heal the line" } else { "F4 cut the line" };
-    let left = format!(
-        " Trio {} focus {name} {} {said}",
-        model.settings.marks.dot, model.settings.marks.dot
-    );
-    let words =
-        between(&left, &format!("F5 F6 F7 focus  {cut}"), area.width.into(), &model.settings);
+    let (left, right) = (format!(" Trio {dot} focus {name}{place}"), format!("{keys}  {cut}"));
+    let left = match said.is_empty() {
+        true => left,
+        // The keys stay where they are; what is said is cut.
+        false if table.script.is_some() => {
+            let room = usize::from(area.width).saturating_sub(text::width(&right) + 2);
+            text::cut(&format!("{left} {dot} {said}"), room, model.settings.marks.cut)
+        }
+        false => format!("{left} {dot} {said}"),
+    };
+    let words = between(&left, &right, area.width.into(), &model.settings);
+    let is_bad = table.script.as_ref().is_some_and(Script::is_bad);
+    let tone = if is_bad { Tone::Bad } else { Tone::Text };
     let row = area.height.saturating_sub(1);
     let blank = " ".repeat(area.width.into());
     put(buffer, area, row, &blank, model.settings.theme.style(Tone::Text));
-    put(buffer, area, row, &words, model.settings.theme.style(Tone::Text));
+    put(buffer, area, row, &words, model.settings.theme.style(tone));
 }

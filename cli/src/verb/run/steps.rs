@@ -10,7 +10,7 @@ use super::log::Log;
 pub(super) async fn answer(mut asked: mpsc::Receiver<Waiting>, log: &Log<'_>) {
     let mut keys = BufReader::new(tokio::io::stdin()).lines();
     let mut all = false;
-    while let Some(Waiting { place, words, go }) = asked.recv().await {
+    while let Some(Waiting { place, words, go, .. }) = asked.recv().await {
         if !all {
             log.ask(&format!("{place}  {words}\n  Enter: this step, c: all that follow > "));
             // An end of the keyboard is no reason to wait for ever.

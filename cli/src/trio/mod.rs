@@ -1,7 +1,10 @@
-//! Customer, provider and LSM side by side, against a private server: `demo --tui`.
+//! Customer, provider and LSM side by side, against a private server: `demo --tui`, by hand or as a
+//! scenario plays them.
 //!
 //! Everything is owned here and nothing of it is left: the database, the server, three proxies
 //! whose lines can be cut by hand.
+
+mod script;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +18,14 @@ use trialogue_client::session::SessionConfig;
 use trialogue_client::{Credentials, Dialect, Error, Http, HttpConfig, Rest};
 use trialogue_faults::{Cut, Proxy, ServerProcess, Weather};
 use trialogue_protocol::{CreateJob, Register, Role, User};
-use trialogue_server::embedded::Database;
-use trialogue_tui::model::Who;
+use trialogue_scenarios::file::Scenario;
+use trialogue_server::embedded::{Cluster, Database};
 use trialogue_tui::model::settings::Alerts;
-use trialogue_tui::shell::{self, Door, Ended, Entered, Line, Start};
+use trialogue_tui::model::{Settings, Who};
+use trialogue_tui::shell::{self, Begin, Door, Ended, Entered, Line, Start};
 use url::Url;
 
+pub(crate) use self::script::read;
 use crate::exit::Exit;
 use crate::out::Out;
 use crate::play::{cluster, drop_database, server, until};
@@ -43,6 +48,7 @@ const CAST: [(&str, &str, Role); 3] = [
 /// Opens the three and ends when the user wants it.
 pub(crate) async fn run(
     database_url: Option<&str>,
+    script: Option<Scenario>,
     context: &Context,
     out: &mut Out,
 ) -> anyhow::Result<Exit> {
@@ -51,21 +57,40 @@ pub(crate) async fn run(
         return Ok(Exit::INTERRUPTED);
     };
     let cluster = cluster?;
-    let database = cluster.fresh_database("trio").await?;
-    let exit = play(&database, context).await;
-    drop_database(database).await;
+    let ended = in_turn(&cluster, script, context).await;
     cluster.stop().await?;
-    exit
+    Ok(match ended? {
+        Ended::Quit | Ended::Demo | Ended::Script => Exit::DONE,
+        Ended::Asked => context.stopped(),
+    })
 }
 
-async fn play(database: &Database, context: &Context) -> anyhow::Result<Exit> {
+/// By hand, until the user wants the script that comes with them; or a script from the first.
+async fn in_turn(
+    cluster: &Cluster,
+    script: Option<Scenario>,
+    context: &Context,
+) -> anyhow::Result<Ended> {
+    let script = match script {
+        Some(script) => script,
+        None => {
+            let database = cluster.fresh_database("trio").await?;
+            let ended = by_hand(&database, context).await;
+            drop_database(database).await;
+            match ended? {
+                Ended::Script => read(script::USUAL)?,
+                ended => return Ok(ended),
+            }
+        }
+    };
+    script::show(&script, cluster, context).await
+}
+
+async fn by_hand(database: &Database, context: &Context) -> anyhow::Result<Ended> {
     let mut process = ServerProcess::start(&server(database)?, SERVER_WITHIN).await?;
     let ended = show(process.url(), context).await;
     process.stop(STOP_WITHIN).await?;
-    Ok(match ended? {
-        Ended::Quit | Ended::Demo => Exit::DONE,
-        Ended::Asked => context.stopped(),
-    })
+    ended
 }
 
 async fn show(url: &str, context: &Context) -> anyhow::Result<Ended> {
@@ -102,13 +127,10 @@ async fn show(url: &str, context: &Context) -> anyhow::Result<Ended> {
     };
     people[0].0.create_job(&body, None).await?;
     let starts = people.into_iter().map(|person| seat(person, context)).collect();
-    Ok(shell::run(starts, context.shutdown.clone()).await?)
+    Ok(shell::run(starts, None, context.shutdown.clone()).await?)
 }
 
 fn seat((rest, user, proxy): (Rest, User, Arc<Proxy>), context: &Context) -> Start {
-    let (mut settings, _) = settings_of(&context.global, false);
-    // Two of three are never looked at: they would ring all the time.
-    settings.alerts = Alerts::None;
     Start {
         who: Who {
             user: Some(user.clone()),
@@ -116,13 +138,20 @@ fn seat((rest, user, proxy): (Rest, User, Arc<Proxy>), context: &Context) -> Sta
             profile: user.first_name.clone(),
             can: rest.dialect().capabilities(),
         },
-        account: Some((rest, Some(user))),
+        begin: Begin::In(rest, Some(user)),
         door: Arc::new(Seats),
-        settings,
+        settings: settings(context),
         chat: None,
         notices: Vec::new(),
         line: Some(Arc::new(Wire(proxy))),
     }
+}
+
+fn settings(context: &Context) -> Settings {
+    let (mut settings, _) = settings_of(&context.global, false);
+    // Two of three are never looked at: they would ring all the time.
+    settings.alerts = Alerts::None;
+    settings
 }
 
 /// The line of one of them.
