@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { Server } from "socket.io";
 
-const SECRET = randomUUID();
+const SECRET = process.env.STM_SECRET ?? randomUUID();
 const TOKEN_S = Number(process.argv[2] ?? 7200);
 const REFRESH_S = 7 * 86400;
 const PAYLOAD_MAX = 1_000_000;

@@ -35,9 +35,9 @@ pub struct Room {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set the stage: {what}")]
 pub struct CastError {
-    what: String,
+    pub(crate) what: String,
     #[source]
-    source: Option<Error>,
+    pub(crate) source: Option<Error>,
 }
 
 /// Makes the accounts and the rooms of a plan; `told` learns how many rooms there are.
@@ -100,7 +100,7 @@ fn allowed<T>(made: Result<T, CastError>) -> Result<Option<T>, CastError> {
     }
 }
 
-fn token(rest: &Rest) -> Result<Arc<str>, CastError> {
+pub(crate) fn token(rest: &Rest) -> Result<Arc<str>, CastError> {
     match rest.credentials().tokens() {
         // It stands in packets as it is.
         Some(tokens) if tokens.access_token.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => {
@@ -127,7 +127,7 @@ async fn person(target: &Target, role: Role, name: &str) -> Result<(Rest, UserId
 }
 
 /// Again, for as long as the server says that there were too many.
-async fn patiently<T, F>(what: &str, mut ask: impl FnMut() -> F) -> Result<T, CastError>
+pub(crate) async fn patiently<T, F>(what: &str, mut ask: impl FnMut() -> F) -> Result<T, CastError>
 where
     F: Future<Output = Result<T, Error>>,
 {

@@ -13,7 +13,9 @@ pub mod cast;
 pub mod compare;
 pub mod find;
 pub mod plan;
+pub mod preflight;
 pub mod recorder;
+pub mod remote;
 pub mod report;
 pub mod result;
 pub mod rig;
@@ -23,6 +25,7 @@ pub mod show;
 pub mod slo;
 pub mod stamp;
 pub mod target;
+pub mod users;
 pub mod verdict;
 mod worker;
 

@@ -77,6 +77,11 @@ pub struct Cases {
     pub count: u64,
 }
 
+/// Older documents are of servers that promise it.
+fn yes() -> bool {
+    true
+}
+
 /// The document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +98,9 @@ pub struct Document {
     pub target: String,
     /// How it speaks.
     pub dialect: String,
+    /// Whether it promises to keep the order of one sender; else misorder is counted, and is no fault.
+    #[serde(default = "yes")]
+    pub order_promised: bool,
     /// What was to be done.
     pub plan: Plan,
     /// Whether all of that was done; not so after an interrupt.
@@ -178,8 +186,13 @@ impl Document {
     pub(crate) fn judge(&mut self) {
         let mut failed = Vec::new();
         for Cases { fault, count } in &self.faults {
-            // A late rig makes everything late.
-            if *fault != Fault::Late || !self.rig.is_saturated() {
+            let is_fault = match fault {
+                // A late rig makes everything late.
+                Fault::Late => !self.rig.is_saturated(),
+                Fault::Reordered => self.order_promised,
+                _ => true,
+            };
+            if is_fault {
                 failed.push(format!("{} {}", count, fault.name()));
             }
         }

@@ -11,7 +11,7 @@ pub const SLIP_P99_MAX: Micros = 5_000;
 /// Part of the planned messages that must have gone out.
 pub const SENT_MIN: f64 = 0.99;
 /// File handles besides sockets.
-const HANDLES_BESIDES: u64 = 64;
+pub(crate) const HANDLES_BESIDES: u64 = 64;
 
 /// How the rig fared.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What marks a message: a stamp at the begin of its text, `⟦run.worker.sender.n⟧`, filled up to
 //! its size. It comes back from every server that hands texts on, whatever else it tells of them.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memchr::memmem::Finder;
 use rand::RngExt as _;
@@ -25,27 +25,33 @@ const FILLED: &[u8; 256] = &[FILLER; 256];
 
 /// Looks for the same bytes in one frame after another: first where they were in the last one, for
 /// the frames of a server are alike.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Cursor {
     needle: Box<[u8]>,
     finder: Finder<'static>,
-    last: Cell<usize>,
+    last: AtomicUsize,
+}
+
+impl Clone for Cursor {
+    fn clone(&self) -> Self {
+        Self::new(&self.needle)
+    }
 }
 
 impl Cursor {
     pub(crate) fn new(needle: &[u8]) -> Self {
         let finder = Finder::new(needle).into_owned();
-        Self { needle: needle.into(), finder, last: Cell::new(0) }
+        Self { needle: needle.into(), finder, last: AtomicUsize::new(0) }
     }
 
     /// What stands behind one of them; the first one, but for frames that are alike and have several.
     pub(crate) fn behind<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
-        let last = self.last.get();
+        let last = self.last.load(Ordering::Relaxed);
         if let Some(rest) = frame.get(last..).and_then(|rest| rest.strip_prefix(&*self.needle)) {
             return Some(rest);
         }
         let at = self.finder.find(frame)?;
-        self.last.set(at);
+        self.last.store(at, Ordering::Relaxed);
         Some(&frame[at + self.needle.len()..])
     }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use trialogue_client::{Dialect, Http};
+use trialogue_client::{Capabilities, Dialect, Http};
 use trialogue_protocol::{NAMESPACE, event};
 use trialogue_socketio::client::ClientConfig;
 use url::Url;
+
+use crate::users::Tokens;
 
 /// How long a connection may take.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(30);
@@ -17,9 +19,19 @@ pub struct Target {
     pub http: Http,
     /// How it speaks.
     pub dialect: Dialect,
+    /// What it can do: its dialect's, or what a profile says.
+    pub capabilities: Capabilities,
+    /// Tokens that are newer than those of rooms.
+    pub tokens: Tokens,
 }
 
 impl Target {
+    /// A server that can do what its dialect can.
+    pub fn new(http: Http, dialect: Dialect) -> Self {
+        let (capabilities, tokens) = (dialect.capabilities(), Tokens::default());
+        Self { http, dialect, capabilities, tokens }
+    }
+
     /// Where it is.
     pub fn url(&self) -> &Url {
         self.http.server()
@@ -46,6 +58,7 @@ pub(crate) struct Words {
     pub(crate) joined: Vec<u8>,
     pub(crate) refused: Vec<u8>,
     pub(crate) gone: Vec<u8>,
+    pub(crate) expiring: Vec<u8>,
 }
 
 impl Words {
@@ -59,12 +72,18 @@ impl Words {
             joined: event(event::JOINED_CHAT),
             refused: format!("44{NAMESPACE},").into_bytes(),
             gone: format!("41{NAMESPACE},").into_bytes(),
+            expiring: event(event::TOKEN_EXPIRING),
         }
     }
 
     /// CONNECT with the token, which is of letters that JSON need not escape.
     pub(crate) fn connect(token: &str) -> String {
         format!("40{NAMESPACE},{{\"token\":\"{token}\"}}")
+    }
+
+    /// A fresh token for a session whose token is about to end.
+    pub(crate) fn refresh(token: &str) -> String {
+        format!("42{NAMESPACE},[\"{}\",{{\"token\":\"{token}\"}}]", event::REFRESH_AUTH)
     }
 
     pub(crate) fn join(chat: &str) -> String {

@@ -34,6 +34,8 @@ mod notifications;
 mod outbox;
 #[cfg(unix)]
 mod preflight;
+#[cfg(unix)]
+mod preflight_rig;
 mod providers;
 mod read;
 mod register;
@@ -50,6 +52,8 @@ mod token;
 mod trace;
 mod user;
 mod whoami;
+#[cfg(unix)]
+mod worker;
 
 use std::sync::OnceLock;
 
@@ -171,6 +175,9 @@ pub(crate) enum Verb {
     /// Measure how a server broadcasts to rooms, and judge every delivery
     #[cfg(unix)]
     Load(Box<load::Args>),
+    /// Do a part of the load of another machine
+    #[cfg(unix)]
+    Worker(worker::Args),
     /// Put two results of `load` side by side
     Compare(compare::Args),
     /// Check scenario files without running them
@@ -245,6 +252,8 @@ impl Verb {
             Self::Run(args) => run::run(args, context, out).await,
             #[cfg(unix)]
             Self::Load(args) => load::run(*args, context, out).await,
+            #[cfg(unix)]
+            Self::Worker(args) => worker::run(args, context, out).await,
             Self::Compare(args) => compare::run(&args, out),
             Self::Check(args) => check::run(&args, context, out),
             Self::Fmt(args) => fmt::run(&args, context, out),
@@ -299,6 +308,10 @@ impl Verb {
 
     /// Whether its log is read by programs when nobody sits at a terminal.
     pub(crate) fn is_service(&self) -> bool {
+        #[cfg(unix)]
+        if matches!(self, Self::Worker(_)) {
+            return true;
+        }
         matches!(self, Self::Serve(_))
     }
 }

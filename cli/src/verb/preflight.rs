@@ -6,7 +6,7 @@ use trialogue_scenarios::file::{self, Profile};
 use trialogue_scenarios::probes::{self, Probe};
 use trialogue_scenarios::{Came, RunConfig, Target, run as play};
 
-use super::Context;
+use super::{Context, preflight_rig};
 use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::out::Out;
@@ -26,6 +26,11 @@ pub(crate) struct Args {
     /// Only these capabilities
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Also whether this machine can burden the target with so many connections, and what a small
+    /// run comes to
+    #[arg(long, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    connections: Option<u64>,
 }
 
 /// What trying one capability came to.
@@ -49,6 +54,14 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     }
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     let (mut other, mut untried) = (Vec::new(), Vec::new());
+    let mut missing = Vec::new();
+    if let Some(connections) = args.connections {
+        let looked = preflight_rig::look(connections, &profile, context, out);
+        let Some(looked) = until(&context.shutdown, looked).await else {
+            return Ok(context.stopped());
+        };
+        (missing, untried) = looked?;
+    }
     for probe in probes::all() {
         if !probe.names.iter().any(|name| wanted(name)) {
             continue;
@@ -62,13 +75,17 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
             match seen {
                 Seen::Yes if !said => other.push(format!("{name}: true")),
                 Seen::No if said => other.push(format!("{name}: false")),
-                Seen::Unknown(_) => untried.push(name),
+                Seen::Unknown(_) => untried.push(name.to_owned()),
                 Seen::Yes | Seen::No => {}
             }
         }
     }
     if !other.is_empty() {
         let text = format!("the profile should say capabilities: {{ {} }}", other.join(", "));
+        return Ok(out.verdict(Exit::FAILED, "failed", &text));
+    }
+    if !missing.is_empty() {
+        let text = format!("not enough for the load: {}", missing.join(", "));
         return Ok(out.verdict(Exit::FAILED, "failed", &text));
     }
     match untried.is_empty() {

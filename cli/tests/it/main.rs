@@ -51,3 +51,4 @@ mod supervised;
 #[cfg(unix)]
 mod targets;
 mod verbs;
+mod workers;

@@ -21,10 +21,11 @@ const NAMES: [&str; 4] = ["--first-name", "Amna", "--last-name", "Khan"];
 
 /// Verbs that ask no server, judge one by a table of their own (SCENARIOS §10), or stay whatever the
 /// server does, as the clients for people.
-const OTHERS: [&str; 22] = [
+const OTHERS: [&str; 23] = [
     "chat",
     "shell",
     "load",
+    "worker",
     "compare",
     "fmt",
     "new",

@@ -71,7 +71,7 @@ async fn drive(
     mut seen: impl FnMut(&Progress) + Send,
 ) -> Result<Document, Failure> {
     let http = Http::new(HttpConfig::new(format!("http://{}", server.address).parse()?))?;
-    let config = RunConfig::new(Target { http, dialect: Dialect::Trialogue }, "bench");
+    let config = RunConfig::new(Target::new(http, Dialect::Trialogue), "bench");
     let room = |_| Room { chat: uuid::Uuid::new_v4().to_string(), tokens: vec!["t".into()] };
     let rooms = (0..plan.rooms).map(room).collect();
     Ok(run_in(plan, &config, rooms, &CancellationToken::new(), &mut seen).await?)

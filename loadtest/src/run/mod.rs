@@ -2,16 +2,21 @@
 
 mod sum;
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trialogue_checker::Micros;
 use trialogue_socketio::client::WireOpener;
 
 use crate::cast::{self, CastError, Room};
 use crate::plan::{Plan, PlanError};
+use crate::preflight;
+use crate::remote::{Far, Job, Reins, lead};
 use crate::result::Document;
 use crate::rig;
 use crate::slo::Slo;
@@ -23,8 +28,10 @@ use sum::Sum;
 
 /// Between everybody being in a room and the first send: all workers have heard of it by then.
 const LEAD: Duration = Duration::from_millis(50);
+/// The same for workers that are far: on their way is a slow network.
+const LEAD_FAR: Duration = Duration::from_millis(500);
 /// What workers have told and nobody has taken; they wait, or tell with the next.
-const TOLD_MAX: usize = 64;
+pub(crate) const TOLD_MAX: usize = 64;
 /// Later than this after its acknowledgement is late (CONTRACT §3.4).
 const LATE_MAX: Micros = trialogue_checker::LATE_MAX_DEFAULT;
 
@@ -41,13 +48,15 @@ pub struct RunConfig {
     pub only_ours: bool,
     /// Who makes the document, with its version.
     pub tool: String,
+    /// Who does the work instead of threads of ours; the plan has a worker for each at least.
+    pub far: Vec<Far>,
 }
 
 impl RunConfig {
     /// Against this server, without objectives.
     pub fn new(target: Target, tool: impl Into<String>) -> Self {
         let (slos, drain, tool) = (Vec::new(), Drain::default(), tool.into());
-        Self { target, slos, drain, only_ours: true, tool }
+        Self { target, slos, drain, only_ours: true, tool, far: Vec::new() }
     }
 }
 
@@ -106,7 +115,7 @@ pub async fn run(
     observer: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Document, RunError> {
     plan.check()?;
-    rig::make_room(plan.sockets()).map_err(RunError::CannotRun)?;
+    can_hold(plan.sockets())?;
     let all = plan.rooms as usize;
     let made = cast::make(&config.target, plan, |made| observer(&Progress::Rooms(made, all)));
     let rooms = stop.run_until_cancelled(made).await.ok_or(RunError::Stopped)??;
@@ -125,8 +134,72 @@ pub async fn run_in(
     observer: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Document, RunError> {
     plan.check()?;
-    rig::make_room(plan.sockets()).map_err(RunError::CannotRun)?;
-    let can = config.target.dialect.capabilities();
+    let stamps = Stamps::new();
+    let (begin, _) = watch::channel(None);
+    let (told, mut hears) = mpsc::channel(TOLD_MAX);
+    // Ends the threads whatever becomes of this future, and the workers that are far.
+    let end = CancellationToken::new();
+    let _ended = end.clone().drop_guard();
+    let wires = Wires { stamps: &stamps, begin: &begin, halt: stop, end: &end };
+    let mut far = JoinSet::new();
+    let threads = match config.far.is_empty() {
+        true => {
+            can_hold(plan.sockets())?;
+            start(plan, config, 0..plan.workers, rooms, &wires, &told)?
+        }
+        false => {
+            let given = give(plan, config, rooms, &wires, &told, &mut far);
+            stop.run_until_cancelled(given).await.ok_or(RunError::Stopped)??;
+            Vec::new()
+        }
+    };
+    drop(told);
+    let opening = Instant::now();
+    let connected = connect(plan, &mut hears, observer);
+    stop.run_until_cancelled(connected).await.ok_or(RunError::Stopped)??;
+    let joining = Micros::try_from(opening.elapsed().as_micros()).unwrap_or(Micros::MAX);
+    let started = SystemTime::now();
+    let lead = if config.far.is_empty() { LEAD } else { LEAD_FAR };
+    begin.send_replace(Some(Instant::now() + lead));
+    let mut sum = Sum::new(plan, joining);
+    hear(plan.workers, &mut hears, &mut sum, observer).await?;
+    for thread in threads {
+        // It has said that it is done: this is short.
+        let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+    Ok(sum.document(config, stamps.run(), started))
+}
+
+/// Whether this machine can hold so many sockets; what it permits and does not give is taken.
+///
+/// # Errors
+/// It cannot: with what to do.
+pub fn can_hold(sockets: u64) -> Result<(), RunError> {
+    let held = preflight::refuse(sockets, 1).and_then(|()| rig::make_room(sockets));
+    held.map_err(RunError::CannotRun)
+}
+
+/// What all workers have in common.
+pub(crate) struct Wires<'a> {
+    pub(crate) stamps: &'a Stamps,
+    pub(crate) begin: &'a watch::Sender<Option<Instant>>,
+    pub(crate) halt: &'a CancellationToken,
+    pub(crate) end: &'a CancellationToken,
+}
+
+/// Starts the threads of these workers of a plan, with their rooms.
+///
+/// # Errors
+/// The target cannot be, or the system has no thread for us.
+pub(crate) fn start(
+    plan: &Plan,
+    config: &RunConfig,
+    workers: Range<u32>,
+    rooms: Vec<Room>,
+    wires: &Wires<'_>,
+    told: &mpsc::Sender<Told>,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let can = config.target.capabilities;
     let rules = Rules {
         acks: can.acks,
         own_echo: can.own_echo,
@@ -135,46 +208,66 @@ pub async fn run_in(
     };
     let opener = WireOpener::new(&config.target.socket_config());
     let opener = opener.map_err(|error| RunError::CannotRun(error.to_string()))?;
-    let stamps = Stamps::new();
-    let (begin, _) = watch::channel(None);
-    let (told, mut hears) = mpsc::channel(TOLD_MAX);
-    // Ends the threads whatever becomes of this future.
-    let end = CancellationToken::new();
-    let _ended = end.clone().drop_guard();
     let shared = Arc::new(plan.clone());
     let mut rooms = rooms.into_iter();
     let mut threads = Vec::new();
-    for number in 0..plan.workers {
+    for number in workers {
         let orders = Orders {
             number,
             plan: shared.clone(),
             rooms: rooms.by_ref().take(plan.rooms_of(number).len()).collect(),
             rules,
             opener: opener.clone(),
-            stamps: stamps.clone(),
+            stamps: wires.stamps.clone(),
+            tokens: config.target.tokens.clone(),
             drain: config.drain,
-            begin: begin.subscribe(),
-            stop: stop.clone(),
-            end: end.clone(),
+            begin: wires.begin.subscribe(),
+            stop: wires.halt.clone(),
+            end: wires.end.clone(),
             told: told.clone(),
         };
         let thread = worker::start(orders);
         threads.push(thread.map_err(|error| RunError::CannotRun(format!("no thread: {error}")))?);
     }
-    drop(told);
-    let opening = Instant::now();
-    let connected = connect(plan, &mut hears, observer);
-    stop.run_until_cancelled(connected).await.ok_or(RunError::Stopped)??;
-    let joining = Micros::try_from(opening.elapsed().as_micros()).unwrap_or(Micros::MAX);
-    let started = SystemTime::now();
-    begin.send_replace(Some(Instant::now() + LEAD));
-    let mut sum = Sum::new(plan, joining);
-    hear(plan.workers, &mut hears, &mut sum, observer).await?;
-    for thread in threads {
-        // It has said that it is done: this is short.
-        let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
+    Ok(threads)
+}
+
+/// Gives every worker that is far its segment of the plan, and the rooms of it: a room is never
+/// shared out.
+async fn give(
+    plan: &Plan,
+    config: &RunConfig,
+    rooms: Vec<Room>,
+    wires: &Wires<'_>,
+    told: &mpsc::Sender<Told>,
+    far: &mut JoinSet<()>,
+) -> Result<(), RunError> {
+    let reached = futures_util::future::try_join_all(config.far.iter().map(Far::reach)).await;
+    let links = reached.map_err(|error| RunError::CannotRun(error.to_string()))?;
+    let all = u32::try_from(links.len()).unwrap_or(u32::MAX);
+    let mut rooms = rooms.into_iter();
+    for (link, number) in links.into_iter().zip(0..) {
+        let cut = |n: u32| plan.workers * n / all;
+        let workers = cut(number)..cut(number + 1);
+        let count: usize = workers.clone().map(|worker| plan.rooms_of(worker).len()).sum();
+        let capabilities = config.target.capabilities.table();
+        let job = Job {
+            plan: plan.clone(),
+            workers,
+            rooms: Job::pack(rooms.by_ref().take(count)),
+            url: config.target.url().clone(),
+            plain_http: matches!(config.target.url().scheme(), "http" | "ws"),
+            dialect: config.target.dialect,
+            capabilities: capabilities.map(|(name, can)| (name.to_owned(), can)).collect(),
+            only_ours: config.only_ours,
+            drain: config.drain,
+            run: wires.stamps.run().to_owned(),
+        };
+        let (begin, end) = (wires.begin.subscribe(), wires.end.clone());
+        let reins = Reins { begin, stop: wires.halt.clone(), end };
+        far.spawn(lead(link, job, reins, told.clone()));
     }
-    Ok(sum.document(config, stamps.run(), started))
+    Ok(())
 }
 
 /// Adds up what workers tell until all are done.
@@ -202,6 +295,10 @@ async fn hear(
                 left -= 1;
                 sum.done(*done);
             }
+            Some(Told::Lost { worker, why }) => {
+                left -= 1;
+                sum.lost(worker, &why);
+            }
             Some(Told::Failed(why)) => return Err(RunError::CannotRun(why)),
             Some(Told::Joined(_) | Told::Ready) => {}
             None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
@@ -224,7 +321,9 @@ async fn connect(
                 observer(&Progress::Sockets(joined, plan.sockets()));
             }
             Some(Told::Ready) => ready += 1,
-            Some(Told::Failed(why)) => return Err(RunError::CannotRun(why)),
+            Some(Told::Failed(why) | Told::Lost { why, .. }) => {
+                return Err(RunError::CannotRun(why));
+            }
             Some(Told::Tick(_) | Told::Done(_)) => {}
             None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
         }

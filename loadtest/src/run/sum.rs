@@ -35,7 +35,10 @@ pub(super) struct Sum {
     fresh_cpu: f64,
     before: Counts,
     ticks: u32,
-    ticks_a_window: u32,
+    /// Seconds of a window, and workers that tell of them.
+    seconds: u32,
+    tellers: u32,
+    lost: Vec<String>,
     examples: Vec<Example>,
     ends: Ends,
     complete: bool,
@@ -56,7 +59,9 @@ impl Sum {
             fresh_cpu: 0.0,
             before: Counts::default(),
             ticks: 0,
-            ticks_a_window: seconds.saturating_mul(plan.workers),
+            seconds,
+            tellers: plan.workers,
+            lost: Vec::new(),
             examples: Vec::new(),
             ends: Ends::default(),
             complete: true,
@@ -83,7 +88,7 @@ impl Sum {
         self.fresh.add(&tick.recording);
         self.fresh_cpu = self.fresh_cpu.max(tick.cpu);
         self.ticks += 1;
-        if self.ticks >= self.ticks_a_window {
+        if self.ticks >= self.seconds.saturating_mul(self.tellers) {
             self.window(tick.at);
         }
     }
@@ -125,6 +130,16 @@ impl Sum {
         self.spoken = self.spoken.max(done.spoken);
     }
 
+    /// A worker is gone: what it told until then stays, and nothing follows about the rest.
+    pub(super) fn lost(&mut self, worker: u32, why: &str) {
+        self.tellers = self.tellers.saturating_sub(1).max(1);
+        self.complete = false;
+        let rooms = self.plan.rooms_of(worker);
+        let at = self.windows.last().map_or(0, |window| window.at) / 1_000_000;
+        let (first, last) = (rooms.start, rooms.end.saturating_sub(1));
+        self.lost.push(format!("lost after {at} s, with rooms {first} to {last}: {why}"));
+    }
+
     fn rig(&self, counts: &Counts) -> Rig {
         let cpu = |part: &Part| if part.cpu.1 > 0.0 { part.cpu.0 / part.cpu.1 } else { 0.0 };
         let mut rig = Rig {
@@ -138,6 +153,7 @@ impl Sum {
         let is_open = matches!(self.plan.pace, Pace::Open { .. });
         let planned = self.plan.messages().map(|(all, _)| all).filter(|_| self.complete);
         rig.judge(is_open, counts.sent, planned);
+        rig.reasons.extend(self.lost.iter().cloned());
         rig
     }
 
@@ -171,6 +187,7 @@ impl Sum {
             run: run.to_owned(),
             target: shown(config),
             dialect: config.target.dialect.to_string(),
+            order_promised: config.target.capabilities.order,
             complete: self.complete,
             verdict: Verdict::Inconclusive,
             why: Vec::new(),

@@ -16,6 +16,7 @@ use super::{Ends, Orders, Tick};
 use crate::recorder::{Metric, Recording};
 use crate::stamp::{Cursor, Stamp, Stamps, number};
 use crate::target::Words;
+use crate::users::Tokens;
 use crate::verdict::{Judge, Rules, Sight};
 
 /// Bytes that may wait for a server that does not read, for one socket.
@@ -65,6 +66,7 @@ pub(super) struct Floor {
     recorder: RefCell<Recording>,
     stamps: Stamps,
     words: Words,
+    tokens: Tokens,
     seq: Cursor,
     /// The moment of the read whose frames are looked at: they share it.
     read_at: Cell<(Instant, Micros)>,
@@ -114,6 +116,7 @@ impl Floor {
             recorder: RefCell::default(),
             stamps: orders.stamps.clone(),
             words: Words::new(),
+            tokens: orders.tokens.clone(),
             seq: Cursor::new(SEQ),
             read_at: Cell::new((Instant::now(), 0)),
             opener: orders.opener.clone(),
@@ -173,6 +176,8 @@ impl Floor {
             self.judge.borrow_mut().refused_somehow(socket.member, limited);
         } else if text.starts_with(&words.gone) {
             socket.is_sent_away.set(true);
+        } else if text.starts_with(&words.expiring) {
+            return Some(Words::refresh(&self.tokens.newest(&socket.token)));
         }
         None
     }
@@ -184,7 +189,7 @@ impl Floor {
         match socket.phase.get() {
             Phase::Opening if text.starts_with(b"0") => {
                 socket.phase.set(Phase::Connecting);
-                return Some(Words::connect(&socket.token));
+                return Some(Words::connect(&self.tokens.newest(&socket.token)));
             }
             Phase::Connecting if text.starts_with(&words.connected) => {
                 socket.phase.set(Phase::Joining);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::cast::Room;
 use crate::plan::Plan;
 use crate::recorder::Recording;
 use crate::stamp::Stamps;
+use crate::users::Tokens;
 use crate::verdict::{Counts, Example, Rules};
 use floor::Floor;
 
@@ -37,7 +39,7 @@ const TAIL: Duration = Duration::from_millis(300);
 pub(crate) const REASONS_MAX: usize = 8;
 
 /// When nothing comes any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
     /// Without a frame for so long, while something is awaited.
     pub quiet: Duration,
@@ -60,6 +62,7 @@ pub(crate) struct Orders {
     pub(crate) rules: Rules,
     pub(crate) opener: WireOpener,
     pub(crate) stamps: Stamps,
+    pub(crate) tokens: Tokens,
     pub(crate) drain: Drain,
     /// The moment at which all begin, once everybody is in a room.
     pub(crate) begin: watch::Receiver<Option<Instant>>,
@@ -83,10 +86,12 @@ pub(crate) enum Told {
     Tick(Box<Tick>),
     /// Nothing comes any more.
     Done(Box<Done>),
+    /// A worker of another machine is gone: nothing more comes of it.
+    Lost { worker: u32, why: String },
 }
 
 /// A part of a run.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tick {
     pub(crate) worker: u32,
     /// Microseconds after the begin, and since the last one.
@@ -101,7 +106,7 @@ pub(crate) struct Tick {
 }
 
 /// How it went.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) worker: u32,
     pub(crate) counts: Counts,
@@ -114,7 +119,7 @@ pub(crate) struct Done {
 }
 
 /// What went wrong with connections.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ends {
     /// Connections that ended by themselves.
     pub(crate) cut: u64,

@@ -167,7 +167,7 @@ pub(crate) async fn start(quirk: Quirk) -> RunConfig {
     });
     let url = format!("http://{address}").parse().unwrap();
     let http = Http::new(HttpConfig::new(url)).unwrap();
-    RunConfig::new(Target { http, dialect: Dialect::Trialogue }, "test")
+    RunConfig::new(Target::new(http, Dialect::Trialogue), "test")
 }
 
 fn lifted() -> ServerConfig {

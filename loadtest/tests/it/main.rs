@@ -7,4 +7,5 @@
 
 mod compares;
 mod double;
+mod far;
 mod verdicts;

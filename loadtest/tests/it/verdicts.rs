@@ -7,6 +7,7 @@ use trialogue_client::Dialect;
 use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Sizes};
 use trialogue_loadtest::recorder::Figures;
 use trialogue_loadtest::result::{Document, Verdict};
+use trialogue_loadtest::target::Target;
 use trialogue_loadtest::verdict::Fault;
 use trialogue_loadtest::{Drain, Progress, RunConfig, RunError, run_in};
 
@@ -137,7 +138,7 @@ async fn a_closed_loop_goes_as_fast_as_the_server_and_is_judged_as_well() {
 async fn a_server_without_acknowledgements_is_judged_by_what_was_written() {
     let told = async |quirk| {
         let mut config = start(quirk).await;
-        config.target.dialect = Dialect::Stm;
+        config.target = Target::new(config.target.http.clone(), Dialect::Stm);
         let quiet = Duration::from_millis(1_500);
         config.drain = Drain { quiet, ..Drain::default() };
         play(&plan(1), &config).await.unwrap()

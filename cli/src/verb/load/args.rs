@@ -1,23 +1,16 @@
 //! The flags of `load`, and the plan that they make.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use trialogue_loadtest::cast::Room;
 use trialogue_loadtest::find::Wanted;
 use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Rate, Sizes};
-use trialogue_loadtest::seats;
 use trialogue_loadtest::slo::Slo;
 use trialogue_server::config::parse_duration;
-use url::Url;
 
+use super::place::PlaceArgs;
 use super::reports::Report;
 use crate::exit::Failure;
-use crate::owned;
-
-/// Longest file of rooms and tokens (64 MiB).
-const SEATS_BYTES_MAX: u64 = 64 << 20;
 
 /// Arguments of `load`.
 #[derive(clap::Args)]
@@ -51,48 +44,6 @@ stands, and what it says of latency and rates does not.
 
 Exit codes: 0 passed, 1 something was wrong or an objective was missed, 2 usage, 3 it could not be \
 run, 4 inconclusive, 130 Ctrl-C, 143 SIGTERM (both after what happened was judged)";
-
-/// Against whom.
-#[derive(clap::Args)]
-pub(super) struct PlaceArgs {
-    /// The server to burden, instead of one of our own
-    #[arg(long, value_name = "URL")]
-    pub(super) target: Option<Url>,
-    /// Permit a target on another machine: only its owner may want that
-    #[arg(long)]
-    i_own_this_target: bool,
-    /// Use these rooms of the target: a file with lines of chat,token[,token...]; needs none of its
-    /// other routes
-    #[arg(long, value_name = "FILE", requires = "target", conflicts_with = "rooms")]
-    seats: Option<PathBuf>,
-    /// Make the database on this PostgreSQL server instead of the private one
-    #[arg(long, value_name = "URL", env = "TRIALOGUE_TEST_DATABASE_URL")]
-    pub(super) database_url: Option<String>,
-}
-
-impl PlaceArgs {
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        let Some(url) = &self.target else { return Ok(()) };
-        owned::check(url, self.i_own_this_target)?;
-        match url.path() {
-            "/" => Ok(()),
-            _ => Err(Failure::usage("the target has a path: its routes are looked for at /")),
-        }
-    }
-
-    /// The rooms of `--seats`.
-    pub(super) fn seats(&self) -> anyhow::Result<Option<Vec<Room>>> {
-        let Some(path) = &self.seats else { return Ok(None) };
-        let size = std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
-        let text = match size <= SEATS_BYTES_MAX {
-            true => std::fs::read_to_string(path).map_err(|error| error.to_string()),
-            false => Err(format!("over {SEATS_BYTES_MAX} bytes")),
-        };
-        let rooms = text.and_then(|text| seats::read(&text));
-        let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-        Ok(Some(rooms.map_err(fault)?))
-    }
-}
 
 /// What kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,24 +1,30 @@
 //! `trialogue load`: measures a room broadcast against a server of its own, or one that is named.
 
 mod args;
+mod place;
 mod reports;
 mod stage;
 
 use std::io::Write as _;
 
-use trialogue_loadtest::cast::{self, Room};
+use trialogue_client::Dialect;
 use trialogue_loadtest::find::{Search, Tried, Wanted};
 use trialogue_loadtest::plan::Plan;
+use trialogue_loadtest::remote::Far;
 use trialogue_loadtest::result::{Document, Verdict};
+use trialogue_loadtest::run::can_hold;
 use trialogue_loadtest::target::Target;
-use trialogue_loadtest::{Progress, RunConfig, RunError, run_in, seats, show};
+use trialogue_loadtest::{Progress, RunConfig, RunError, run_in, show};
 use trialogue_report::terminal::facts;
+use trialogue_scenarios::file::Profile;
 
 pub(crate) use args::Args;
+use place::Cast;
 use stage::Stage;
 
 use super::Context;
 use crate::account;
+use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::out::{Out, closed};
 use crate::play::{style, until};
@@ -34,14 +40,18 @@ enum Ran {
 
 /// Exits as [`args`] says; every report is written, whatever happens.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    args.place.check()?;
+    let profile = args.place.profile(context.global.dialect)?;
     reports::can_be_written(&args.reports, out)?;
-    let (plan, rooms) = (args.plan.plan()?, args.place.seats()?);
-    let plan = rooms.as_ref().map_or(plan.clone(), |rooms| seats::fit(plan, rooms));
+    let (plan, cast) = (args.plan.plan()?, args.place.cast(profile.as_ref())?);
+    let far = args.place.far(profile.as_ref())?;
+    // So many threads of every machine.
+    let machines = u32::try_from(far.len()).unwrap_or(u32::MAX).max(1);
+    let plan = Plan { workers: plan.workers.saturating_mul(machines), ..plan };
+    let plan = cast.fit(plan);
     if args.dry_run {
         return dry_run(&plan, out);
     }
-    let stage = match &args.place.target {
+    let stage = match &profile {
         Some(_) => None,
         None => {
             let set = Stage::set(args.place.database_url.as_deref(), out);
@@ -55,7 +65,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
             }
         }
     };
-    let ran = play(&args, &plan, rooms, stage.as_ref(), context, out).await;
+    let place = (profile.as_ref(), stage.as_ref());
+    let ran = play(&args, &plan, (cast, far), place, context, out).await;
     if let Some(stage) = stage {
         stage.end().await?;
     }
@@ -66,31 +77,37 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
 async fn play(
     args: &Args,
     plan: &Plan,
-    rooms: Option<Vec<Room>>,
-    stage: Option<&Stage>,
+    (cast, far): (Cast, Vec<Far>),
+    place: (Option<&Profile>, Option<&Stage>),
     context: &Context,
     out: &mut Out,
 ) -> anyhow::Result<Result<Ran, RunError>> {
-    let url = match (&args.place.target, stage) {
-        (Some(url), _) => url.clone(),
-        (None, Some(stage)) => stage.url()?,
+    let (url, plain_http) = match place {
+        (Some(profile), _) => (profile.url.clone(), profile.plain_http),
+        (None, Some(stage)) => (stage.url()?, false),
         (None, None) => anyhow::bail!("there is neither a target nor a server"),
     };
-    let http = account::http(&context.global, &url)?;
-    let dialect = context.global.dialect.unwrap_or_default();
+    let plain_http = plain_http || context.global.plain_http;
+    let http = account::http(&Global { plain_http, ..context.global.clone() }, &url)?;
+    let dialect = place.0.map_or(Dialect::default(), |profile| profile.dialect);
+    let mut target = Target::new(http, dialect);
+    if let Some(profile) = place.0 {
+        target.capabilities = profile.capabilities;
+    }
     let tool = format!("trialogue {}", env!("TRIALOGUE_VERSION"));
-    let mut config = RunConfig::new(Target { http, dialect }, tool);
+    let mut config = RunConfig::new(target, tool);
     config.slos.clone_from(&args.slos);
-    config.only_ours = rooms.is_none();
-    let ran = measure(args.find, plan, rooms, &config, context, out).await;
+    config.only_ours = cast.is_alone();
+    config.far = far;
+    let ran = measure(args.find, plan, cast, config, context, out).await;
     Ok(ran)
 }
 
 async fn measure(
     find: Option<Wanted>,
     plan: &Plan,
-    rooms: Option<Vec<Room>>,
-    config: &RunConfig,
+    cast: Cast,
+    mut config: RunConfig,
     context: &Context,
     out: &mut Out,
 ) -> Result<Ran, RunError> {
@@ -101,16 +118,20 @@ async fn measure(
             out.say(&show::progress(progress));
         }
     };
-    let rooms = match rooms {
-        Some(rooms) => rooms,
-        None => {
-            let all = plan.rooms as usize;
-            let made = cast::make(&config.target, plan, |made| {
-                observer(&Progress::Rooms(made, all));
-            });
-            until(stop, made).await.ok_or(RunError::Stopped)??
-        }
-    };
+    if config.far.is_empty() {
+        can_hold(plan.sockets())?;
+    }
+    let all = plan.rooms as usize;
+    let seats = cast.take_seats(&mut config.target, plan, |made| {
+        observer(&Progress::Rooms(made, all.max(made)));
+    });
+    let (rooms, plan, renewal) = until(stop, seats).await.ok_or(RunError::Stopped)??;
+    let (plan, config) = (&plan, &config);
+    // Ends with this function.
+    let mut kept = tokio::task::JoinSet::new();
+    if let Some(renewal) = renewal {
+        kept.spawn(renewal.keep());
+    }
     let Some(wanted) = find else {
         let document = run_in(plan, config, rooms, stop, &mut observer).await?;
         return Ok(Ran::One(Box::new(document)));
