@@ -13,6 +13,7 @@ mod human;
 mod json;
 mod library;
 mod logs;
+mod measured;
 mod out;
 mod owned;
 mod paging;

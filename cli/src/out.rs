@@ -50,6 +50,11 @@ impl Out {
         self.json
     }
 
+    /// Whether talk is left out.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Standard output itself, for what a library renders; colours are stripped where they
     /// are not wanted. Errors of writing go through [`closed`].
     pub(crate) fn stdout(&mut self) -> &mut impl Write {

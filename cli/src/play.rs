@@ -134,6 +134,11 @@ fn width() -> Option<usize> {
     None
 }
 
+/// The same for tables that a program may read line by line.
+pub(crate) fn table_style() -> Style {
+    if width().is_some() { style() } else { style().unbroken() }
+}
+
 /// What the terminal can show.
 pub(crate) fn style() -> Style {
     Style::from_env(width(), |name| std::env::var(name).ok())

@@ -133,6 +133,12 @@ pub(crate) struct Reports {
 }
 
 impl ReportArgs {
+    /// As they are typed.
+    pub(crate) fn of(words: &[String]) -> Result<Self, String> {
+        let reports = words.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
+        Ok(Self { reports })
+    }
+
     /// Looks whether everything can be written, so that a typo is not told after an hour.
     pub(crate) fn check(&self, out: &Out) -> Result<Reports, Failure> {
         check(self.reports.iter().map(|report| &report.place), out)?;
@@ -142,11 +148,6 @@ impl ReportArgs {
 }
 
 impl Reports {
-    /// Whether none is asked for.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.asked.is_empty()
-    }
-
     /// Whether standard output is one of the reports, and nothing else may go there.
     pub(crate) fn take_stdout(&self) -> bool {
         self.asked.iter().any(|report| report.place == Place::Stdout)

@@ -20,7 +20,7 @@ const PATIENCE: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Most people of a room: a customer, a provider, and a manager once there is a dispute.
-const PEOPLE_MAX: u32 = 3;
+pub(crate) const PEOPLE_MAX: u32 = 3;
 
 /// A room and who may enter it.
 #[derive(Debug, Clone)]

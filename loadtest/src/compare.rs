@@ -5,13 +5,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::result::Document;
-use crate::slo::{is_duration, is_name};
+use crate::slo::{FIGURES, NUMBERS, is_duration, is_name, value};
 use crate::verdict::Fault;
 
-/// Figures that are compared.
-const FIGURES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
-/// Numbers that are compared.
-const NUMBERS: [&str; 6] = ["reach", "rate", "delivery_rate", "refused", "unanswered", "cut"];
+/// Another word for 99.9 %, which is told once.
+const TWICE: &str = "p999";
 
 /// One thing that both have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +49,7 @@ impl Change {
 pub fn changes(before: &Document, after: &Document) -> Vec<Change> {
     let metrics = before.metrics.iter().map(|one| one.name.as_str());
     let figures = metrics.flat_map(|one| FIGURES.map(|figure| format!("{one}.{figure}")));
+    let figures = figures.filter(|name| !name.ends_with(TWICE));
     let numbers = NUMBERS.into_iter().chain(Fault::ALL.map(Fault::name)).map(str::to_owned);
     let names = numbers.chain(figures);
     let change = names.filter_map(|name| {
@@ -60,33 +59,50 @@ pub fn changes(before: &Document, after: &Document) -> Vec<Change> {
     change.collect()
 }
 
-/// What a change must not be: `delivery.p99>+10%`, `reach<-0.1%`.
+/// What a change must not be: `delivery.p99>+10%`, `reach<-0.1%`, `delivery.p99>+5ms`, `lost>+0`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
     text: String,
     name: String,
     /// Worse is more, or less.
     more: bool,
-    /// Parts of what it was.
-    part: f64,
+    by: By,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum By {
+    /// Parts of what it was.
+    Part(f64),
+    /// Of its own unit; microseconds.
+    Value(f64),
+}
+
+const FORM: &str = "delivery.p99>+10%, delivery.p99>+5ms or reach<-0.1%";
 
 impl FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let form = || format!("`{text}` is not of the form delivery.p99>+10% or reach<-0.1%");
+        let form = || format!("`{text}` is not of the form {FORM}");
         let at = text.find(['<', '>']).ok_or_else(form)?;
         let (name, more) = (text[..at].trim(), text[at..].starts_with('>'));
         if !is_name(name) {
             return Err(format!("`{name}` is nothing that is measured"));
         }
-        let part = text[at + 1..].trim().strip_suffix('%').ok_or_else(form)?;
-        let part: f64 = part.trim().parse().map_err(|_| form())?;
-        if !part.is_finite() || (part < 0.0) == more {
+        let (number, sign) = match text[at + 1..].trim().strip_prefix('-') {
+            Some(number) => (number, -1.0),
+            None => (text[at + 1..].trim().trim_start_matches('+'), 1.0),
+        };
+        let by = match number.strip_suffix('%') {
+            Some(part) => By::Part(part.trim().parse::<f64>().map_err(|_| form())? / 100.0 * sign),
+            None => By::Value(value(number, name).ok_or_else(form)? * sign),
+        };
+        let (By::Part(most) | By::Value(most)) = by;
+        // `-0%` is less than nothing.
+        if !most.is_finite() || most.is_sign_negative() == more {
             return Err(form());
         }
-        Ok(Self { text: text.to_owned(), name: name.to_owned(), more, part: part / 100.0 })
+        Ok(Self { text: text.to_owned(), name: name.to_owned(), more, by })
     }
 }
 
@@ -97,12 +113,15 @@ impl Limit {
     /// One of the two has not measured it.
     pub fn judge(&self, before: &Document, after: &Document) -> Result<Option<String>, String> {
         let (Some(was), Some(is)) = (before.value(&self.name), after.value(&self.name)) else {
-            return Err(format!("{}: not measured in both", self.name));
+            return Err(format!("{}: not measured in both", self.text));
         };
         let change = Change { name: self.name.clone(), before: was, after: is };
-        let part = change.part();
-        let beyond = if self.more { part > self.part } else { part < self.part };
-        Ok(beyond.then(|| format!("{}: {}", self.text, change.line())))
+        let (change_by, most) = match self.by {
+            By::Part(part) => (change.part(), part),
+            By::Value(value) => (is - was, value),
+        };
+        let beyond = if self.more { change_by > most } else { change_by < most };
+        Ok(beyond.then(|| format!("{} with {}", self.text, change.line())))
     }
 }
 
@@ -133,6 +152,12 @@ mod tests {
         check("reach<5%", false);
         check("speed>1%", false);
         check("delivery.p99>10", false);
+        check("delivery.p99>+5ms", true);
+        check("lost>+0", true);
+        check("delivery.p99>-5ms", false);
+        check("reach<-0%", true);
         check("delivery.p99", false);
+        let limit: Limit = "delivery.p99>+5ms".parse().unwrap();
+        assert_eq!((limit.by, limit.more), (By::Value(5_000.0), true));
     }
 }

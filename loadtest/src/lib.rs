@@ -9,9 +9,13 @@
 //! latency is taken on one clock.
 
 mod alarm;
+pub mod beside;
 pub mod cast;
 pub mod compare;
+pub mod export;
 pub mod find;
+pub mod live;
+pub mod merge;
 pub mod plan;
 pub mod preflight;
 pub mod recorder;
@@ -27,6 +31,7 @@ pub mod stamp;
 pub mod target;
 pub mod users;
 pub mod verdict;
+pub mod versus;
 mod worker;
 
 pub use run::{Progress, RunConfig, RunError, Second, run, run_in};

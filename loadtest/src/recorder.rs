@@ -7,6 +7,8 @@ use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerial
 use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
 
+use crate::result::Measured;
+
 /// Digits of a value that are kept: it is off by a thousandth at most.
 const DIGITS: u8 = 3;
 
@@ -89,6 +91,24 @@ pub struct Figures {
     pub max: Micros,
 }
 
+impl Figures {
+    /// By the name that it has in expressions; none when nothing was measured.
+    pub fn value(&self, figure: &str) -> Option<f64> {
+        let value = match figure {
+            "count" => return Some(self.count as f64),
+            "min" => self.min as f64,
+            "mean" => self.mean,
+            "p50" => self.p50 as f64,
+            "p90" => self.p90 as f64,
+            "p99" => self.p99 as f64,
+            "p99.9" | "p999" => self.p999 as f64,
+            "max" => self.max as f64,
+            _ => return None,
+        };
+        (self.count > 0).then_some(value)
+    }
+}
+
 fn empty() -> Histogram<u64> {
     // It grows with its largest value. Three digits are within the library's bounds.
     Histogram::new(DIGITS).expect("three digits")
@@ -151,6 +171,13 @@ impl Recording {
     }
 }
 
+/// What results keep of the metrics that have any values, as far as they are wanted.
+pub(crate) fn measured(of: &Recording, wanted: impl Fn(Metric) -> bool) -> Vec<Measured> {
+    let metrics = Metric::ALL.into_iter().filter(|metric| wanted(*metric));
+    let metrics = metrics.filter(|metric| !of.of(*metric).is_empty());
+    metrics.map(|metric| Measured::of(metric.name(), of.of(metric))).collect()
+}
+
 /// The usual figures.
 pub fn figures(of: &Histogram<u64>) -> Figures {
     if of.is_empty() {
@@ -188,7 +215,11 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
         return Ok(empty());
     }
     let bytes = BASE64_STANDARD.decode(text).map_err(|error| error.to_string())?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|error| error.to_string())
+    let read = Deserializer::new().deserialize(&mut bytes.as_slice());
+    let mut histogram: Histogram<u64> = read.map_err(|error| error.to_string())?;
+    // Others are added to it, whose values are larger.
+    histogram.auto(true);
+    Ok(histogram)
 }
 
 #[cfg(test)]
@@ -214,5 +245,9 @@ mod tests {
         assert_eq!(figures(&back), told);
         assert_eq!(figures(&decode(&encode(sum.of(Metric::Ack))).unwrap()), Figures::default());
         assert!(decode("nonsense").is_err());
+        let mut small = Recording::default();
+        small.record(Metric::Delivery, 5);
+        let mut small = decode(&encode(small.of(Metric::Delivery))).unwrap();
+        small.add(&back).expect("it grows");
     }
 }

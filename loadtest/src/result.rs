@@ -1,10 +1,13 @@
 //! What came of a run: the one document that all reports are made of.
 
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
 
 use crate::plan::{Pace, Plan};
-use crate::recorder::Figures;
+use crate::recorder::{Figures, Metric, decode, encode, figures};
 use crate::rig::Rig;
 use crate::slo::Judged;
 use crate::verdict::{Counts, Example, Fault};
@@ -12,6 +15,9 @@ use crate::verdict::{Counts, Example, Fault};
 /// The shape of the document, in its field `schema`. The number grows when a field changes its
 /// meaning or goes; new fields may come without.
 pub const SCHEMA: &str = "trialogue-load/1";
+
+/// JSON Schema of the document, for those who read it with other tools.
+pub const JSON_SCHEMA: &str = include_str!("../result.schema.json");
 
 /// What follows from a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +43,34 @@ pub struct Measured {
     pub histogram: String,
 }
 
+impl Measured {
+    /// What was recorded of this metric.
+    pub(crate) fn of(name: &str, histogram: &Histogram<u64>) -> Self {
+        let (figures, histogram) = (figures(histogram), encode(histogram));
+        Self { name: name.to_owned(), figures, histogram }
+    }
+
+    /// Adds what was measured elsewhere to the metrics of the same names.
+    ///
+    /// # Errors
+    /// A histogram that is none: a sentence.
+    pub(crate) fn add(to: &mut Vec<Self>, more: &[Self]) -> Result<(), String> {
+        for one in more {
+            let fault = |why: String| format!("{}: no histogram: {why}", one.name);
+            match to.iter_mut().find(|known| known.name == one.name) {
+                None => to.push(one.clone()),
+                Some(known) => {
+                    let mut sum = decode(&known.histogram).map_err(fault)?;
+                    let more = decode(&one.histogram).map_err(fault)?;
+                    sum.add(&more).map_err(|error| fault(error.to_string()))?;
+                    *known = Self::of(&one.name, &sum);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One second or more of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,8 +89,62 @@ pub struct Window {
     pub delivery: Figures,
     /// The same as a histogram; see [`Measured::histogram`].
     pub histogram: String,
+    /// Everything else that was measured in it, so that any part of a run can be looked at alone.
+    #[serde(default)]
+    pub others: Vec<Measured>,
     /// Part of a core that the busiest worker had.
     pub cpu: f64,
+}
+
+impl Window {
+    /// All that was measured in it.
+    pub fn metrics(&self) -> Vec<Measured> {
+        let delivery = (self.delivery.count > 0).then(|| Measured {
+            name: Metric::Delivery.name().to_owned(),
+            figures: self.delivery,
+            histogram: self.histogram.clone(),
+        });
+        delivery.into_iter().chain(self.others.iter().cloned()).collect()
+    }
+
+    /// The figures of a metric, if it was measured.
+    pub fn figures(&self, metric: Metric) -> Option<Figures> {
+        if metric == Metric::Delivery {
+            return (self.delivery.count > 0).then_some(self.delivery);
+        }
+        self.others.iter().find(|one| one.name == metric.name()).map(|one| one.figures)
+    }
+}
+
+/// How the server fared at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sample {
+    /// Microseconds after the begin.
+    pub at: Micros,
+    /// Cores that its process had since the last sample: 1.5 is one and a half.
+    pub cpu: Option<f64>,
+    /// Its memory in bytes.
+    pub resident: Option<u64>,
+    /// What it says of itself, by names as in `sockets{namespace="/chat"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// One run of a sum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// Its name.
+    pub run: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// What followed from it alone.
+    pub verdict: Verdict,
+    /// Messages sent.
+    pub sent: u64,
+    /// Whether all of it was done.
+    pub complete: bool,
 }
 
 /// Connections that ended by themselves.
@@ -105,6 +193,9 @@ pub struct Document {
     pub plan: Plan,
     /// Whether all of that was done; not so after an interrupt.
     pub complete: bool,
+    /// Somebody has changed its rate or paused it while it went on.
+    #[serde(default)]
+    pub steered: bool,
     /// What follows.
     pub verdict: Verdict,
     /// Why it is not passed: sentences.
@@ -134,6 +225,12 @@ pub struct Document {
     pub windows: Vec<Window>,
     /// How the rig fared.
     pub rig: Rig,
+    /// How the server fared, where that was looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server: Vec<Sample>,
+    /// The runs of which this is the sum; none when it is of one run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Objectives and what came of them.
     pub slos: Vec<Judged>,
 }
@@ -144,19 +241,7 @@ impl Document {
     pub fn value(&self, name: &str) -> Option<f64> {
         if let Some((metric, figure)) = name.split_once('.') {
             let measured = self.metrics.iter().find(|one| one.name == metric)?;
-            let figures = &measured.figures;
-            let value = match figure {
-                "count" => return Some(figures.count as f64),
-                "min" => figures.min as f64,
-                "mean" => figures.mean,
-                "p50" => figures.p50 as f64,
-                "p90" => figures.p90 as f64,
-                "p99" => figures.p99 as f64,
-                "p99.9" | "p999" => figures.p999 as f64,
-                "max" => figures.max as f64,
-                _ => return None,
-            };
-            return (figures.count > 0).then_some(value);
+            return measured.figures.value(figure);
         }
         if let Some(fault) = Fault::ALL.into_iter().find(|fault| fault.name() == name) {
             return Some(self.counts.of(fault) as f64);

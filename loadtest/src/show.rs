@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use trialogue_report::diagram::Tone;
 
+use crate::cast::PEOPLE_MAX;
 use crate::find::{Tried, Wanted};
 use crate::plan::{Pace, Plan, Stage};
 use crate::result::{Document, Verdict};
@@ -12,6 +13,9 @@ use crate::verdict::{Counts, Fault};
 
 /// Reasons of one kind that are shown.
 const SHOWN_MAX: usize = 5;
+
+/// Stands above the rows of metrics.
+pub(crate) const TIMES: &str = "times";
 
 /// Names and values, in the order in which they matter.
 pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
@@ -40,11 +44,14 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     );
     rows.push(("deliveries", reach, if missing == 0 { Tone::Good } else { Tone::Bad }));
     rows.push(("wrong", faults(counts), tone(of.faults.is_empty())));
+    if !of.metrics.is_empty() {
+        rows.push((TIMES, "in milliseconds".to_owned(), Tone::Plain));
+    }
     for measured in &of.metrics {
         let figures = &measured.figures;
         let [p50, p90, p99, p999, max] =
             [figures.p50, figures.p90, figures.p99, figures.p999, figures.max].map(millis);
-        let text = format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max} ms");
+        let text = format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max}");
         rows.push((name(&measured.name), text, Tone::Plain));
     }
     if of.cut.count > 0 {
@@ -59,14 +66,16 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
         millis(of.rig.slip_p99),
         of.rig.stalled
     );
-    rows.push(("rig", rig, tone(!of.rig.is_saturated())));
+    let rig_tone = if of.rig.is_saturated() { Tone::Open } else { Tone::Good };
+    rows.push(("rig", rig, rig_tone));
+    rows.extend(server(of));
     for slo in &of.slos {
-        let word = match slo.held {
-            Some(true) => "held",
-            Some(false) => "MISSED",
-            None => "open",
+        let (word, tone) = match slo.held {
+            Some(true) => ("held", Tone::Good),
+            Some(false) => ("MISSED", Tone::Bad),
+            None => ("open", Tone::Open),
         };
-        rows.push(("objective", format!("{word}: {slo}"), tone(slo.held == Some(true))));
+        rows.push(("objective", format!("{word}: {slo}"), tone));
     }
     for example in &of.examples {
         let crate::verdict::Example { fault, worker, room, member, at, text } = example;
@@ -77,19 +86,41 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     rows
 }
 
+/// How the server fared, where that was looked at.
+fn server(of: &Document) -> Option<(&'static str, String, Tone)> {
+    let cores: Vec<f64> = of.server.iter().filter_map(|one| one.cpu).collect();
+    let resident = of.server.iter().filter_map(|one| one.resident).max();
+    let mut told = Vec::new();
+    if !cores.is_empty() {
+        let mean = cores.iter().sum::<f64>() / cores.len() as f64 * 100.0;
+        let most = cores.iter().copied().fold(0.0, f64::max) * 100.0;
+        told.push(format!("{mean:.0} % of a core (at most {most:.0} %)"));
+    }
+    told.extend(resident.map(|bytes| format!("up to {:.1} MiB", bytes as f64 / 1_048_576.0)));
+    let said = of.server.iter().map(|one| one.metrics.len()).max().filter(|said| *said > 0);
+    told.extend(said.map(|said| format!("{said} figures of its own")));
+    (!told.is_empty()).then(|| ("server", told.join(", "), Tone::Plain))
+}
+
 fn tone(good: bool) -> Tone {
     if good { Tone::Good } else { Tone::Bad }
 }
 
+/// Nothing follows from an inconclusive run, and that is neither good nor bad.
+pub(crate) fn verdict_tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Passed => Tone::Good,
+        Verdict::Failed => Tone::Bad,
+        Verdict::Inconclusive => Tone::Open,
+    }
+}
+
 fn verdict(of: &Document) -> (&'static str, String, Tone) {
-    let (word, tone) = match of.verdict {
-        Verdict::Passed => ("PASSED", Tone::Good),
-        Verdict::Failed => ("FAILED", Tone::Bad),
-        Verdict::Inconclusive => ("INCONCLUSIVE", Tone::Bad),
-    };
+    let (word, tone) = (crate::report::word(of.verdict).to_uppercase(), verdict_tone(of.verdict));
+    let steered = if of.steered { " (steered by hand)" } else { "" };
     let cut = if of.complete { "" } else { " (cut short)" };
     let why = if of.why.is_empty() { String::new() } else { format!(": {}", of.why.join("; ")) };
-    ("verdict", format!("{word}{cut}{why}"), tone)
+    ("verdict", format!("{word}{cut}{steered}{why}"), tone)
 }
 
 fn plan(of: &Document) -> String {
@@ -130,26 +161,36 @@ fn name(metric: &str) -> &'static str {
         .unwrap_or("metric")
 }
 
+/// What stands above the lines of [`progress`] for a run of this length.
+pub fn progress_head(length: Duration) -> String {
+    let time = format!("{:>4} of {:.0} s", "", length.as_secs_f64().round());
+    let width = time.len();
+    format!(
+        "{:<width$} {:>8} {:>8} {:>9} {:>8} {:>8} {:>7} {:>5}",
+        "time", "sent", "stored", "delivered", "p50 ms", "p99 ms", "wrong", "cpu %"
+    )
+}
+
 /// A line for those who wait.
 pub fn progress(progress: &Progress) -> String {
     match progress {
         Progress::Rooms(made, all) => format!("rooms: {made} of {all}"),
         Progress::Sockets(joined, all) => format!("sockets: {joined} of {all}"),
         Progress::Draining => "everything is sent; waiting for what is under way".to_owned(),
+        Progress::SoFar(document) => facts_line(document),
         Progress::Second(second) => {
             let Second { elapsed, length, counts, window } = &**second;
             let seconds = |duration: &Duration| duration.as_secs_f64().round();
             let wrong: u64 = counts.faults.iter().sum();
             let latency = match window.delivery.count {
-                0 => "not measured".to_owned(),
+                0 => format!("{:>8} {:>8}", "-", "-"),
                 _ => {
                     let [p50, p99] = [window.delivery.p50, window.delivery.p99].map(millis);
-                    format!("p50 {p50} p99 {p99} ms")
+                    format!("{p50:>8} {p99:>8}")
                 }
             };
             format!(
-                "{:.0} of {:.0} s: {} sent, {} stored, {} delivered in this second, {latency}; \
-                 {wrong} wrong, {:.0} % of a core",
+                "{:>4.0} of {:.0} s {:>8} {:>8} {:>9} {latency} {wrong:>7} {:>5.0}",
                 seconds(elapsed),
                 seconds(length),
                 window.sent,
@@ -159,6 +200,10 @@ pub fn progress(progress: &Progress) -> String {
             )
         }
     }
+}
+
+fn facts_line(of: &Document) -> String {
+    format!("so far: {} sent, {} delivered", of.counts.sent, of.counts.delivered)
 }
 
 /// One run of a search, in a line.
@@ -173,11 +218,17 @@ pub fn tried(wanted: Wanted, tried: &Tried) -> String {
 pub fn plan_lines(plan: &Plan) -> Vec<String> {
     let Plan { rooms, members, senders, workers, seed, .. } = plan;
     let sockets = plan.sockets();
-    let mut lines = vec![format!(
-        "{rooms} rooms x {members} sockets = {sockets} sockets, of which {} speak; {workers} \
-         workers; seed {seed}",
-        u64::from(*rooms) * u64::from(*senders),
-    )];
+    let people = u64::from(*rooms) * u64::from((*members).min(PEOPLE_MAX));
+    let mut lines = vec![
+        format!(
+            "{rooms} rooms x {members} sockets = {sockets} sockets, of which {} speak; {workers} \
+             workers; seed {seed}",
+            u64::from(*rooms) * u64::from(*senders),
+        ),
+        format!(
+            "{people} people, up to {PEOPLE_MAX} in each room, who take turns in having a socket"
+        ),
+    ];
     match &plan.pace {
         Pace::Open { stages, .. } => {
             for stage in stages {

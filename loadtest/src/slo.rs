@@ -11,8 +11,9 @@ use crate::verdict::Fault;
 
 /// Longest expression, in bytes.
 const TEXT_MAX: usize = 1_000;
-const FIGURES: [&str; 9] = ["count", "min", "mean", "p50", "p90", "p99", "p99.9", "p999", "max"];
-const NUMBERS: [&str; 12] = [
+pub(crate) const FIGURES: [&str; 9] =
+    ["count", "min", "mean", "p50", "p90", "p99", "p99.9", "p999", "max"];
+pub(crate) const NUMBERS: [&str; 12] = [
     "join_rate",
     "reach",
     "rate",
@@ -79,6 +80,12 @@ pub struct Slo {
     rows: Vec<Vec<Term>>,
 }
 
+impl fmt::Display for Slo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// An expression and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
@@ -126,7 +133,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// A number with its unit: times in microseconds, parts of a hundred as parts of one.
-fn value(text: &str, name: &str) -> Option<f64> {
+pub(crate) fn value(text: &str, name: &str) -> Option<f64> {
     let end = text.find(|c: char| c.is_alphabetic() || c == '%').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let number: f64 = number.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
@@ -183,6 +190,11 @@ impl Slo {
     /// What comes of it in a run.
     pub fn judge(&self, document: &Document) -> Judged {
         self.decide(|name| document.value(name), document.rig.is_saturated())
+    }
+
+    /// How it stands while a run goes on, by the values that are known.
+    pub(crate) fn so_far(&self, of: impl Fn(&str) -> Option<f64>) -> Judged {
+        self.decide(of, false)
     }
 
     fn decide(&self, of: impl Fn(&str) -> Option<f64>, is_void: bool) -> Judged {

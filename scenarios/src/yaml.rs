@@ -114,7 +114,7 @@ fn sentence(message: &str) -> String {
     let ours = [
         ("budget breached: Anchors", "anchors and aliases are not part of this format"),
         ("budget breached: Aliases", "anchors and aliases are not part of this format"),
-        ("budget breached: Documents", "a file holds one scenario: no second `---`"),
+        ("budget breached: Documents", "a file holds one document: no second `---`"),
         ("budget breached: Depth", "nested too deeply"),
         ("YAML merge keys", "merge keys (`<<`) are not part of this format"),
     ];

@@ -28,6 +28,7 @@ const SECRETS: [(&str, &str); 3] = [
 type Values = BTreeMap<String, Vec<String>>;
 
 /// See the module.
+#[derive(Clone)]
 pub(super) struct File {
     path: PathBuf,
     values: Values,

@@ -45,6 +45,7 @@ pub(crate) struct Parsed {
 
 /// What a command line was read from, for those who want to know where something came from.
 pub(crate) struct Settings {
+    arguments: Vec<OsString>,
     command: Command,
     matches: ArgMatches,
     file: Option<File>,
@@ -135,7 +136,7 @@ pub(crate) fn parse() -> Result<Parsed, clap::Error> {
     }
     let timeout = matches.value_source(TIMEOUT);
     cli.global.is_timeout_named = timeout.is_some_and(|source| source != ValueSource::DefaultValue);
-    Ok(Parsed { cli, settings: Settings { command, matches, file, found } })
+    Ok(Parsed { cli, settings: Settings { arguments, command, matches, file, found } })
 }
 
 /// The command line as the environment has it: a variable that is empty is none, and help does not
@@ -230,6 +231,26 @@ fn usual_server(file: &File) -> Result<Option<Url>, clap::Error> {
 }
 
 impl Settings {
+    /// The verb, and what this command line has of its arguments.
+    pub(crate) fn of_verb(&self) -> Option<(&Command, &ArgMatches)> {
+        let (verb, matches) = self.matches.subcommand()?;
+        Some((self.command.find_subcommand(verb)?, matches))
+    }
+
+    /// The same command line with more words behind it.
+    ///
+    /// # Errors
+    ///
+    /// What clap says of all of them together.
+    pub(crate) fn with(&self, words: Vec<OsString>) -> Result<Parsed, clap::Error> {
+        let arguments: Vec<OsString> = self.arguments.iter().cloned().chain(words).collect();
+        let mut command = self.command.clone();
+        let matches = command.try_get_matches_from_mut(&arguments)?;
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let (file, found) = (self.file.clone(), self.found.clone());
+        Ok(Parsed { cli, settings: Self { arguments, command, matches, file, found } })
+    }
+
     /// Every setting of `serve` as this command line has it; nothing for other verbs.
     pub(crate) fn of_serve(&self) -> Vec<Setting> {
         let Some((verb, matches)) = self.matches.subcommand() else { return Vec::new() };

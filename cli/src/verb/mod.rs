@@ -1,5 +1,7 @@
 //! The verbs: one file each. A verb parses its arguments, asks a library and prints.
 
+#[cfg(unix)]
+mod baseline;
 mod book;
 pub(crate) mod chat;
 mod chats;
@@ -28,6 +30,8 @@ mod login;
 mod logout;
 mod man;
 mod members;
+#[cfg(unix)]
+mod merge;
 mod migrate;
 mod new;
 mod notifications;
@@ -180,6 +184,12 @@ pub(crate) enum Verb {
     Worker(worker::Args),
     /// Put two results of `load` side by side
     Compare(compare::Args),
+    /// Make one result of several of `load`
+    #[cfg(unix)]
+    Merge(merge::Args),
+    /// Measure again what was claimed, and tell what has drifted
+    #[cfg(unix)]
+    Baseline(baseline::Args),
     /// Check scenario files without running them
     Check(check::Args),
     /// Write scenario files in one layout, or show them as arrows
@@ -189,7 +199,7 @@ pub(crate) enum Verb {
     /// Find out what a target can do, and whether its profile says so
     #[cfg(unix)]
     Preflight(preflight::Args),
-    /// Tell a JSON report again in other formats
+    /// Tell a JSON report or a result of `load` again in other formats
     Report(report::Args),
     /// Show the journal of a run
     Trace(trace::Args),
@@ -255,6 +265,10 @@ impl Verb {
             #[cfg(unix)]
             Self::Worker(args) => worker::run(args, context, out).await,
             Self::Compare(args) => compare::run(&args, out),
+            #[cfg(unix)]
+            Self::Merge(args) => merge::run(&args, out),
+            #[cfg(unix)]
+            Self::Baseline(args) => baseline::run(&args, context, out).await,
             Self::Check(args) => check::run(&args, context, out),
             Self::Fmt(args) => fmt::run(&args, context, out),
             Self::New(args) => new::run(args, context, out).await,
@@ -278,7 +292,7 @@ impl Verb {
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
         #[cfg(unix)]
-        if matches!(self, Self::Demo(_) | Self::Run(_) | Self::Load(_)) {
+        if matches!(self, Self::Demo(_) | Self::Run(_) | Self::Load(_) | Self::Baseline(_)) {
             return true;
         }
         self.is_service() || matches!(self, Self::Conform(_) | Self::Chat(_) | Self::Shell(_))
@@ -287,8 +301,10 @@ impl Verb {
     /// Whether it draws on the terminal, where nothing else may be written.
     pub(crate) fn owns_the_terminal(&self) -> bool {
         #[cfg(unix)]
-        if let Self::Demo(args) = self {
-            return args.is_drawn();
+        match self {
+            Self::Demo(args) => return args.is_drawn(),
+            Self::Load(args) => return args.is_drawn(),
+            _ => {}
         }
         matches!(self, Self::Chat(_) | Self::Shell(_))
     }

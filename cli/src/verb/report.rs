@@ -1,43 +1,126 @@
-//! `trialogue report`: a JSON report told again in other formats.
+//! `trialogue report`: a JSON report, or a result of `load`, told again in other formats.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use trialogue_loadtest::merge;
 use trialogue_report::format;
+use trialogue_server::config::parse_duration;
 
 use super::Context;
 use crate::exit::{Exit, Failure};
+use crate::measured;
 use crate::out::Out;
-use crate::reports::ReportArgs;
+use crate::reports::{ReportArgs, check};
 
-/// Longest report that is read, in bytes (256 MiB).
-const BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How the schema of a result of `load` begins.
+const LOAD: &str = "trialogue-load/";
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What --report json=FILE has written
     file: PathBuf,
-    #[command(flatten)]
-    reports: ReportArgs,
+    /// Write it as junit=FILE, json=FILE, tap=FILE, md=FILE or html=FILE, or as github; a result of
+    /// load as csv=FILE, hgrm=FILE and hlog=FILE too, and not as tap or github; - is standard output
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_delimiter = ',')]
+    reports: Vec<String>,
+    /// The same as --report html=FILE
+    #[arg(long, value_name = "FILE")]
+    html: Option<String>,
+    /// The same as --report md=FILE
+    #[arg(long, value_name = "FILE")]
+    md: Option<String>,
+    /// The same as --report junit=FILE
+    #[arg(long, value_name = "FILE")]
+    junit: Option<String>,
+    /// The same as --report csv=FILE
+    #[arg(long, value_name = "FILE")]
+    csv: Option<String>,
+    /// The same as --report hgrm=FILE
+    #[arg(long, value_name = "FILE")]
+    hgrm: Option<String>,
+    /// The same as --report hlog=FILE
+    #[arg(long, value_name = "FILE")]
+    hlog: Option<String>,
+    /// Of a result of load only what was measured after this time of the run
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    from: Option<Duration>,
+    /// Of a result of load only what was measured until this time of the run
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    to: Option<Duration>,
 }
 
-/// Writes the other formats; which ones is said by --report.
+impl Args {
+    /// As `--report` has them.
+    fn words(&self) -> Vec<String> {
+        let Self { html, md, junit, csv, hgrm, hlog, .. } = self;
+        let short = [
+            ("html", html),
+            ("md", md),
+            ("junit", junit),
+            ("csv", csv),
+            ("hgrm", hgrm),
+            ("hlog", hlog),
+        ];
+        let short = short
+            .into_iter()
+            .filter_map(|(format, place)| place.as_ref().map(|place| format!("{format}={place}")));
+        self.reports.iter().cloned().chain(short).collect()
+    }
+}
+
+/// Writes the other formats.
 pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let reports = args.reports.check(out)?;
-    if reports.is_empty() {
-        return Err(Failure::usage("say what to write, as in --report html=report.html").into());
+    let words = args.words();
+    if words.is_empty() {
+        return Err(Failure::usage("say what to write, as in --html report.html").into());
     }
-    let shown = args.file.display();
-    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{shown}: {error}"));
-    let size = std::fs::metadata(&args.file).map_err(|error| wrong(&error))?.len();
-    if size > BYTES_MAX {
-        return Err(wrong(&format!("it is over {BYTES_MAX} bytes")).into());
-    }
-    let text = std::fs::read_to_string(&args.file).map_err(|error| wrong(&error))?;
-    let results = format::read(&text).map_err(|error| wrong(&error))?;
-    let faults = reports.write(&results, out);
+    let text = measured::text(&args.file)?;
+    let faults = match is_load(&text) {
+        true => load(args, &text, &words, out)?,
+        false => results(args, &text, &words, out)?,
+    };
     match faults.is_empty() {
         true => Ok(Exit::DONE),
         false => Ok(out.verdict(Exit::INTERNAL, "internal", &faults.join("; "))),
     }
+}
+
+fn is_load(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    serde_json::from_str::<Head>(text).is_ok_and(|head| head.schema.starts_with(LOAD))
+}
+
+fn load(args: &Args, text: &str, words: &[String], out: &mut Out) -> anyhow::Result<Vec<String>> {
+    let reports = words.iter().map(|word| measured::report(word));
+    let reports = reports.collect::<Result<Vec<_>, _>>()?;
+    check(reports.iter().map(|(_, place)| place), out)?;
+    let wrong = |why: String| Failure::usage(format!("{}: {why}", args.file.display()));
+    let mut document = measured::parse(&args.file, text)?;
+    merge::check(&document).map_err(wrong)?;
+    if args.from.is_some() || args.to.is_some() {
+        let (from, to) = (args.from.unwrap_or_default(), args.to.unwrap_or(Duration::MAX));
+        document = merge::cut(&document, from, to).map_err(wrong)?;
+    }
+    Ok(measured::write(&reports, &document, out))
+}
+
+fn results(
+    args: &Args,
+    text: &str,
+    words: &[String],
+    out: &mut Out,
+) -> anyhow::Result<Vec<String>> {
+    if args.from.is_some() || args.to.is_some() {
+        return Err(Failure::usage("--from and --to are for results of load").into());
+    }
+    let reports = ReportArgs::of(words).map_err(Failure::usage)?.check(out)?;
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", args.file.display()));
+    let results = format::read(text).map_err(|error| wrong(&error))?;
+    Ok(reports.write(&results, out))
 }

@@ -20,6 +20,11 @@ enum Kind {
     Scenario,
     /// Fragments that scenario files use
     Fragment,
+    /// Plans of `load`, `*.load.yaml`
+    #[cfg(unix)]
+    Load,
+    /// Results of `load`, as `--json` and `--report json=FILE` write them
+    LoadResult,
 }
 
 /// Prints a JSON Schema.
@@ -27,6 +32,9 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
     match args.of {
         Kind::Scenario => out.data(trialogue_scenarios::SCHEMA.trim_end())?,
         Kind::Fragment => out.data(&trialogue_scenarios::fragment_schema())?,
+        #[cfg(unix)]
+        Kind::Load => out.data(&super::load::schema())?,
+        Kind::LoadResult => out.data(trialogue_loadtest::result::JSON_SCHEMA.trim_end())?,
     }
     Ok(Exit::DONE)
 }

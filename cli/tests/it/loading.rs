@@ -62,7 +62,7 @@ async fn every_delivery_of_our_own_server_is_counted_and_right() {
         assert!(read(format).starts_with(begin), "{}", read(format));
     }
     assert!(read("md").contains("trialogue load") && read("hgrm").contains("Total count"));
-    assert_eq!(read("html").matches("<svg").count(), 5);
+    assert!(read("html").matches("<svg").count() >= 7);
 
     let json = place("json").display().to_string();
     let same = run(trialogue().args(["compare", &json, &json, "--fail-on", "delivery.p99>+0%"]));
@@ -97,7 +97,7 @@ async fn an_interrupt_is_followed_by_the_result_so_far() {
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     let going = async {
         while let Some(line) = said.next_line().await.unwrap() {
-            if line.contains(" of 600 s: ") {
+            if line.contains(" of 600 s ") {
                 return;
             }
         }

@@ -34,6 +34,7 @@ mod offline;
 mod operating;
 mod outbox;
 #[cfg(unix)]
+mod plans;
 mod playing;
 mod prompt;
 mod proxies;

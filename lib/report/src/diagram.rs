@@ -114,6 +114,8 @@ pub enum Tone {
     Good,
     /// Something broke, on purpose or not.
     Bad,
+    /// Neither: nothing follows from it.
+    Open,
 }
 
 /// One fact, in the order in which it is shown.

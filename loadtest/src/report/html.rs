@@ -1,70 +1,175 @@
-//! One page with charts: latency spectrum, heat over time, throughput, reach, rig.
+//! One page with charts: latency spectrum, heat over time, throughput, reach, rig, server.
 
 use hdrhistogram::Histogram;
 use trialogue_report::diagram::Tone;
-use trialogue_report::format::chart::{Axis, Scale, Series, heat, lines};
+use trialogue_report::format::chart::{Axis, Plot, Scale, Series, heat, lines, short};
 use trialogue_report::format::sheet::{Part, Sheet};
 
 use super::word;
-use crate::recorder::decode;
-use crate::result::{Document, Verdict, Window};
+use crate::plan::Pace;
+use crate::recorder::{Figures, Metric, decode};
+use crate::result::{Document, Measured, Sample, Window};
 
 /// Latencies whose spectrum is drawn.
-const DRAWN: [&str; 4] = ["delivery", "delivery_uncorrected", "ack", "send_lag"];
+const DRAWN: [&str; 5] = ["delivery", "delivery_uncorrected", "ack", "last", "send_lag"];
 /// Most points of a spectrum.
 const STEPS_PER_HALF: u32 = 4;
 /// Rows of a heat map for each power of ten.
 const ROWS_PER_TEN: f64 = 12.0;
+/// Most series of what the server says of itself that are drawn.
+const SCRAPED_MAX: usize = 6;
 
-const SECONDS: Axis = Axis { scale: Scale::Linear, label: |value| format!("{value:.0} s") };
-const COUNT: Axis = Axis { scale: Scale::Linear, label: |value| format!("{value:.0}") };
-const MILLIS: Axis = Axis { scale: Scale::Log, label: |value| format!("{value} ms") };
-const PART: Axis = Axis { scale: Scale::Linear, label: |value| format!("{:.0} %", value * 100.0) };
+pub(super) const SECONDS: Axis =
+    Axis { scale: Scale::Linear, label: |value| format!("{} s", short(value)) };
+const COUNT: Axis = Axis { scale: Scale::Linear, label: short };
+pub(super) const MILLIS: Axis =
+    Axis { scale: Scale::Log, label: |value| format!("{} ms", short(value)) };
+const PERCENT: Axis = Axis { scale: Scale::Linear, label: |value| format!("{} %", short(value)) };
+const MIB: Axis = Axis { scale: Scale::Linear, label: |value| format!("{} MiB", short(value)) };
 /// One in so many is slower.
-const ONE_IN: Axis = Axis { scale: Scale::Log, label: one_in };
+pub(super) const ONE_IN: Axis = Axis { scale: Scale::Log, label: one_in };
 
 fn one_in(value: f64) -> String {
     match 1.0 - 1.0 / value.max(1.0) {
-        part if part < 0.5 => "0 %".to_owned(),
+        part if part < 0.05 => "0 %".to_owned(),
         part => format!("{} %", (part * 1e9).round() / 1e7),
     }
 }
 
 pub(super) fn write(document: &Document) -> String {
-    let tone = if document.verdict == Verdict::Passed { Tone::Good } else { Tone::Bad };
-    let facts = crate::show::facts(document);
-    let facts = facts.into_iter().map(|(name, value, tone)| (tone, vec![name.to_owned(), value]));
-    let mut parts = vec![Part::Table(Vec::new(), facts.collect())];
-    let mut chart = |heading: &str, svg: String| {
-        parts.push(Part::Heading(heading.to_owned()));
-        parts.push(Part::Chart(svg));
-    };
-    chart(
-        "Latency spectrum",
-        lines("latency by percentile", (ONE_IN, MILLIS), &spectrum(document)),
-    );
-    chart(
-        "Deliveries over time and latency",
-        heat("deliveries", (SECONDS, MILLIS), &map(document)),
-    );
-    chart("Latency over time", lines("latency", (SECONDS, MILLIS), &latencies(document)));
-    chart("A second", lines("messages and deliveries", (SECONDS, COUNT), &throughput(document)));
-    chart("Reach and rig", lines("reach and processor", (SECONDS, PART), &health(document)));
+    let mut parts = vec![Part::Table(Vec::new(), told(document))];
+    parts.push(Part::Heading("Times in milliseconds".to_owned()));
+    parts.push(latency_table(&document.metrics));
+    parts.push(Part::Charts(charts(document)));
+    if !document.slos.is_empty() {
+        parts.push(Part::Heading("Objectives".to_owned()));
+        parts.push(objectives(document));
+    }
     let lead = format!(
         "{}, {}, run {}, {} ({})",
         document.tool, document.started, document.run, document.target, document.dialect
     );
     let title = "trialogue load".to_owned();
+    let tone = crate::show::verdict_tone(document.verdict);
     Sheet { title, word: (word(document.verdict).to_owned(), tone), lead, parts }.write()
+}
+
+/// The facts without what has tables of its own.
+fn told(document: &Document) -> Vec<(Tone, Vec<String>)> {
+    let is_time = |name: &str| Metric::ALL.iter().any(|metric| metric.name() == name);
+    let facts = crate::show::facts(document).into_iter();
+    let has_table = |name: &str| is_time(name) || [crate::show::TIMES, "objective"].contains(&name);
+    let kept = facts.filter(|(name, ..)| !has_table(name));
+    kept.map(|(name, value, tone)| (tone, vec![name.to_owned(), value])).collect()
+}
+
+fn latency_table(metrics: &[Measured]) -> Part {
+    let names = ["metric", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "max"];
+    let millis = |micros: u64| format!("{:.3}", micros as f64 / 1e3);
+    let row = |one: &Measured| {
+        let of = &one.figures;
+        let times = [of.p50, of.p90, of.p99, of.p999, of.max].map(millis);
+        let mut cells = vec![one.name.clone(), of.count.to_string(), millis(of.min)];
+        cells.push(format!("{:.3}", of.mean / 1e3));
+        cells.extend(times);
+        (Tone::Plain, cells)
+    };
+    Part::Table(names.map(str::to_owned).into(), metrics.iter().map(row).collect())
+}
+
+fn objectives(document: &Document) -> Part {
+    let row = |slo: &crate::slo::Judged| {
+        let (word, tone) = match slo.held {
+            Some(true) => ("held", Tone::Good),
+            Some(false) => ("missed", Tone::Bad),
+            None => ("open", Tone::Open),
+        };
+        (tone, vec![word.to_owned(), slo.to_string()])
+    };
+    let names = ["", "expression and values"].map(str::to_owned).into();
+    Part::Table(names, document.slos.iter().map(row).collect())
+}
+
+fn charts(document: &Document) -> Vec<(String, String)> {
+    let marks = phases(document);
+    let over_time = |title, up| Plot { title, axes: (SECONDS, up), marks: &marks };
+    let spectrum_plot = Plot { title: "latency by percentile", axes: (ONE_IN, MILLIS), marks: &[] };
+    let ratio = 10_f64.powf(1.0 / ROWS_PER_TEN);
+    let mut charts = vec![
+        ("Latency by percentile", lines(&spectrum_plot, &spectrum(document))),
+        (
+            "Deliveries by latency over time (stronger: more)",
+            heat(&over_time("deliveries by latency over time", MILLIS), ratio, &map(document)),
+        ),
+        (
+            "Latency of deliveries over time",
+            lines(&over_time("latency over time", MILLIS), &latencies(document)),
+        ),
+        (
+            "Messages per second",
+            lines(&over_time("messages per second", COUNT), &messages(document)),
+        ),
+        (
+            "Deliveries per second",
+            lines(&over_time("deliveries per second", COUNT), &deliveries(document)),
+        ),
+        ("Reach, as far as it has come", lines(&over_time("reach", PERCENT), &reach(document))),
+        (
+            "Rig: core of the busiest worker (80 % on average is the limit)",
+            lines(&over_time("processor of the rig", PERCENT), &cores(document)),
+        ),
+        (
+            "Rig: sends attempted too late (a p99 of 5 ms is the limit)",
+            lines(&over_time("lateness of the rig", MILLIS), &slips(document)),
+        ),
+    ];
+    let server = |value: &dyn Fn(&Sample) -> Option<f64>, name: &str| Series {
+        name: name.to_owned(),
+        points: points_of(&document.server, value),
+    };
+    let cpu = server(&|one| one.cpu.map(|cores| cores * 100.0), "of a core");
+    if !cpu.points.is_empty() {
+        charts.push(("Server: processor", lines(&over_time("server processor", PERCENT), &[cpu])));
+    }
+    let mib = |one: &Sample| one.resident.map(|bytes| bytes as f64 / f64::from(1 << 20));
+    let resident = server(&mib, "resident memory");
+    if !resident.points.is_empty() {
+        let plot = over_time("server memory", MIB);
+        charts.push(("Server: memory", lines(&plot, &[resident])));
+    }
+    let said = scraped(&document.server);
+    if !said.is_empty() {
+        let heading = "Server: what changed of its own figures, per second";
+        charts.push((heading, lines(&over_time("server figures", COUNT), &said)));
+    }
+    charts.into_iter().map(|(heading, svg)| (heading.to_owned(), svg)).collect()
+}
+
+fn points_of(samples: &[Sample], value: &dyn Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {
+    samples.iter().filter_map(|one| Some((one.at as f64 / 1e6, value(one)?))).collect()
+}
+
+/// Where phases begin.
+fn phases(document: &Document) -> Vec<(f64, String)> {
+    let Pace::Open { stages, .. } = &document.plan.pace else { return Vec::new() };
+    let mut begin = 0.0;
+    let mut marks = Vec::new();
+    for stage in stages {
+        marks.push((begin, stage.name.clone()));
+        begin += stage.length as f64 / 1e6;
+    }
+    // One phase is no news.
+    if marks.len() > 1 { marks } else { Vec::new() }
 }
 
 fn spectrum(document: &Document) -> Vec<Series> {
     let measured = document.metrics.iter().filter(|one| DRAWN.contains(&one.name.as_str()));
-    let series = measured.map(|one| {
-        let points = decode(&one.histogram).map(|histogram| points(&histogram));
-        Series { name: one.name.clone(), points: points.unwrap_or_default() }
-    });
-    series.collect()
+    measured.map(|one| Series { name: one.name.clone(), points: spectrum_of(one) }).collect()
+}
+
+/// One in so many is slower than so many milliseconds.
+pub(super) fn spectrum_of(measured: &Measured) -> Vec<(f64, f64)> {
+    decode(&measured.histogram).map(|histogram| points(&histogram)).unwrap_or_default()
 }
 
 fn points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
@@ -73,7 +178,7 @@ fn points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     let points = steps.map(|step| {
         let part = step.quantile_iterated_to();
         let one_in = if part < 1.0 { (1.0 / (1.0 - part)).min(most) } else { most };
-        (one_in.max(1.0), step.value_iterated_to() as f64 / 1e3)
+        (one_in.max(1.0), (step.value_iterated_to() as f64 / 1e3).max(1e-3))
     });
     points.collect()
 }
@@ -97,17 +202,15 @@ fn map(document: &Document) -> Vec<(f64, Vec<(f64, u64)>)> {
     document.windows.iter().map(column).collect()
 }
 
-fn over_time(document: &Document, name: &str, value: impl Fn(&Window) -> f64) -> Series {
-    let points = document.windows.iter().map(|one| (one.at as f64 / 1e6, value(one)));
-    Series { name: name.to_owned(), points: points.collect() }
-}
-
 fn latencies(document: &Document) -> Vec<Series> {
-    let measured: Vec<Window> =
-        document.windows.iter().filter(|window| window.delivery.count > 0).cloned().collect();
     let series = |name: &str, value: &dyn Fn(&Window) -> u64| Series {
         name: name.to_owned(),
-        points: measured.iter().map(|one| (one.at as f64 / 1e6, value(one) as f64 / 1e3)).collect(),
+        points: document
+            .windows
+            .iter()
+            .filter(|window| window.delivery.count > 0)
+            .map(|one| (one.at as f64 / 1e6, (value(one) as f64 / 1e3).max(1e-3)))
+            .collect(),
     };
     vec![
         series("p50", &|one| one.delivery.p50),
@@ -117,22 +220,90 @@ fn latencies(document: &Document) -> Vec<Series> {
     ]
 }
 
-fn throughput(document: &Document) -> Vec<Series> {
+/// How long after the last send a window may end and still be one of sending, in microseconds.
+const AFTER: u64 = 100_000;
+
+/// A count of every window in which messages were sent, a second.
+fn a_second(document: &Document, name: &str, count: &dyn Fn(&Window) -> u64) -> Series {
+    let mut before = 0.0;
+    let mut points = Vec::new();
+    for window in &document.windows {
+        let at = window.at as f64 / 1e6;
+        let over = at - before;
+        if over > 0.25 && window.at <= document.took + AFTER {
+            points.push((at, count(window) as f64 / over));
+        }
+        before = at;
+    }
+    Series { name: name.to_owned(), points }
+}
+
+fn messages(document: &Document) -> Vec<Series> {
     vec![
-        over_time(document, "sent", |one| one.sent as f64),
-        over_time(document, "stored", |one| one.acked as f64),
-        over_time(document, "refused", |one| one.refused as f64),
-        over_time(document, "delivered", |one| one.delivered as f64),
+        a_second(document, "sent", &|one| one.sent),
+        a_second(document, "stored", &|one| one.acked),
+        a_second(document, "refused", &|one| one.refused),
     ]
 }
 
-fn health(document: &Document) -> Vec<Series> {
-    let members = f64::from(document.plan.members);
-    vec![
-        over_time(document, "delivered of sent", |one| match one.sent {
-            0 => 1.0,
-            sent => (one.delivered as f64 / (sent as f64 * members)).min(1.0),
-        }),
-        over_time(document, "a worker's core", |one| one.cpu),
-    ]
+fn deliveries(document: &Document) -> Vec<Series> {
+    vec![a_second(document, "delivered", &|one| one.delivered)]
+}
+
+/// Of everything sent so far, how much has come.
+fn reach(document: &Document) -> Vec<Series> {
+    let counts = &document.counts;
+    let (mut sent, mut delivered) = (0, 0);
+    let each = counts.owed as f64 / (counts.sent - counts.refused.min(counts.sent)).max(1) as f64;
+    let mut points = Vec::new();
+    for window in &document.windows {
+        sent += window.sent.saturating_sub(window.refused);
+        delivered += window.delivered;
+        if sent > 0 && each > 0.0 {
+            let part = (delivered as f64 / (sent as f64 * each)).min(1.0);
+            points.push((window.at as f64 / 1e6, part * 100.0));
+        }
+    }
+    vec![Series { name: "delivered of what was owed".to_owned(), points }]
+}
+
+fn cores(document: &Document) -> Vec<Series> {
+    let points = document.windows.iter().map(|one| (one.at as f64 / 1e6, one.cpu * 100.0));
+    vec![Series { name: "of a core".to_owned(), points: points.collect() }]
+}
+
+fn slips(document: &Document) -> Vec<Series> {
+    let series = |name: &str, value: &dyn Fn(Figures) -> u64| {
+        let point = |one: &Window| {
+            let millis = value(one.figures(Metric::Slip)?) as f64 / 1e3;
+            Some((one.at as f64 / 1e6, millis.max(1e-3)))
+        };
+        let points = document.windows.iter().filter_map(point).collect();
+        Series { name: name.to_owned(), points }
+    };
+    vec![series("p50", &|one| one.p50), series("p99", &|one| one.p99)]
+}
+
+/// The figures of the server that moved most, as changes a second.
+fn scraped(samples: &[Sample]) -> Vec<Series> {
+    let Some(last) = samples.iter().rev().find(|one| !one.metrics.is_empty()) else {
+        return Vec::new();
+    };
+    let mut all: Vec<Series> = Vec::new();
+    for name in last.metrics.keys().filter(|name| name.contains("_total")) {
+        let value = |one: &Sample| one.metrics.get(name).copied();
+        let raw = points_of(samples, &value);
+        let pairs = raw.windows(2).filter_map(|pair| match pair {
+            [(t, was), (u, is)] if u > t => Some((*u, ((is - was) / (u - t)).max(0.0))),
+            _ => None,
+        });
+        let points: Vec<(f64, f64)> = pairs.collect();
+        if points.iter().any(|(_, change)| *change > 0.0) {
+            all.push(Series { name: name.clone(), points });
+        }
+    }
+    let sum = |one: &Series| one.points.iter().map(|(_, change)| *change).sum::<f64>();
+    all.sort_by(|one, other| sum(other).total_cmp(&sum(one)));
+    all.truncate(SCRAPED_MAX);
+    all
 }

@@ -2,6 +2,7 @@
 
 mod html;
 mod series;
+mod versus;
 
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,8 @@ use trialogue_report::results::{Case, Outcome, Results, Suite};
 
 use crate::result::{Document, Verdict};
 use crate::verdict::Fault;
+
+pub use versus::page as versus_page;
 
 /// A format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +28,16 @@ pub enum Format {
     Csv,
     /// HdrHistogram's percentiles of `delivery` in milliseconds, for its plotter.
     Hgrm,
+    /// HdrHistogram's log of intervals, in microseconds: every window of every metric.
+    Hlog,
     /// One page with charts.
     Html,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Json, Self::Junit, Self::Markdown, Self::Csv, Self::Hgrm, Self::Html];
+    pub const ALL: [Self; 7] =
+        [Self::Json, Self::Junit, Self::Markdown, Self::Csv, Self::Hgrm, Self::Hlog, Self::Html];
 
     /// Its name on a command line.
     pub const fn name(self) -> &'static str {
@@ -42,6 +47,7 @@ impl Format {
             Self::Markdown => "md",
             Self::Csv => "csv",
             Self::Hgrm => "hgrm",
+            Self::Hlog => "hlog",
             Self::Html => "html",
         }
     }
@@ -57,6 +63,7 @@ impl Format {
             Self::Markdown => Common::Markdown.write(&results(document)),
             Self::Csv => Ok(series::csv(document)),
             Self::Hgrm => Ok(series::hgrm(document)),
+            Self::Hlog => Ok(series::hlog(document)?),
             Self::Html => Ok(html::write(document)),
         }
     }

@@ -14,6 +14,7 @@ use trialogue_checker::Micros;
 use trialogue_socketio::client::WireOpener;
 
 use crate::cast::{self, CastError, Room};
+use crate::live::Steered;
 use crate::plan::{Plan, PlanError};
 use crate::preflight;
 use crate::remote::{Far, Job, Reins, lead};
@@ -50,13 +51,16 @@ pub struct RunConfig {
     pub tool: String,
     /// Who does the work instead of threads of ours; the plan has a worker for each at least.
     pub far: Vec<Far>,
+    /// What somebody changes while it goes on.
+    pub steered: Steered,
 }
 
 impl RunConfig {
     /// Against this server, without objectives.
     pub fn new(target: Target, tool: impl Into<String>) -> Self {
         let (slos, drain, tool) = (Vec::new(), Drain::default(), tool.into());
-        Self { target, slos, drain, only_ours: true, tool, far: Vec::new() }
+        let (far, steered) = (Vec::new(), Steered::default());
+        Self { target, slos, drain, only_ours: true, tool, far, steered }
     }
 }
 
@@ -71,6 +75,8 @@ pub enum Progress {
     Second(Box<Second>),
     /// Everything was sent; what is under way is waited for.
     Draining,
+    /// What there is so far, because somebody has asked for it.
+    SoFar(Box<Document>),
 }
 
 /// A run so far.
@@ -162,7 +168,15 @@ pub async fn run_in(
     let lead = if config.far.is_empty() { LEAD } else { LEAD_FAR };
     begin.send_replace(Some(Instant::now() + lead));
     let mut sum = Sum::new(plan, joining);
-    hear(plan.workers, &mut hears, &mut sum, observer).await?;
+    let so_far = |sum: &Sum| sum.clone().so_far(config, stamps.run(), started);
+    let mut steered = config.steered.clone();
+    hear(plan.workers, &mut hears, &mut sum, &mut |progress, sum| {
+        observer(progress);
+        if steered.is_asked() {
+            observer(&Progress::SoFar(Box::new(so_far(sum))));
+        }
+    })
+    .await?;
     for thread in threads {
         // It has said that it is done: this is short.
         let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -221,6 +235,7 @@ pub(crate) fn start(
             stamps: wires.stamps.clone(),
             tokens: config.target.tokens.clone(),
             drain: config.drain,
+            steered: config.steered.clone(),
             begin: wires.begin.subscribe(),
             stop: wires.halt.clone(),
             end: wires.end.clone(),
@@ -275,7 +290,7 @@ async fn hear(
     workers: u32,
     hears: &mut mpsc::Receiver<Told>,
     sum: &mut Sum,
-    observer: &mut (dyn FnMut(&Progress) + Send),
+    observer: &mut (dyn FnMut(&Progress, &Sum) + Send),
 ) -> Result<(), RunError> {
     let mut left = workers;
     let mut draining = false;
@@ -285,10 +300,10 @@ async fn hear(
                 let still = tick.speaking;
                 sum.tick(&tick);
                 if let Some(second) = sum.second() {
-                    observer(&Progress::Second(Box::new(second)));
+                    observer(&Progress::Second(Box::new(second)), sum);
                 }
                 if !still && !std::mem::replace(&mut draining, true) {
-                    observer(&Progress::Draining);
+                    observer(&Progress::Draining, sum);
                 }
             }
             Some(Told::Done(done)) => {

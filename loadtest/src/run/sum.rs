@@ -7,8 +7,8 @@ use trialogue_checker::Micros;
 
 use super::{RunConfig, Second};
 use crate::plan::{Pace, Plan};
-use crate::recorder::{Metric, Recording, encode};
-use crate::result::{Cases, Cut, Document, Measured, SCHEMA, Verdict, Window};
+use crate::recorder::{Metric, Recording, encode, measured};
+use crate::result::{Cases, Cut, Document, SCHEMA, Verdict, Window};
 use crate::rig::Rig;
 use crate::verdict::{Counts, EXAMPLES_MAX, Example, Fault};
 use crate::worker::{Done, Ends, Tick};
@@ -25,6 +25,7 @@ struct Part {
 }
 
 /// The sum.
+#[derive(Clone)]
 pub(super) struct Sum {
     plan: Plan,
     parts: Vec<Part>,
@@ -104,6 +105,7 @@ impl Sum {
             delivered: counts.delivered - before.delivered,
             delivery: fresh.figures(Metric::Delivery),
             histogram: encode(fresh.of(Metric::Delivery)),
+            others: measured(&fresh, |metric| metric != Metric::Delivery),
             cpu: std::mem::take(&mut self.fresh_cpu),
         };
         self.whole.add(&fresh);
@@ -157,6 +159,13 @@ impl Sum {
         rig
     }
 
+    /// What there is before all is told.
+    pub(super) fn so_far(mut self, config: &RunConfig, run: &str, began: SystemTime) -> Document {
+        self.complete = false;
+        self.spoken = self.windows.last().map_or(self.spoken, |window| window.at);
+        self.document(config, run, began)
+    }
+
     pub(super) fn document(
         mut self,
         config: &RunConfig,
@@ -175,11 +184,6 @@ impl Sum {
             let of = self.examples.iter().filter(|example| example.fault == *fault);
             examples.extend(of.take(EXAMPLES_MAX).cloned());
         }
-        let metrics = Metric::ALL.into_iter().map(|metric| Measured {
-            name: metric.name().to_owned(),
-            figures: self.whole.figures(metric),
-            histogram: encode(self.whole.of(metric)),
-        });
         let mut document = Document {
             schema: SCHEMA.to_owned(),
             tool: config.tool.clone(),
@@ -189,6 +193,7 @@ impl Sum {
             dialect: config.target.dialect.to_string(),
             order_promised: config.target.capabilities.order,
             complete: self.complete,
+            steered: config.steered.was_steered(),
             verdict: Verdict::Inconclusive,
             why: Vec::new(),
             joining: self.joining,
@@ -199,9 +204,11 @@ impl Sum {
             faults,
             examples,
             cut: Cut { count: self.ends.cut, reasons: self.ends.reasons.clone() },
-            metrics: metrics.filter(|one| one.figures.count > 0).collect(),
+            metrics: measured(&self.whole, |_| true),
             windows: std::mem::take(&mut self.windows),
             rig: self.rig(&counts),
+            server: Vec::new(),
+            parts: Vec::new(),
             slos: Vec::new(),
             counts,
             plan: self.plan,

@@ -19,6 +19,7 @@ use trialogue_socketio::client::WireOpener;
 
 use crate::alarm::{Alarm, thread_time};
 use crate::cast::Room;
+use crate::live::Steered;
 use crate::plan::Plan;
 use crate::recorder::Recording;
 use crate::stamp::Stamps;
@@ -64,6 +65,7 @@ pub(crate) struct Orders {
     pub(crate) stamps: Stamps,
     pub(crate) tokens: Tokens,
     pub(crate) drain: Drain,
+    pub(crate) steered: Steered,
     /// The moment at which all begin, once everybody is in a room.
     pub(crate) begin: watch::Receiver<Option<Instant>>,
     /// No more sends.

@@ -10,6 +10,7 @@ use trialogue_checker::Micros;
 use super::Orders;
 use super::floor::Floor;
 use crate::alarm::Alarm;
+use crate::live::Clock;
 use crate::plan::{Pace, Schedule};
 
 /// Sends in a row before the sockets get a turn, however late they are.
@@ -28,7 +29,10 @@ pub(super) async fn speak(
     let spoken = async {
         alarm.until(floor.begin.get()).await?;
         match orders.plan.pace {
-            Pace::Open { .. } => open(floor, schedule, &mut alarm).await,
+            Pace::Open { .. } => {
+                let clock = orders.steered.clock(floor.begin.get());
+                open(floor, schedule, clock, &mut alarm).await
+            }
             Pace::Silent { length } => {
                 let end = floor.begin.get() + Duration::from_micros(length);
                 alarm.until(end).await.map(|()| true)
@@ -41,21 +45,41 @@ pub(super) async fn speak(
     orders.stop.run_until_cancelled(spoken).await.unwrap_or(Ok(false))
 }
 
-async fn open(floor: &Floor, schedule: Schedule, alarm: &mut Alarm) -> io::Result<bool> {
+async fn open(
+    floor: &Floor,
+    schedule: Schedule,
+    mut clock: Clock,
+    alarm: &mut Alarm,
+) -> io::Result<bool> {
     let mut in_a_row = 0;
     for due in schedule {
-        let moment = floor.begin.get() + Duration::from_micros(due.at);
-        if moment > Instant::now() {
-            alarm.until(moment).await?;
-            in_a_row = 0;
-        } else if in_a_row == IN_A_ROW {
+        let moment = loop {
+            match clock.moment(due.at) {
+                Some(moment) if moment <= Instant::now() => break moment,
+                Some(moment) => {
+                    in_a_row = 0;
+                    tokio::select! {
+                        rang = alarm.until(moment) => {
+                            rang?;
+                            break moment;
+                        }
+                        () = clock.changed() => {}
+                    }
+                }
+                None => {
+                    in_a_row = 0;
+                    clock.changed().await;
+                }
+            }
+        };
+        if in_a_row == IN_A_ROW {
             tokio::task::yield_now().await;
             in_a_row = 0;
         }
         if floor.judge.borrow().under_way() > UNDER_WAY_MAX {
             return Ok(false);
         }
-        floor.send(due.sender, due.size, due.recorded, due.at);
+        floor.send(due.sender, due.size, due.recorded, floor.at(moment));
         in_a_row += 1;
     }
     Ok(true)

@@ -5,7 +5,9 @@
     reason = "a step that fails fails its test; helpers are no exception"
 )]
 
+mod beside;
 mod compares;
 mod double;
 mod far;
+mod merges;
 mod verdicts;

@@ -8,31 +8,56 @@ use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Rate, Sizes};
 use trialogue_loadtest::slo::Slo;
 use trialogue_server::config::parse_duration;
 
+use super::phase::Phase;
 use super::place::PlaceArgs;
 use super::reports::Report;
+use super::versus::TurnArgs;
+use super::watch::WatchArgs;
 use crate::exit::Failure;
 
 /// Arguments of `load`.
 #[derive(clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
+    /// Take the plan of this file; flags override what it says
+    #[arg(long, short = 'f', value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Write the plan that this command line makes as such a file (- is standard output), and do
+    /// nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: PlaceArgs,
     #[command(flatten)]
     pub(super) plan: PlanArgs,
+    #[command(flatten)]
+    pub(super) watch: WatchArgs,
+    #[command(flatten)]
+    pub(super) turns: TurnArgs,
     /// What must hold, such as 'delivery.p99<50ms && reach==1'; again for more
     #[arg(long = "slo", value_name = "EXPRESSION")]
     pub(super) slos: Vec<Slo>,
     /// Look for the most that the objectives permit: max-rate, or max-members of a room
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["window", "reports"])]
     pub(super) find: Option<Wanted>,
-    /// Write the result as json=FILE, junit=FILE, md=FILE, csv=FILE, hgrm=FILE or html=FILE; - is
-    /// standard output
+    /// Write the result as json=FILE, junit=FILE, md=FILE, csv=FILE, hgrm=FILE, hlog=FILE or
+    /// html=FILE; - is standard output
     #[arg(long = "report", value_name = "FORMAT=FILE", value_delimiter = ',')]
     pub(super) reports: Vec<Report>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+impl Args {
+    /// Whether it draws on the whole terminal.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.watch.is_screen()
+            && self.find.is_none()
+            && !self.turns.interleave
+            && !self.dry_run
+            && self.write_plan.is_none()
+    }
 }
 
 const HELP: &str = "\
@@ -74,6 +99,11 @@ pub(super) struct PlanArgs {
     /// Messages over all rooms, such as 200/s, or 100/s..1000/s for a ramp
     #[arg(long, value_name = "RATE", default_value = "100/s", conflicts_with = "window")]
     rate: Rate,
+    /// A part of the run with a rate of its own, instead of one for all, such as climb:60s:1/s..9/s;
+    /// again for more, and :unmeasured behind a warm-up
+    #[arg(long = "phase", value_name = "NAME:TIME:RATE")]
+    #[arg(conflicts_with_all = ["rate", "ramp", "window", "length", "warm_up"])]
+    phases: Vec<Phase>,
     /// How the rate goes from its first value to its second: const, line, step, step:N, spike
     #[arg(long, value_name = "SHAPE", default_value = "const", conflicts_with = "window")]
     ramp: Ramp,
@@ -121,6 +151,10 @@ impl PlanArgs {
             (Workload::Connect, _) => Pace::Silent { length: 0 },
             (Workload::Broadcast, Some(window)) => {
                 Pace::Closed { window, warm_up: micros(self.warm_up), length: micros(self.length) }
+            }
+            (Workload::Broadcast, None) if !self.phases.is_empty() => {
+                let stages = self.phases.iter().map(Phase::stage).collect();
+                Pace::Open { stages, arrivals: self.arrivals }
             }
             (Workload::Broadcast, None) => {
                 let Rate { from, to } = self.rate;

@@ -1,13 +1,23 @@
 //! `trialogue load`: measures a room broadcast against a server of its own, or one that is named.
 
 mod args;
+mod file;
+mod live;
+mod phase;
 mod place;
 mod reports;
 mod stage;
+mod versus;
+mod watch;
 
 use std::io::Write as _;
+use std::path::Path;
 
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use trialogue_client::Dialect;
+use trialogue_loadtest::cast::Room;
 use trialogue_loadtest::find::{Search, Tried, Wanted};
 use trialogue_loadtest::plan::Plan;
 use trialogue_loadtest::remote::Far;
@@ -19,18 +29,18 @@ use trialogue_report::terminal::facts;
 use trialogue_scenarios::file::Profile;
 
 pub(crate) use args::Args;
+pub(crate) use file::schema;
 use place::Cast;
 use stage::Stage;
+use watch::Watchers;
 
 use super::Context;
 use crate::account;
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::out::{Out, closed};
-use crate::play::{style, until};
-
-/// Rooms and sockets are told in steps of so many parts of a hundred.
-const STEP: u64 = 25;
+use crate::owned;
+use crate::play::{table_style, until};
 
 /// What is shown at the end.
 enum Ran {
@@ -40,18 +50,27 @@ enum Ran {
 
 /// Exits as [`args`] says; every report is written, whatever happens.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let profile = args.place.profile(context.global.dialect)?;
+    let (args, given) = file::complete(args, context, out)?;
+    args.turns.check(args.place.targets.len(), &args.reports)?;
+    let profiles = args.place.profiles(context.global.dialect)?;
+    let profile = profiles.first();
     reports::can_be_written(&args.reports, out)?;
-    let (plan, cast) = (args.plan.plan()?, args.place.cast(profile.as_ref())?);
-    let far = args.place.far(profile.as_ref())?;
+    let (plan, cast) = (args.plan.plan()?, args.place.cast(profile)?);
+    if let Some(path) = &args.write_plan {
+        return write_plan(path, &file::write(&given, plan.seed), out);
+    }
+    let far = args.place.far(profile)?;
     // So many threads of every machine.
     let machines = u32::try_from(far.len()).unwrap_or(u32::MAX).max(1);
     let plan = Plan { workers: plan.workers.saturating_mul(machines), ..plan };
     let plan = cast.fit(plan);
     if args.dry_run {
-        return dry_run(&plan, out);
+        return dry_run(&args, (&plan, &profiles), out);
     }
-    let stage = match &profile {
+    if let [first, second] = profiles.as_slice() {
+        return versus::run(&args, &plan, [first, second], context, out).await;
+    }
+    let stage = match profile {
         Some(_) => None,
         None => {
             let set = Stage::set(args.place.database_url.as_deref(), out);
@@ -73,15 +92,12 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     tell(&args, ran?, context, out)
 }
 
-/// The run itself, or the search.
-async fn play(
+/// How a run against this server is made.
+fn config_of(
     args: &Args,
-    plan: &Plan,
-    (cast, far): (Cast, Vec<Far>),
     place: (Option<&Profile>, Option<&Stage>),
     context: &Context,
-    out: &mut Out,
-) -> anyhow::Result<Result<Ran, RunError>> {
+) -> anyhow::Result<RunConfig> {
     let (url, plain_http) = match place {
         (Some(profile), _) => (profile.url.clone(), profile.plain_http),
         (None, Some(stage)) => (stage.url()?, false),
@@ -97,45 +113,90 @@ async fn play(
     let tool = format!("trialogue {}", env!("TRIALOGUE_VERSION"));
     let mut config = RunConfig::new(target, tool);
     config.slos.clone_from(&args.slos);
-    config.only_ours = cast.is_alone();
-    config.far = far;
-    let ran = measure(args.find, plan, cast, config, context, out).await;
-    Ok(ran)
+    Ok(config)
 }
 
+/// The run itself, or the search.
+async fn play(
+    args: &Args,
+    plan: &Plan,
+    (cast, far): (Cast, Vec<Far>),
+    place: (Option<&Profile>, Option<&Stage>),
+    context: &Context,
+    out: &mut Out,
+) -> anyhow::Result<Result<Ran, RunError>> {
+    let mut config = config_of(args, place, context)?;
+    config.only_ours = cast.is_alone();
+    config.far = far;
+    if let Some(wanted) = args.find {
+        return Ok(search(wanted, plan, cast, config, context, out).await);
+    }
+    // Whoever looks at the screen may end the run without ending the program.
+    let stop = context.shutdown.child_token();
+    let own = place.1.and_then(Stage::pid);
+    let mut watchers = Watchers::begin(&args.watch, (plan, &mut config), own, &stop, out).await?;
+    let mut observer = |progress: &Progress| watchers.see(progress, out);
+    let mut ran = measure(plan, cast, config, &stop, &mut observer).await;
+    watchers.end(ran.as_mut().ok(), out).await;
+    Ok(ran.map(|document| Ran::One(Box::new(document))))
+}
+
+/// Everybody has a room, and a token that is kept fresh as long as this is there.
+struct Ready {
+    rooms: Vec<Room>,
+    /// The plan that fits them.
+    plan: Plan,
+    config: RunConfig,
+    _kept: JoinSet<()>,
+}
+
+impl Ready {
+    async fn make(
+        plan: &Plan,
+        cast: Cast,
+        mut config: RunConfig,
+        stop: &CancellationToken,
+        observer: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Self, RunError> {
+        if config.far.is_empty() {
+            can_hold(plan.sockets())?;
+        }
+        let all = plan.rooms as usize;
+        let seats = cast.take_seats(&mut config.target, plan, |made| {
+            observer(&Progress::Rooms(made, all.max(made)));
+        });
+        let (rooms, plan, renewal) = until(stop, seats).await.ok_or(RunError::Stopped)??;
+        let mut kept = JoinSet::new();
+        if let Some(renewal) = renewal {
+            kept.spawn(renewal.keep());
+        }
+        Ok(Self { rooms, plan, config, _kept: kept })
+    }
+}
+
+/// Everybody takes a seat, and the run.
 async fn measure(
-    find: Option<Wanted>,
     plan: &Plan,
     cast: Cast,
-    mut config: RunConfig,
+    config: RunConfig,
+    stop: &CancellationToken,
+    observer: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Document, RunError> {
+    let ready = Ready::make(plan, cast, config, stop, observer).await?;
+    run_in(&ready.plan, &ready.config, ready.rooms.clone(), stop, observer).await
+}
+
+async fn search(
+    wanted: Wanted,
+    plan: &Plan,
+    cast: Cast,
+    config: RunConfig,
     context: &Context,
     out: &mut Out,
 ) -> Result<Ran, RunError> {
     let stop = &context.shutdown;
-    let mut told = 0;
-    let mut observer = |progress: &Progress| {
-        if is_news(progress, &mut told) {
-            out.say(&show::progress(progress));
-        }
-    };
-    if config.far.is_empty() {
-        can_hold(plan.sockets())?;
-    }
-    let all = plan.rooms as usize;
-    let seats = cast.take_seats(&mut config.target, plan, |made| {
-        observer(&Progress::Rooms(made, all.max(made)));
-    });
-    let (rooms, plan, renewal) = until(stop, seats).await.ok_or(RunError::Stopped)??;
-    let (plan, config) = (&plan, &config);
-    // Ends with this function.
-    let mut kept = tokio::task::JoinSet::new();
-    if let Some(renewal) = renewal {
-        kept.spawn(renewal.keep());
-    }
-    let Some(wanted) = find else {
-        let document = run_in(plan, config, rooms, stop, &mut observer).await?;
-        return Ok(Ran::One(Box::new(document)));
-    };
+    let Ready { rooms, plan, config, .. } =
+        &Ready::make(plan, cast, config, stop, &mut |_| {}).await?;
     let mut search = Search::new(wanted);
     while let Some(value) = search.next(wanted.of(plan)) {
         let plan = wanted.with(plan, value);
@@ -154,24 +215,33 @@ async fn measure(
     Ok(Ran::Search(search))
 }
 
-/// Whether a progress is worth a line; `told` is the step that was told last.
-fn is_news(progress: &Progress, told: &mut u64) -> bool {
-    let (done, all) = match progress {
-        Progress::Rooms(done, all) => (*done as u64, *all as u64),
-        Progress::Sockets(done, all) => (*done, *all),
-        Progress::Second(_) | Progress::Draining => return true,
-    };
-    let step = done * 100 / all.max(1) / STEP;
-    step != std::mem::replace(told, step) && step > 0
+fn write_plan(path: &Path, text: &str, out: &mut Out) -> anyhow::Result<Exit> {
+    if path == Path::new("-") {
+        out.data(text.trim_end())?;
+    } else {
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(Exit::DONE)
 }
 
-fn dry_run(plan: &Plan, out: &mut Out) -> anyhow::Result<Exit> {
+fn dry_run(
+    args: &Args,
+    (plan, profiles): (&Plan, &[Profile]),
+    out: &mut Out,
+) -> anyhow::Result<Exit> {
     if out.is_json() {
         out.json(plan)?;
         return Ok(Exit::DONE);
     }
+    for profile in profiles {
+        let (url, dialect) = (owned::shown(&profile.url), profile.dialect);
+        out.data(&format!("target {url} ({dialect})"))?;
+    }
     for line in show::plan_lines(plan) {
         out.data(&line)?;
+    }
+    for slo in &args.slos {
+        out.data(&format!("objective {slo}"))?;
     }
     Ok(Exit::DONE)
 }
@@ -201,12 +271,7 @@ fn tell(
             }
             (search.verdict(), sentence)
         }
-        Err(RunError::Stopped) => return Ok(context.stopped()),
-        Err(RunError::Plan(error)) => return Err(Failure::usage(error.to_string()).into()),
-        Err(error @ (RunError::Cast(_) | RunError::CannotRun(_))) => {
-            let why = error.to_string();
-            return Ok(out.verdict(Exit::COULD_NOT_RUN, "could_not_run", &why));
-        }
+        Err(error) => return not_run(error, context, out),
     };
     let (exit, code) = match verdict {
         _ if stopped => (context.stopped(), "stopped"),
@@ -217,6 +282,17 @@ fn tell(
     Ok(out.verdict(exit, code, &why))
 }
 
+/// How it ends when there is no result.
+fn not_run(error: RunError, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    match error {
+        RunError::Stopped => Ok(context.stopped()),
+        RunError::Plan(error) => Err(Failure::usage(error.to_string()).into()),
+        error @ (RunError::Cast(_) | RunError::CannotRun(_)) => {
+            Ok(out.verdict(Exit::COULD_NOT_RUN, "could_not_run", &error.to_string()))
+        }
+    }
+}
+
 fn show_document(args: &Args, document: &Document, out: &mut Out) -> anyhow::Result<()> {
     if out.is_json() {
         return out.json(document);
@@ -224,6 +300,6 @@ fn show_document(args: &Args, document: &Document, out: &mut Out) -> anyhow::Res
     if reports::take_stdout(&args.reports) {
         return Ok(());
     }
-    let table = facts(style(), &show::facts(document));
+    let table = facts(table_style(), &show::facts(document));
     out.stdout().write_all(table.as_bytes()).map_err(closed)
 }

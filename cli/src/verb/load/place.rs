@@ -25,25 +25,25 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 #[derive(clap::Args)]
 pub(super) struct PlaceArgs {
     /// The server to burden, instead of one of our own: a URL, a profile, or the name of one in
-    /// targets/
-    #[arg(long, value_name = "TARGET")]
-    pub(super) target: Option<String>,
+    /// targets/; a second one with --interleave
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
     /// Permit a target on another machine: only its owner may want that
     #[arg(long)]
     i_own_this_target: bool,
     /// Use these rooms of the target: a file with lines of chat,token[,token...]; needs none of its
     /// other routes
-    #[arg(long, value_name = "FILE", requires = "target", conflicts_with = "rooms")]
+    #[arg(long, value_name = "FILE", requires = "targets", conflicts_with = "rooms")]
     seats: Option<PathBuf>,
     /// Speak as these people of the target, in the chats that they have: CSV whose first line names
     /// its columns, of email and password, of token (and refreshToken), or of userId and role
-    #[arg(long, value_name = "FILE", requires = "target", conflicts_with = "seats")]
+    #[arg(long, value_name = "FILE", requires = "targets", conflicts_with = "seats")]
     users: Option<PathBuf>,
     /// Make tokens for --users with the secret in this variable: only its owner has it
     #[arg(long, value_name = "VARIABLE", requires = "users")]
     mint_secret_env: Option<String>,
     /// Let these workers do it (`trialogue worker`), each with rooms of its own
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', requires = "target")]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', requires = "targets")]
     #[arg(requires = "worker_token_file")]
     workers: Vec<String>,
     /// A file with the token of the workers
@@ -65,9 +65,12 @@ pub(super) enum Cast {
 }
 
 impl PlaceArgs {
-    /// The server that is named, if one is.
-    pub(super) fn profile(&self, dialect: Option<Dialect>) -> anyhow::Result<Option<Profile>> {
-        let Some(word) = &self.target else { return Ok(None) };
+    /// The servers that are named.
+    pub(super) fn profiles(&self, dialect: Option<Dialect>) -> anyhow::Result<Vec<Profile>> {
+        self.targets.iter().map(|word| self.profile(word, dialect)).collect()
+    }
+
+    fn profile(&self, word: &str, dialect: Option<Dialect>) -> anyhow::Result<Profile> {
         let profile = if word.contains("://") {
             let url = word.parse();
             let url = url.map_err(|_| Failure::usage("the target is no URL of a server"))?;
@@ -77,7 +80,7 @@ impl PlaceArgs {
             target::find(word, dialect)?
         };
         match profile.url.path() {
-            "/" => Ok(Some(profile)),
+            "/" => Ok(profile),
             _ => {
                 let what = "the target has a path: its routes are looked for at /";
                 Err(Failure::usage(what).into())

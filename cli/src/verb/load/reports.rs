@@ -12,8 +12,8 @@ use crate::reports::{Place, check, split};
 /// A format and where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Report {
-    format: Format,
-    place: Place,
+    pub(super) format: Format,
+    pub(super) place: Place,
 }
 
 impl FromStr for Report {

@@ -49,6 +49,11 @@ impl Stage {
         self.server.url().parse().context("the server's own address")
     }
 
+    /// The server's process.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.server.pid()
+    }
+
     /// Ends all of it.
     pub(super) async fn end(mut self) -> anyhow::Result<()> {
         if let Err(error) = self.server.stop(STOP_WITHIN).await {

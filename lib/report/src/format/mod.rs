@@ -69,6 +69,9 @@ pub enum FormatError {
     /// The JSON writer gave up.
     #[error("cannot write JSON")]
     Json(#[from] serde_json::Error),
+    /// Another writer gave up.
+    #[error("cannot write it: {0}")]
+    Other(#[from] std::io::Error),
 }
 
 /// Why a document is not read as results.

@@ -11,10 +11,17 @@ use crate::diagram::Tone;
 const ROWS_MAX: usize = 2_000;
 
 const STYLE: &str = "\
-body{background:var(--page);color:var(--ink);font:14px/1.5 sans-serif;max-width:60rem;\
-margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;margin:.5rem 0}\
-td,th{border:1px solid var(--frame);padding:.2rem .6rem;text-align:left;vertical-align:top}\
-.soft{color:var(--s5)}.good{color:var(--good)}.bad{color:var(--bad)}";
+body{background:var(--page);color:var(--ink);font:14px/1.5 sans-serif;max-width:112rem;\
+margin:1.5rem auto;padding:0 1.5rem}h1{font-size:1.6rem;margin:.2rem 0}\
+h2{font-size:1.05rem;margin:.1rem 0 .4rem}\
+table{border-collapse:collapse;margin:.5rem 0;max-width:100%}\
+td,th{border-bottom:1px solid var(--frame);padding:.25rem .8rem .25rem 0;text-align:left;\
+vertical-align:top;overflow-wrap:anywhere}\
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem}\
+section{background:var(--card);border-radius:8px;padding:.8rem 1rem;margin:1rem 0}\
+.charts section{margin:0}\
+.soft{color:var(--s5)}.good{color:var(--good)}.bad{color:var(--bad)}.open{color:var(--open)}";
 
 /// The page.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +39,10 @@ pub struct Sheet {
 /// A part of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// A heading.
+    /// A heading above a table.
     Heading(String),
-    /// A picture, as [`chart`] makes them.
-    Chart(String),
+    /// Headings and pictures, as [`chart`] makes them: beside one another where there is room.
+    Charts(Vec<(String, String)>),
     /// Rows of cells below a row of names, which may be empty.
     Table(Vec<String>, Vec<(Tone, Vec<String>)>),
 }
@@ -45,6 +52,7 @@ fn class(tone: Tone) -> &'static str {
         Tone::Plain => "",
         Tone::Good => "good",
         Tone::Bad => "bad",
+        Tone::Open => "open",
     }
 }
 
@@ -67,7 +75,14 @@ impl Sheet {
         for part in &self.parts {
             match part {
                 Part::Heading(text) => _ = write!(page, "<h2>{}</h2>", html(text)),
-                Part::Chart(svg) => page.push_str(svg),
+                Part::Charts(charts) => {
+                    page.push_str("<div class=\"charts\">");
+                    for (heading, svg) in charts {
+                        let heading = html(heading);
+                        _ = write!(page, "<section><h2>{heading}</h2>{svg}</section>");
+                    }
+                    page.push_str("</div>");
+                }
                 Part::Table(names, rows) => table(&mut page, names, rows),
             }
         }
@@ -78,12 +93,19 @@ impl Sheet {
 
 fn table(page: &mut String, names: &[String], rows: &[(Tone, Vec<String>)]) {
     page.push_str("<table>");
+    // Numbers stand below one another by their last digit.
+    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let column =
+        |n: usize| rows.iter().all(|(_, cells)| cells.get(n).is_some_and(|t| is_number(t)));
+    let of = |n: usize| if !names.is_empty() && column(n) { " class=\"n\"" } else { "" };
     if !names.is_empty() {
-        let cells: String = names.iter().map(|name| format!("<th>{}</th>", html(name))).collect();
+        let cell = |(n, name): (usize, &String)| format!("<th{}>{}</th>", of(n), html(name));
+        let cells: String = names.iter().enumerate().map(cell).collect();
         _ = write!(page, "<tr>{cells}</tr>");
     }
     for (tone, cells) in rows.iter().take(ROWS_MAX) {
-        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", html(cell))).collect();
+        let cell = |(n, cell): (usize, &String)| format!("<td{}>{}</td>", of(n), html(cell));
+        let cells: String = cells.iter().enumerate().map(cell).collect();
         _ = write!(page, "<tr class=\"{}\">{cells}</tr>", class(*tone));
     }
     page.push_str("</table>");

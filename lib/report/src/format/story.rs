@@ -83,7 +83,7 @@ macro_rules! words {
 
 words!(DirectionWord of Direction: In, Out);
 words!(WireWord of Wire: Http, Socket, Store);
-words!(ToneWord of Tone: Plain, Good, Bad);
+words!(ToneWord of Tone: Plain, Good, Bad, Open);
 
 impl From<&Story> for StoryBody {
     fn from(story: &Story) -> Self {

@@ -282,6 +282,7 @@ fn class_of(tone: Tone) -> &'static str {
         Tone::Plain => "plain",
         Tone::Good => "good",
         Tone::Bad => "bad",
+        Tone::Open => "plain",
     }
 }
 

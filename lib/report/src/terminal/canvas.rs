@@ -22,6 +22,8 @@ pub(super) enum Paint {
     Good,
     /// What broke.
     Bad,
+    /// Of which nothing follows.
+    Open,
 }
 
 impl Paint {
@@ -35,6 +37,7 @@ impl Paint {
             Self::Store => AnsiColor::Magenta.on_default(),
             Self::Good => AnsiColor::Green.on_default(),
             Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Open => AnsiColor::Yellow.on_default(),
         }
     }
 }

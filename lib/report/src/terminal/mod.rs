@@ -34,6 +34,8 @@ pub fn plain(story: &Story, style: Style) -> String {
 const WIDTH_MIN: usize = 60;
 /// Widest drawing, in columns: longer arrows only make the eye walk.
 const WIDTH_MAX: usize = 120;
+/// Widest table, in columns.
+const COLUMNS_MAX: usize = 400;
 /// Width of a terminal that does not tell, in columns.
 pub const WIDTH_DEFAULT: usize = 80;
 
@@ -41,13 +43,16 @@ pub const WIDTH_DEFAULT: usize = 80;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     width: usize,
+    /// Of the terminal itself, for what is read and not looked at.
+    columns: usize,
     unicode: bool,
 }
 
 impl Style {
     /// `width` in columns; without `unicode` every character is ASCII.
     pub fn new(width: usize, unicode: bool) -> Self {
-        Self { width: width.clamp(WIDTH_MIN, WIDTH_MAX), unicode }
+        let columns = width.clamp(WIDTH_MIN, COLUMNS_MAX);
+        Self { width: width.clamp(WIDTH_MIN, WIDTH_MAX), columns, unicode }
     }
 
     /// What the environment says: characters of a line drawing need a UTF-8 locale and a terminal
@@ -61,6 +66,17 @@ impl Style {
         });
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
         Self::new(width.unwrap_or(WIDTH_DEFAULT), utf8 && !dumb)
+    }
+
+    /// For a pipe: tables are not broken into lines.
+    #[must_use]
+    pub fn unbroken(self) -> Self {
+        Self { columns: COLUMNS_MAX, ..self }
+    }
+
+    /// Columns of a table.
+    pub fn columns(self) -> usize {
+        self.columns
     }
 
     /// Columns of the drawing.

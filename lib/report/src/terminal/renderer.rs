@@ -325,5 +325,6 @@ fn paint_of(tone: Tone) -> Paint {
         Tone::Plain => Paint::Plain,
         Tone::Good => Paint::Good,
         Tone::Bad => Paint::Bad,
+        Tone::Open => Paint::Open,
     }
 }

@@ -17,9 +17,9 @@ pub fn facts(style: Style, facts: &[(&str, String, Tone)]) -> String {
     let mut out = String::new();
     for (name, value, tone) in facts {
         let value = clean(value, style);
-        let room = style.width().saturating_sub(from).max(1);
+        let room = style.columns().saturating_sub(from).max(1);
         for (n, value) in wrap(&value, room, VALUE_LINES_MAX, style).iter().enumerate() {
-            let mut line = Canvas::new(style.width());
+            let mut line = Canvas::new(style.columns());
             if n == 0 {
                 line.text(PADDING, &clean(name, style), Paint::Faint);
             }
@@ -27,6 +27,7 @@ pub fn facts(style: Style, facts: &[(&str, String, Tone)]) -> String {
                 Tone::Plain => Paint::Plain,
                 Tone::Good => Paint::Good,
                 Tone::Bad => Paint::Bad,
+                Tone::Open => Paint::Open,
             };
             line.text(from, value, paint);
             line.finish(&mut out);
