@@ -53,7 +53,10 @@ pub enum Effect {
     /// Look at the last messages of an invitation.
     LoadPreview(ChatId),
     /// List the notifications.
-    LoadNotifications,
+    LoadNotifications {
+        /// Only those that were not read.
+        unread: bool,
+    },
     /// Mark all notifications as read.
     ReadNotifications,
     /// What the outbox keeps.
@@ -114,6 +117,8 @@ pub enum Effect {
     CutLine(bool),
     /// Leave, for the demo that brings its own server.
     Demo,
+    /// Leave, for another account of this machine.
+    Profile(String),
     /// Leave the three, for the script that comes with them.
     Script,
     /// Let the first step of the script that waits begin.

@@ -60,7 +60,7 @@ pub(crate) async fn run(
     let ended = in_turn(&cluster, script, context).await;
     cluster.stop().await?;
     Ok(match ended? {
-        Ended::Quit | Ended::Demo | Ended::Script => Exit::DONE,
+        Ended::Quit | Ended::Demo | Ended::Script | Ended::Profile(_) => Exit::DONE,
         Ended::Asked => context.stopped(),
     })
 }

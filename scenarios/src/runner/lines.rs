@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use trialogue_faults::{Cut, Proxy, Way, Weather};
 use url::Url;
 
-use super::RunError;
+use super::{RunConfig, RunError, Seen};
 use crate::actor::Wrong;
 use crate::file::{ActorId, Network, NetworkCut, Refuse, Scenario, Verb};
 
@@ -57,9 +57,10 @@ impl Lines {
         url
     }
 
-    /// An actor's own line, where it has one.
-    pub(super) fn of(&self, id: ActorId) -> Option<Arc<Proxy>> {
-        self.proxies.get(&id).cloned()
+    /// An actor's place before whoever watches, where somebody does.
+    pub(super) fn seen(&self, id: ActorId, config: &RunConfig) -> Option<Seen> {
+        let (audience, line) = config.audience.clone().zip(self.proxies.get(&id).cloned())?;
+        Some(Seen { audience, actor: id.0, line })
     }
 
     /// Changes an actor's weather.

@@ -15,7 +15,7 @@ use super::accounts::{accounts_of, unresolved};
 use super::lines::Lines;
 use super::observe::{Came, Observer, StepDone};
 use super::server::Server;
-use super::{Audience, Failure, Pause, Recovery, Report, RunConfig, RunError, Seen};
+use super::{Audience, Failure, Pause, Recovery, Report, RunConfig, RunError};
 use crate::actor::{Account, Actor, Looked, Surroundings, Wrong, outcome_of};
 use crate::check;
 use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
@@ -129,7 +129,6 @@ impl<'a> Stage<'a> {
         config: RunConfig,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, RunError> {
-        let seed = config.seed.or(scenario.seed).unwrap_or_else(rand::random);
         let server = Server::start(&config).await?;
         let around = Surroundings {
             url: server.url().clone(),
@@ -141,13 +140,12 @@ impl<'a> Stage<'a> {
             trace: config.trace.clone(),
             plain_http: config.plain_http,
             seen: None,
-            seed,
+            seed: config.seed.or(scenario.seed).unwrap_or_else(rand::random),
         };
         let lines = Lines::draw(scenario, &around.url, config.audience.is_some()).await?;
         let actors = scenario.actors.iter().zip(0..).enumerate().map(|(n, (spec, index))| {
             let url = lines.url_for(ActorId(n), &around.url);
-            let seen = config.audience.clone().zip(lines.of(ActorId(n)));
-            let seen = seen.map(|(audience, line)| Seen { audience, actor: n, line });
+            let seen = lines.seen(ActorId(n), &config);
             let around = Surroundings { url, seen, ..around.clone() };
             Actor::new(spec, &scenario.defaults, &around, index).map_err(RunError::from)
         });

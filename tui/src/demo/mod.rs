@@ -159,7 +159,7 @@ impl Demo {
                 soon(Msg::Reply(Reply::Booked(Ok(created))))
             }
             Effect::OpenDispute(body) => self.disputed(body.chat_id, now),
-            Effect::LoadNotifications => {
+            Effect::LoadNotifications { .. } => {
                 let none =
                     NotificationList { notifications: Vec::new(), unread_count: 0, next: None };
                 soon(Msg::Reply(Reply::Notifications(Ok(none))))

@@ -170,6 +170,8 @@ pub struct Page {
     pub lines: Vec<String>,
     /// The first line on the screen.
     pub top: usize,
+    /// Only lines with these letters, of those that are still to come.
+    pub only: String,
 }
 
 /// What is over everything else.
@@ -207,7 +209,8 @@ impl Dialogs {
     /// Opens a page.
     pub fn read(&mut self, title: impl Into<String>, lines: Vec<String>) {
         self.leave();
-        self.open = Some(Dialog::Page(Page { title: title.into(), lines, top: 0 }));
+        self.open =
+            Some(Dialog::Page(Page { title: title.into(), lines, top: 0, only: String::new() }));
     }
 
     /// Opens a form: the one that was left, where it is about the same thing.

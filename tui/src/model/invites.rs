@@ -6,6 +6,8 @@ use trialogue_protocol::{ChatId, Dispute};
 
 use super::chats::Listing;
 use super::log::Said;
+use crate::edit::Editor;
+use crate::text;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct Invites {
     pub shown: bool,
     /// Which one the cursor is on.
     pub cursor: usize,
+    /// Only those with these letters.
+    pub filter: Editor,
     /// The last messages of the one that was looked at.
     pub preview: Option<(ChatId, Vec<Said>)>,
 }
@@ -32,20 +36,31 @@ impl Default for Invites {
             listing: Listing::Loading(Duration::ZERO),
             shown: false,
             cursor: 0,
+            filter: Editor::default(),
             preview: None,
         }
     }
 }
 
 impl Invites {
+    /// Those that wait and that the filter lets through.
+    pub fn fitting(&self) -> Vec<&Dispute> {
+        let needle = self.filter.text();
+        let fits = |dispute: &&Dispute| {
+            let line = format!("{} {}", dispute.job_id, text::line(&dispute.description));
+            needle.is_empty() || text::fuzzy(&line, needle).is_some()
+        };
+        self.list.iter().filter(fits).collect()
+    }
+
     /// The one under the cursor.
     pub fn selected(&self) -> Option<&Dispute> {
-        self.list.get(self.cursor)
+        self.fitting().get(self.cursor).copied()
     }
 
     /// Moves the cursor, within the list.
     pub fn step(&mut self, by: isize) {
-        let last = self.list.len().saturating_sub(1);
+        let last = self.fitting().len().saturating_sub(1);
         self.cursor = self.cursor.saturating_add_signed(by).min(last);
     }
 }

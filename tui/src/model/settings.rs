@@ -72,17 +72,31 @@ impl Settings {
                 complaints.extend(self.keys.bind(place, chord, action).err());
             }
         }
-        for (tone, words) in &file.theme {
+        complaints.extend(self.paint(&file.theme, colors));
+        self.alerts = file.alerts;
+        if file.ascii == Some(true) {
+            (self.ascii, self.marks) = (true, Marks::ASCII);
+        }
+        complaints
+    }
+
+    /// What `theme.toml` says: the roles of `[theme]` in a file of their own.
+    pub fn read_theme(&mut self, file: &str, colors: bool) -> Vec<String> {
+        match toml::from_str(file) {
+            Ok(roles) => self.paint(&roles, colors),
+            Err(error) => vec![format!("theme.toml: {}", error.message())],
+        }
+    }
+
+    fn paint(&mut self, roles: &BTreeMap<String, String>, colors: bool) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (tone, words) in roles {
             let mut theme = self.theme.clone();
             match theme.set(tone, words) {
                 Ok(()) if colors => self.theme = theme,
                 Ok(()) => {}
                 Err(complaint) => complaints.push(complaint),
             }
-        }
-        self.alerts = file.alerts;
-        if file.ascii == Some(true) {
-            (self.ascii, self.marks) = (true, Marks::ASCII);
         }
         complaints
     }
@@ -119,6 +133,17 @@ mod tests {
             .join("\n");
         assert_eq!(settings().read(&uncommented, true), Vec::<String>::new());
         assert!(uncommented.lines().filter(|l| l.contains(" = ")).count() >= 10);
+    }
+
+    #[test]
+    fn a_theme_file_changes_single_roles() {
+        use crate::theme::Tone;
+        let (mut changed, usual) = (settings(), settings());
+        assert_eq!(changed.read_theme("me = \"red\"", true), Vec::<String>::new());
+        assert_ne!(changed.theme.style(Tone::Me), usual.theme.style(Tone::Me));
+        assert_eq!(changed.theme.style(Tone::Bad), usual.theme.style(Tone::Bad));
+        assert_eq!(changed.read_theme("sofa = \"red\"", true).len(), 1);
+        assert_eq!(changed.read_theme("me = 1", true).len(), 1);
     }
 
     #[test]

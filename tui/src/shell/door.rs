@@ -99,6 +99,7 @@ pub struct Play {
 }
 
 /// How an account begins.
+#[expect(clippy::large_enum_variant, reason = "one per account, moved once")]
 pub enum Begin {
     /// The form asks who it is.
     SignIn,
@@ -129,12 +130,14 @@ pub struct Start {
 }
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// The user wanted it.
     Quit,
     /// The user wants to see the demo.
     Demo,
+    /// The user goes on as another account: the name of its profile.
+    Profile(String),
     /// The user wants to see the script that comes with the three.
     Script,
     /// Somebody asked the process to end, or the terminal is gone.

@@ -181,7 +181,7 @@ impl Shell {
 
     async fn live(&mut self, stop: CancellationToken) -> io::Result<Ended> {
         loop {
-            if let Some(ended) = self.ended {
+            if let Some(ended) = self.ended.take() {
                 return Ok(ended);
             }
             self.draw()?;
@@ -310,6 +310,7 @@ impl Shell {
             Effect::Suspend => self.suspend()?,
             Effect::Quit => self.ended = Some(Ended::Quit),
             Effect::Demo => self.ended = Some(Ended::Demo),
+            Effect::Profile(name) => self.ended = Some(Ended::Profile(name)),
             Effect::Script => self.ended = Some(Ended::Script),
             Effect::StepScript => self.wings.go(),
             Effect::CutLine(cut) => {

@@ -113,6 +113,11 @@ impl Plain {
         for effect in effects {
             match effect {
                 Effect::Quit => quits = true,
+                // Lines that were typed ahead belong to this account.
+                Effect::Profile(name) => {
+                    let mut out = io::stdout().lock();
+                    writeln!(out, "/quit first, then: trialogue --profile {name} shell")?;
+                }
                 // What only a screen can do.
                 Effect::Bell
                 | Effect::Desktop(_)

@@ -33,8 +33,9 @@ pub(super) async fn answer(effect: Effect, rest: &Rest, handle: &SessionHandle) 
                 PageQuery { limit: Some(PREVIEW), before_seq: Some(BEYOND), after_seq: None };
             Reply::Preview { chat, page: rest.messages(chat, &query).await }
         }
-        Effect::LoadNotifications => {
-            Reply::Notifications(rest.notifications(&NotificationQuery::default()).await)
+        Effect::LoadNotifications { unread } => {
+            let query = NotificationQuery { unread, ..NotificationQuery::default() };
+            Reply::Notifications(rest.notifications(&query).await)
         }
         Effect::ReadNotifications => match rest.read_all_notifications().await {
             Ok(()) => Reply::Said("all notifications are read".to_owned()),

@@ -142,7 +142,13 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub fn desktop(&mut self, text: &str) -> io::Result<()> {
-        execute!(io::stdout(), Print(format!("\u{1b}]9;{text}\u{7}")))
+        // Each terminal knows one of the two; one that knows both would tell twice.
+        let is_777 = |term: String| term.starts_with("rxvt") || term.starts_with("foot");
+        let words = match std::env::var("TERM").is_ok_and(is_777) {
+            true => format!("\u{1b}]777;notify;Trialogue;{text}\u{7}"),
+            false => format!("\u{1b}]9;{text}\u{7}"),
+        };
+        execute!(io::stdout(), Print(words))
     }
 }
 

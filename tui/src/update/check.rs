@@ -58,8 +58,8 @@ pub(super) fn sign_up(form: &Form) -> Checked {
     let register = Register {
         email,
         password,
-        first_name: needed(form, "First name", names)?,
-        last_name: needed(form, "Last name", names)?,
+        first_name: needed(form, "Name", names)?,
+        last_name: needed(form, "Surname", names)?,
         role,
         region: Some(region).filter(|region| !region.is_empty()),
         business_name: None,

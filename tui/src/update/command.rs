@@ -2,12 +2,14 @@
 
 use trialogue_client::LinkState;
 use trialogue_client::people::Presence;
+use trialogue_client::profile::ProfileName;
 use trialogue_protocol::ChatId;
 
 use super::{dialog, looking, rooms, sending};
 use crate::command::{self, COMMANDS, Verb};
 use crate::effect::Effect;
 use crate::keys::Place;
+use crate::model::dialog::Dialog;
 use crate::model::log::State;
 use crate::model::{Listing, Model};
 use crate::msg::Now;
@@ -29,7 +31,7 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
     match verb {
         Verb::Book => dialog::book_with(model, &args, now, out),
         Verb::Chat => jump(model, &args, now, out),
-        Verb::Chats => chats(model),
+        Verb::Chats => chats(model, args == "--unread"),
         Verb::Discard => sending::give_up(model, number, false, now, out),
         Verb::Dispute if args.is_empty() => dialog::dispute(model, now),
         Verb::Dispute => dialog::dispute_with(model, &args, now, out),
@@ -40,15 +42,22 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
         Verb::Jobs => job(model, &args, now, out),
         Verb::Join => join(model, &args, now, out),
         Verb::Leave => rooms::leave(model, now, out),
-        Verb::Login => dialog::sign_in(model),
+        Verb::Login => dialog::sign_in_as(model, &args),
         Verb::Logout => out.push(Effect::SignOut),
         Verb::Members => members(model),
         Verb::Mute => mute(model, model.chats.open, now),
-        Verb::Notifications if args == "read" => out.push(Effect::ReadNotifications),
-        Verb::Notifications => out.push(Effect::LoadNotifications),
+        Verb::Notifications if args == "--all" => out.push(Effect::ReadNotifications),
+        Verb::Notifications => {
+            out.push(Effect::LoadNotifications { unread: args == "--unread" });
+        }
+        Verb::Outbox if args == "--flush" => out.push(Effect::RetryNow),
         Verb::Outbox => outbox(model),
+        Verb::Profile => profile(model, &args, now, out),
         Verb::Providers => {
             model.dialogs.read("Providers", vec!["Loading…".to_owned()]);
+            if let Some(Dialog::Page(page)) = &mut model.dialogs.open {
+                page.only = args;
+            }
             out.push(Effect::LoadProviders);
         }
         Verb::Quit => out.push(Effect::Quit),
@@ -93,14 +102,26 @@ fn jump(model: &mut Model, letters: &str, now: Now, out: &mut Vec<Effect>) {
     }
 }
 
-fn chats(model: &mut Model) {
-    let lines = model.chats.list.iter().map(|entry| {
+/// Leaves this account for another one of this machine.
+fn profile(model: &mut Model, name: &str, now: Now, out: &mut Vec<Effect>) {
+    match name.parse::<ProfileName>() {
+        Ok(_) if name == model.who.profile => {
+            model.notice.say(format!("this is profile {name}"), now.at);
+        }
+        Ok(_) => out.push(Effect::Profile(name.to_owned())),
+        Err(why) => model.compose.problem = Some(format!("which account? /profile NAME: {why}")),
+    }
+}
+
+fn chats(model: &mut Model, only_unread: bool) {
+    let list = model.chats.list.iter().filter(|entry| !only_unread || entry.unread > 0);
+    let lines = list.map(|entry| {
         let dispute = if entry.is_disputed() { ", dispute" } else { "" };
         format!("{:>4} new  {} (job {}{dispute})", entry.unread, entry.title, entry.chat.job.id)
     });
     let mut lines: Vec<String> = lines.collect();
     if lines.is_empty() {
-        lines.push("No jobs yet.".to_owned());
+        lines.push(if only_unread { "Nothing unread." } else { "No jobs yet." }.to_owned());
     }
     model.dialogs.read("Chats", lines);
 }
@@ -129,6 +150,8 @@ pub(super) fn help(model: &mut Model) {
 /// The LSM's queue instead of a chat.
 pub(super) fn show_invites(model: &mut Model, out: &mut Vec<Effect>) {
     model.invites.shown = true;
+    model.invites.filter.set("");
+    model.chats.filtering = false;
     model.invites.listing = Listing::Loading(model.window.now);
     model.place = Place::List;
     model.window.shows_list = false;

@@ -25,7 +25,10 @@ pub(super) fn next_wake(model: &Model) -> Option<Duration> {
 
 /// Has it kept, once nothing more came for a moment or when the user goes.
 pub(super) fn pass(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
-    let goes = out.iter().any(|e| matches!(e, Effect::Quit | Effect::Demo | Effect::Suspend));
+    let ends = |effect: &Effect| {
+        matches!(effect, Effect::Quit | Effect::Demo | Effect::Profile(_) | Effect::Suspend)
+    };
+    let goes = out.iter().any(ends);
     let is_due = next_wake(model).is_some_and(|at| now.at >= at);
     if (goes || is_due)
         && let Some(desk) = left(model)

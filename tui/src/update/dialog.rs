@@ -34,6 +34,18 @@ pub(super) fn sign_in(model: &mut Model) {
     model.dialogs.fill(form);
 }
 
+/// The same for somebody in particular.
+pub(super) fn sign_in_as(model: &mut Model, email: &str) {
+    sign_in(model);
+    let Some(form) = model.dialogs.form_of(Kind::SignIn).filter(|_| !email.is_empty()) else {
+        return;
+    };
+    if let Some(editor) = form.fields.get_mut(1).and_then(Field::editor) {
+        editor.set(email);
+        form.at = 2;
+    }
+}
+
 /// The form that makes an account.
 fn sign_up(model: &mut Model) {
     let server = model.who.server.clone();
@@ -42,8 +54,8 @@ fn sign_up(model: &mut Model) {
         Field::line("Server", &server, "the address of a Trialogue server"),
         Field::line("Email", "", "your address"),
         Field::secret("Password", "8 characters at least"),
-        Field::line("First name", "", "what others call you"),
-        Field::line("Last name", "", ""),
+        Field::line("Name", "", "what others call you"),
+        Field::line("Surname", "", ""),
         Field::choice("Role", roles, "left and right choose"),
         Field::line("Region", "", "where a provider works"),
     ];
@@ -103,7 +115,8 @@ pub(super) fn offer_providers(model: &mut Model, providers: Vec<Provider>) {
             *options = words;
         }
     } else if let Some(Dialog::Page(page)) = &mut model.dialogs.open {
-        page.lines = words;
+        let fits = |word: &String| text::fuzzy(word, &page.only).is_some();
+        page.lines = words.into_iter().filter(fits).collect();
         if page.lines.is_empty() {
             page.lines.push("Nobody can be booked yet.".to_owned());
         }

@@ -207,8 +207,19 @@ fn said(model: &mut Model, message: &Message, via: Via, now: Now, out: &mut Vec<
         *model.connection.caught.entry(chat).or_default() += 1;
     }
     if by_other && via == Via::Live {
-        rooms::alert(model, Some(chat), &text, now, out);
+        let mention = mentions(model, &message.message);
+        let text = if mention { format!("you are meant: {text}") } else { text };
+        rooms::alert(model, Some(chat), &text, mention, now, out);
     }
+}
+
+/// Whether a text calls the user by an at sign and the first name.
+fn mentions(model: &Model, raw: &str) -> bool {
+    let Some(user) = model.who.user.as_ref().filter(|_| raw.contains('@')) else { return false };
+    let name = format!("@{}", text::first_name(&user.first_name).to_lowercase());
+    let raw = raw.to_lowercase();
+    let ends = |after: &str| !after.starts_with(char::is_alphanumeric);
+    raw.match_indices(&name).any(|(at, found)| ends(&raw[at + found.len()..]))
 }
 
 fn became(model: &mut Model, id: &ClientMessageId, chat: ChatId, outcome: Outcome, now: Now) {
@@ -267,5 +278,6 @@ fn notified(model: &mut Model, notification: &Notification, now: Now, out: &mut 
     if !known || notification.kind != NotificationType::Message {
         out.push(Effect::LoadChats);
     }
-    rooms::alert(model, notification.chat_id, &words, now, out);
+    let first = notification.kind != NotificationType::Message;
+    rooms::alert(model, notification.chat_id, &words, first, now, out);
 }

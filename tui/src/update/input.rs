@@ -63,7 +63,11 @@ fn typed(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect>) {
 
 /// What ends the filter, or changes it.
 fn filter_key(model: &mut Model, key: KeyEvent) -> bool {
-    let filter = &mut model.chats.filter;
+    let in_invites = model.invites.shown;
+    let filter = match in_invites {
+        true => &mut model.invites.filter,
+        false => &mut model.chats.filter,
+    };
     match key.code {
         KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
             filter.insert(&c.to_string());
@@ -75,6 +79,10 @@ fn filter_key(model: &mut Model, key: KeyEvent) -> bool {
         }
         KeyCode::Enter => model.chats.filtering = false,
         _ => return false,
+    }
+    if in_invites {
+        model.invites.step(0);
+        return true;
     }
     let shown = model.chats.shown();
     let there = shown.iter().any(|entry| Some(entry.chat.id) == model.chats.cursor);
@@ -109,6 +117,10 @@ fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
             if matches!(model.chats.listing, crate::model::Listing::Failed(_)) {
                 model.chats.listing = crate::model::Listing::Loading(now.at);
                 out.push(Effect::LoadChats);
+            }
+            if matches!(model.invites.listing, crate::model::Listing::Failed(_)) {
+                model.invites.listing = crate::model::Listing::Loading(now.at);
+                out.push(Effect::LoadInvites);
             }
         }
         Action::SwapPanes => show_list(model, !model.window.shows_list),
@@ -316,6 +328,12 @@ fn in_list(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
         match action {
             Action::Open | Action::Send => return command::join_selected(model, now, out),
             Action::Preview => {}
+            Action::Filter => {
+                model.chats.filtering = true;
+                return;
+            }
+            Action::First => model.invites.cursor = 0,
+            Action::Last => model.invites.step(isize::MAX),
             _ if step != 0 => model.invites.step(step),
             _ => return,
         }

@@ -302,11 +302,16 @@ fn notifications(model: &mut Model, result: Result<NotificationList, Error>, now
         text::line(&format!("{new} {at}  {}: {}", notice.title, notice.message))
     });
     let mut lines: Vec<String> = lines.collect();
+    if !model.compose.editor.is_empty() {
+        // Somebody has begun to type meanwhile: a page would take the keys.
+        let said = format!("{} unread notifications: /notifications shows them", list.unread_count);
+        return model.notice.say(said, now.at);
+    }
     if lines.is_empty() {
         lines.push("Nothing happened while you were away.".to_owned());
     } else {
         lines.push(String::new());
-        lines.push("/notifications read marks all of them as read".to_owned());
+        lines.push("/notifications --all marks all of them as read".to_owned());
     }
     model.dialogs.read(format!("Notifications · {} unread", list.unread_count), lines);
 }

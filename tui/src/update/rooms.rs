@@ -192,11 +192,13 @@ pub(super) fn fill_gap(model: &mut Model, out: &mut Vec<Effect>) -> bool {
     true
 }
 
-/// Rings for news, unless the user sees it or does not want to hear.
+/// Rings for news, unless the user sees it or does not want to hear; what is meant for the user alone
+/// comes `first` and waits for no pause.
 pub(super) fn alert(
     model: &mut Model,
     chat: Option<ChatId>,
     what: &str,
+    first: bool,
     now: Now,
     out: &mut Vec<Effect>,
 ) {
@@ -210,7 +212,7 @@ pub(super) fn alert(
         && sees_end(model);
     let rang = model.window.rang.is_some_and(|at| now.at < at + QUIET);
     let catching_up = model.connection.before.is_some();
-    if muted || seen || rang || catching_up {
+    if muted || seen || rang && !first || catching_up {
         return;
     }
     use crate::model::settings::Alerts;
@@ -220,7 +222,7 @@ pub(super) fn alert(
         Alerts::Bell => out.push(Effect::Bell),
         Alerts::Desktop => {
             out.push(Effect::Bell);
-            out.push(Effect::Desktop(text::cut(what, 100, "")));
+            out.push(Effect::Desktop(text::cut(&text::line(what), 100, "")));
         }
     }
 }

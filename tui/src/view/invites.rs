@@ -20,11 +20,18 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     if let Some(oldest) = invites.list.first() {
         title = format!("{title} {dot} oldest {}", age(model, oldest));
     }
+    let fitting = invites.fitting();
+    if model.chats.filtering || !invites.filter.is_empty() {
+        title = format!("{title} {dot} / {}", invites.filter.text());
+    }
     put(buffer, pane, 0, &text::cut(&title, columns, "…"), theme.style(Tone::Me));
-    if invites.list.is_empty() {
+    if fitting.is_empty() {
         let words = match &invites.listing {
             Listing::Loading(since) => waiting_word("Loading invites", *since, model.window.now),
-            Listing::Failed(why) => format!("Could not load invites: {why}"),
+            Listing::Failed(why) => format!("Could not load invites: {why}. Ctrl-R to retry"),
+            Listing::Loaded if !invites.filter.is_empty() => {
+                "No invite with these letters.".to_owned()
+            }
             Listing::Loaded => "No open disputes. Invites appear here by themselves.".to_owned(),
         };
         for (range, row) in text::wrap(&words, columns.saturating_sub(2)).into_iter().zip(1..) {
@@ -36,7 +43,7 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     let room = usize::from(pane.height / 2).max(1);
     let top = (invites.cursor + 1).saturating_sub(room);
     let mut row = 2;
-    for (at, dispute) in invites.list.iter().enumerate().skip(top).take(room) {
+    for (at, dispute) in fitting.into_iter().enumerate().skip(top).take(room) {
         let selected = at == invites.cursor;
         let mark = if selected { ">" } else { " " };
         let why = text::line(&dispute.description);

@@ -2,23 +2,21 @@
 //!
 //! What lives here is only how accounts are opened; the client itself is the crate `tui`.
 
+mod door;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap_complete::ArgValueCompleter;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use trialogue_client::profile::Desk;
-use trialogue_client::session::SessionConfig;
-use trialogue_client::{Error, Rest};
-use trialogue_protocol::{ChatId, User};
+use trialogue_protocol::ChatId;
 use trialogue_tui::demo::Demo;
 use trialogue_tui::model::{Settings, Who};
-use trialogue_tui::shell::{self, Begin, Door, Ended, Entered, Start};
-use url::Url;
+use trialogue_tui::shell::{self, Begin, Ended, Start};
 
+use self::door::Accounts;
 use crate::account::Account;
 use crate::args::Global;
 use crate::chat::ChatGiven;
@@ -31,12 +29,11 @@ use crate::verb::Context;
 /// The settings of the client, beside the configuration file.
 pub(crate) const FILE: &str = "chat.toml";
 
+/// Roles of its theme, likewise.
+const THEME: &str = "theme.toml";
+
 /// Longest such file in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-
-/// How long to wait for an outbox that another process has open: a `send` ends soon, another
-/// window does not.
-const OUTBOX_WAIT: Duration = Duration::from_millis(500);
 
 /// Arguments of `chat`.
 #[derive(clap::Args)]
@@ -66,19 +63,38 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         return plain(args.chat.as_ref(), context).await;
     }
     may_draw(global)?;
-    let start = match args.demo {
-        true => made_up(args.ascii, context),
-        false => {
-            let account = Account::open(global)?;
-            start(&account, args.chat.as_ref(), args.ascii, context).await?
+    if args.demo {
+        let ended = drawn(made_up(args.ascii, context), context).await?;
+        return after(ended, context, out).await;
+    }
+    let (mut global, mut chat) = (context.global.clone(), args.chat);
+    loop {
+        let account = Account::open(&global)?;
+        let start = start(&account, chat.take().as_ref(), args.ascii, &global, context).await?;
+        match drawn(start, context).await? {
+            Ended::Profile(name) => global = as_profile(&global, &name)?,
+            ended => return after(ended, context, out).await,
         }
-    };
+    }
+}
+
+async fn drawn(start: Start, context: &Context) -> anyhow::Result<Ended> {
     let ended = shell::run(vec![start], None, context.shutdown.clone()).await;
-    match ended.context("no terminal to draw on")? {
-        Ended::Quit | Ended::Script => Ok(Exit::DONE),
+    ended.context("no terminal to draw on")
+}
+
+async fn after(ended: Ended, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
+    match ended {
+        Ended::Quit | Ended::Script | Ended::Profile(_) => Ok(Exit::DONE),
         Ended::Asked => Ok(context.stopped()),
         Ended::Demo => demo(context, out).await,
     }
+}
+
+/// Another account, at the server that its profile remembers.
+fn as_profile(global: &Global, name: &str) -> anyhow::Result<Global> {
+    let profile = name.parse().map_err(|why: &str| Failure::usage(why))?;
+    Ok(Global { profile, server: None, dialect: None, ..global.clone() })
 }
 
 /// The same client as lines.
@@ -88,12 +104,12 @@ pub(crate) async fn plain(chat: Option<&ChatGiven>, context: &Context) -> anyhow
     }
     // Where nothing is drawn there is no form for a password.
     let account = Account::signed_in(&context.global)?;
-    lines(start(&account, chat, false, context).await?, context).await
+    lines(start(&account, chat, false, &context.global, context).await?, context).await
 }
 
 async fn lines(start: Start, context: &Context) -> anyhow::Result<Exit> {
     match shell::run_plain(start, context.shutdown.clone()).await.map_err(out::closed)? {
-        Ended::Quit | Ended::Demo | Ended::Script => Ok(Exit::DONE),
+        Ended::Quit | Ended::Demo | Ended::Script | Ended::Profile(_) => Ok(Exit::DONE),
         Ended::Asked => Ok(context.stopped()),
     }
 }
@@ -116,9 +132,9 @@ async fn start(
     account: &Account,
     chat: Option<&ChatGiven>,
     ascii: bool,
+    global: &Global,
     context: &Context,
 ) -> anyhow::Result<Start> {
-    let global = &context.global;
     let chat = match chat {
         Some(given) => Some(chat_of(account, given, context).await?),
         None => None,
@@ -148,9 +164,13 @@ async fn start(
 pub(crate) fn settings_of(global: &Global, ascii: bool) -> (Settings, Vec<String>) {
     let colors = out::stdout_colors(global.color);
     let mut settings = Settings::new(colors, ascii || is_ascii_only(), shell::local);
-    let path = settings::beside(FILE);
-    let notices = path.map(|path| read_settings(&path, &mut settings, colors));
-    (settings, notices.unwrap_or_default())
+    let mut notices = Vec::new();
+    for (name, read) in [(FILE, Settings::read as Reader), (THEME, Settings::read_theme)] {
+        if let Some(path) = settings::beside(name) {
+            notices.extend(read_settings(&path, read, &mut settings, colors));
+        }
+    }
+    (settings, notices)
 }
 
 #[cfg(unix)]
@@ -187,16 +207,24 @@ async fn chat_of(
     }
 }
 
+/// What reads a file's text, and answers sentences about what means nothing in it.
+type Reader = fn(&mut Settings, &str, bool) -> Vec<String>;
+
 /// The file's sentences; a file that is not there says nothing.
-fn read_settings(path: &Path, settings: &mut Settings, colors: bool) -> Vec<String> {
+fn read_settings(
+    path: &Path,
+    reader: Reader,
+    settings: &mut Settings,
+    colors: bool,
+) -> Vec<String> {
     use std::io::Read;
     let mut text = String::new();
     let read = std::fs::File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
     match read {
-        Ok(_) => settings.read(&text, colors),
+        Ok(_) => reader(settings, &text, colors),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => vec![format!("{FILE}: {error}")],
+        Err(error) => vec![format!("{}: {error}", path.display())],
     }
 }
 
@@ -210,112 +238,4 @@ fn is_ascii_only() -> bool {
         !locale.contains("utf-8") && !locale.contains("utf8")
     });
     other || named("TERM").is_some_and(|term| term == "linux")
-}
-
-/// Opens accounts as the command line and the profile say.
-struct Accounts {
-    global: Global,
-}
-
-impl Accounts {
-    fn open(&self, server: &Url) -> anyhow::Result<Account> {
-        Account::open(&Global { server: Some(server.clone()), ..self.global.clone() })
-    }
-}
-
-impl Door for Accounts {
-    fn at(&self, server: &Url) -> Result<Rest, Error> {
-        let account = self.open(server).map_err(|error| Error::Invalid(format!("{error:#}")))?;
-        Ok(account.rest)
-    }
-
-    fn enter(&self, rest: Rest, user: User) -> BoxFuture<'static, Entered> {
-        let global = self.global.clone();
-        async move {
-            let mut notices = Vec::new();
-            let server = rest.http().server().clone();
-            let accounts = Self { global };
-            let mut config = SessionConfig::new(rest);
-            match keep(&accounts, &server, &user).await {
-                Ok((journal, backup)) => (config.journal, config.backup) = (journal, backup),
-                Err(error) => {
-                    tracing::info!("the outbox is kept in memory: {error:#}");
-                    notices.push(format!("the outbox is not on disk here: {error:#}"));
-                }
-            }
-            if let Some(journal) = &config.journal {
-                notices.extend(journal.notices.iter().cloned());
-            }
-            let find = |account: Account| match is_of(&account, &user) {
-                true => account.desk(),
-                false => Ok(Desk::default()),
-            };
-            let desk = accounts.open(&server).and_then(find).unwrap_or_else(|error| {
-                notices.push(format!("drafts of before are not here: {error:#}"));
-                Desk::default()
-            });
-            Entered { config, desk, notices }
-        }
-        .boxed()
-    }
-
-    fn keep(&self, rest: &Rest, user: &User, desk: &Desk) {
-        let account = self.open(rest.http().server());
-        let keep = |account: Account| match is_of(&account, user) {
-            true => account.keep_desk(desk),
-            false => Ok(()),
-        };
-        if let Err(error) = account.and_then(keep) {
-            tracing::warn!("drafts are not kept: {error:#}");
-        }
-    }
-
-    fn forget(&self, rest: &Rest) {
-        let account = self.open(rest.http().server());
-        if let Err(error) = account.and_then(|account| account.wipe_recent()) {
-            tracing::warn!("recent chats are still kept: {error:#}");
-        }
-    }
-}
-
-/// Whether a profile is this user's: a token from the environment may be somebody else's.
-fn is_of(account: &Account, user: &User) -> bool {
-    account.user().is_some_and(|known| known.id == user.id)
-}
-
-type Kept = (Option<trialogue_client::journal::Opened>, Option<trialogue_client::backup::Opened>);
-
-/// Remembers the user and opens what is kept for them.
-async fn keep(accounts: &Accounts, server: &Url, user: &User) -> anyhow::Result<Kept> {
-    let account = accounts.open(server)?;
-    // A token from the environment belongs to no profile.
-    if account.rest.credentials().tokens().is_some() {
-        account.remember(user)?;
-    }
-    let account = accounts.open(server)?;
-    let backup = account.open_recent();
-    match account.outbox(OUTBOX_WAIT).await {
-        Ok(journal) => Ok((journal, backup)),
-        Err(error) if backup.is_none() => Err(error),
-        Err(error) => {
-            tracing::info!("the outbox is kept in memory: {error:#}");
-            Ok((None, backup))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_settings_file_has_a_bound() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE);
-        std::fs::write(&path, "preset = \"vim\"\n").unwrap();
-        let mut settings = Settings::new(true, false, shell::local);
-        assert_eq!(read_settings(&path, &mut settings, true), Vec::<String>::new());
-        std::fs::write(&path, [0xFF]).unwrap();
-        assert_eq!(read_settings(&path, &mut settings, true).len(), 1);
-    }
 }
