@@ -61,7 +61,7 @@ pub(crate) async fn run(
     cluster.stop().await?;
     Ok(match ended? {
         Ended::Quit | Ended::Demo | Ended::Script | Ended::Profile(_) => Exit::DONE,
-        Ended::Asked => context.stopped(),
+        Ended::Asked | Ended::Unheard => context.stopped(),
     })
 }
 

@@ -55,6 +55,8 @@ pub struct Chats {
     pub list: Vec<Entry>,
     /// How far the list is.
     pub listing: Listing,
+    /// When one that could not be had is asked for again.
+    pub again: Option<Duration>,
     /// The chat on the screen.
     pub open: Option<ChatId>,
     /// The chat under the list's cursor.
@@ -79,6 +81,7 @@ impl Default for Chats {
         Self {
             list: Vec::new(),
             listing: Listing::Loading(Duration::ZERO),
+            again: None,
             open: None,
             cursor: None,
             filter: Editor::default(),

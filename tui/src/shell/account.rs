@@ -17,8 +17,9 @@ use crate::msg::Reply;
 
 /// Commands that wait for the session (1,024); a message beyond is refused aloud.
 pub(super) const COMMANDS_MAX: usize = 1_024;
-/// Time for the commands that wait when an account is left (3 s).
-const CARRY_MAX: Duration = Duration::from_secs(3);
+/// Time for the commands that wait when an account is left (10 s): what was sent must reach the
+/// disk, and a busy one takes its time.
+const CARRY_MAX: Duration = Duration::from_secs(10);
 
 /// The account that is in.
 pub(super) struct Account {

@@ -142,4 +142,6 @@ pub enum Ended {
     Script,
     /// Somebody asked the process to end, or the terminal is gone.
     Asked,
+    /// No chat was there for what came through a pipe.
+    Unheard,
 }

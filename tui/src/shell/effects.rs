@@ -138,10 +138,21 @@ impl Hands {
         self.tasks.shutdown().await;
     }
 
+    /// Whether everything that was asked of the server is answered.
+    pub(super) fn is_idle(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.is_empty()
+    }
+
+    /// Waits for that.
+    pub(super) async fn idle(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
     /// Does it, or has it done.
     pub(super) fn obey(&mut self, effect: Effect) {
         // Those that are over make room.
-        while self.tasks.try_join_next().is_some() {}
+        self.is_idle();
         if let Some(demo) = &mut self.demo {
             let acts = demo.answer(&effect, Utc::now());
             return self.play(acts);

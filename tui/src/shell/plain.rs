@@ -7,23 +7,28 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use trialogue_protocol::ChatId;
 
 use super::effects::{self, Hands};
 use super::{Begin, Ended, Start, UPDATES_AT_ONCE, rand_seed, taken_is_open};
 use crate::edit::DRAFT_BYTES_MAX;
 use crate::effect::Effect;
-use crate::model::{Listing, Model};
+use crate::model::{Listing, Model, Settings, Who};
 use crate::msg::{Msg, Now, Reply};
 use crate::plain::Spoken;
-use crate::update::{next_wake, update};
+use crate::update::{is_settled, next_wake, update};
 
 /// Lines read ahead (16): a fast writer is held back by its pipe.
 const LINES_AHEAD_MAX: usize = 16;
 
-/// How long the first line waits for the list of chats: a person can look and type again (3 s), what
-/// comes through a pipe would be lost (30 s).
+/// How long a person's first line waits for the list of chats (3 s): a person can look and type again.
 const PATIENCE: Duration = Duration::from_secs(3);
-const PATIENCE_OF_A_PIPE: Duration = Duration::from_secs(30);
+/// How long a line from a pipe waits until what was asked for before it is answered (30 s): a little
+/// longer than any request may take.
+const LINE_WAITS_MAX: Duration = Duration::from_secs(30);
+/// How long what comes through a pipe waits for a chat to go to (2 min): ten attempts to connect on
+/// a machine that is busy. After it nothing was taken, and that is said.
+const CHAT_WAITS_MAX: Duration = Duration::from_secs(120);
 
 /// Runs the client on standard input and output until `/quit`, the end of input or `stop`.
 ///
@@ -32,11 +37,8 @@ const PATIENCE_OF_A_PIPE: Duration = Duration::from_secs(30);
 pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
     let (replies, mut replied) = mpsc::channel(effects::REPLIES_MAX);
     let (updates, mut updated) = mpsc::channel(effects::UPDATES_MAX);
-    let mut model = Model::new(start.who, start.settings, rand_seed());
-    model.chats.wanted = start.chat;
     let mut hands = Hands::new(0, Arc::clone(&start.door), replies, updates);
-    let patience = if io::stdin().is_terminal() { PATIENCE } else { PATIENCE_OF_A_PIPE };
-    let mut plain = Plain { origin: Instant::now(), patience, model, spoken: Spoken::default() };
+    let mut plain = Plain::new(start.who, start.settings, start.chat);
     match start.begin {
         Begin::In(rest, user) => hands.enter(rest, user),
         Begin::Demo => hands.pretend(),
@@ -48,7 +50,12 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
     }
     let mut lines = lines();
     let ended = loop {
-        let patience = (!plain.is_ready()).then_some(plain.patience);
+        let answered = hands.is_idle() && replied.is_empty();
+        let waited = plain.waited(answered);
+        if waited == Waited::ForNothing {
+            break Ok(Ended::Unheard);
+        }
+        let patience = (waited == Waited::NotYet).then(|| plain.patience());
         let wake = [next_wake(&plain.model), patience].into_iter().flatten().min();
         let wake = wake.map(|at| plain.origin + at);
         let time = async {
@@ -61,12 +68,13 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
         let messages = tokio::select! {
             biased;
             () = stop.cancelled() => break Ok(Ended::Asked),
-            line = lines.recv(), if plain.is_ready() => match line {
+            Some((_, reply)) = replied.recv() => vec![Msg::Reply(reply)],
+            line = lines.recv(), if waited == Waited::Enough => match line {
                 Some(line) => vec![Msg::Line(line)],
                 None => break Ok(Ended::Quit),
             },
+            () = hands.idle(), if !answered => Vec::new(),
             () = time => vec![Msg::Tick],
-            Some((_, reply)) = replied.recv() => vec![Msg::Reply(reply)],
             _ = updated.recv_many(&mut heard, UPDATES_AT_ONCE), if taken_is_open(&updated) => {
                 heard.into_iter().map(|(_, update)| Msg::Update(update)).collect()
             }
@@ -83,26 +91,92 @@ pub async fn run(start: Start, stop: CancellationToken) -> io::Result<Ended> {
         hands.obey(Effect::KeepDesk(desk));
     }
     hands.close().await;
+    plain.say_what_is_left()?;
     ended
+}
+
+/// Whether the next line may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    NotYet,
+    Enough,
+    /// There will be no chat to go to.
+    ForNothing,
 }
 
 struct Plain {
     origin: Instant,
-    patience: Duration,
+    /// Somebody types; else it is a pipe, which is faster than any server.
+    is_person: bool,
+    /// When the last line was taken.
+    line_at: Duration,
     model: Model,
     spoken: Spoken,
 }
 
 impl Plain {
-    /// Whether lines have something to be about: a pipe is faster than any server.
-    fn is_ready(&self) -> bool {
-        let listed = !matches!(self.model.chats.listing, Listing::Loading(_));
-        listed || self.origin.elapsed() >= self.patience
+    fn new(who: Who, settings: Settings, chat: Option<ChatId>) -> Self {
+        let mut model = Model::new(who, settings, rand_seed());
+        model.chats.wanted = chat;
+        Self {
+            origin: Instant::now(),
+            is_person: io::stdin().is_terminal(),
+            line_at: Duration::ZERO,
+            model,
+            spoken: Spoken::default(),
+        }
+    }
+
+    /// Whether lines have something to be about, and those before them are done with.
+    fn waited(&self, answered: bool) -> Waited {
+        let now = self.origin.elapsed();
+        let listed = self.model.chats.listing == Listing::Loaded;
+        let somewhere = self.model.chats.open.is_some() || listed;
+        let enough = if self.is_person {
+            !matches!(self.model.chats.listing, Listing::Loading(_)) || now >= PATIENCE
+        } else {
+            somewhere
+                && (answered && is_settled(&self.model) || now >= self.line_at + LINE_WAITS_MAX)
+        };
+        let is_out = now >= CHAT_WAITS_MAX || self.model.connection.is_signed_out();
+        match enough {
+            true => Waited::Enough,
+            false if !self.is_person && !somewhere && is_out => Waited::ForNothing,
+            false => Waited::NotYet,
+        }
+    }
+
+    /// When waiting is over at the latest.
+    fn patience(&self) -> Duration {
+        let now = self.origin.elapsed();
+        let ends = if self.is_person {
+            [PATIENCE, PATIENCE]
+        } else {
+            [self.line_at + LINE_WAITS_MAX, CHAT_WAITS_MAX]
+        };
+        ends.into_iter().filter(|at| *at > now).min().unwrap_or(now + PATIENCE)
+    }
+
+    /// What was not sent, at the end.
+    fn say_what_is_left(&self) -> io::Result<()> {
+        let (waiting, refused) = (self.model.waiting(), self.model.refused());
+        let mut out = io::stdout().lock();
+        for (count, state) in [(waiting, "not sent yet"), (refused, "not sent")] {
+            match count {
+                0 => {}
+                1 => writeln!(out, "1 message is {state}; the outbox keeps it.")?,
+                count => writeln!(out, "{count} messages are {state}; the outbox keeps them.")?,
+            }
+        }
+        out.flush()
     }
 
     /// Tells the model and says what changed; answers whether the user quits.
     fn tell(&mut self, msg: &Msg, hands: &mut Hands) -> io::Result<bool> {
         let now = Now { at: self.origin.elapsed(), wall: Utc::now() };
+        if let Msg::Line(_) = msg {
+            self.line_at = now.at;
+        }
         let effects = update(&mut self.model, msg.clone(), now);
         let mut out = io::stdout().lock();
         for line in self.spoken.lines(&mut self.model, msg) {

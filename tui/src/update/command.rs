@@ -3,7 +3,7 @@
 use trialogue_client::LinkState;
 use trialogue_client::people::Presence;
 use trialogue_client::profile::ProfileName;
-use trialogue_protocol::ChatId;
+use trialogue_protocol::{ChatId, Role, UserId};
 
 use super::{dialog, looking, rooms, sending};
 use crate::command::{self, COMMANDS, Verb};
@@ -210,17 +210,26 @@ pub fn presence(presence: Presence, typing: bool) -> &'static str {
     }
 }
 
+/// Those who are there; before the room is entered those of the list, of whom no more is known.
 fn members(model: &mut Model) {
     let Some((chat, log)) = model.open_log() else { return };
-    let lines = log.people.values().map(|person| {
-        let name = person.name.as_deref().map(text::line).unwrap_or_default();
-        let role = person.role.map_or("", trialogue_protocol::Role::short);
-        let you = if Some(person.user_id) == model.who.id() { "you" } else { "" };
-        let here = if you.is_empty() { presence(person.presence, person.typing) } else { you };
-        format!("{name}, {role}, {here}")
+    let line = |name: &str, role: Option<Role>, user: UserId, here: &str| {
+        let role = role.map_or("", Role::short);
+        let here = if Some(user) == model.who.id() { "you" } else { here };
+        format!("{}, {role}, {here}", text::line(name))
+    };
+    let entry = model.chats.get(chat);
+    let listed = entry.map(|entry| entry.chat.members.as_slice()).unwrap_or_default();
+    let unseen = listed.iter().filter(|member| !log.people.contains_key(&member.user_id));
+    let people = log.people.values().map(|person| {
+        let name = person.name.as_deref().unwrap_or_default();
+        line(name, person.role, person.user_id, presence(person.presence, person.typing))
     });
+    let unknown = presence(Presence::Unknown, false);
+    let lines = people
+        .chain(unseen.map(|member| line(&member.name, Some(member.role), member.user_id, unknown)));
     let lines = lines.collect();
-    let title = model.chats.get(chat).map(|entry| entry.title.clone()).unwrap_or_default();
+    let title = entry.map(|entry| entry.title.clone()).unwrap_or_default();
     model.dialogs.read(format!("Members · {title}"), lines);
 }
 
@@ -270,7 +279,7 @@ fn status(model: &mut Model, now: Now) {
         other => format!("{other:?}").to_lowercase(),
     };
     let waiting = model.waiting();
-    model.notice.say(format!("{}: {state}, {waiting} queued", model.who.server), now.at);
+    model.notice.say(format!("{state}, {waiting} queued, {}", model.who.server), now.at);
 }
 
 fn whoami(model: &mut Model, now: Now) {

@@ -176,6 +176,9 @@ fn said(model: &mut Model, message: &Message, via: Via, now: Now, out: &mut Vec<
         // Whoever looked, looked at what was there before.
         model.window.looked = false;
     }
+    let is_news = matches!(via, Via::Live | Via::CatchUp);
+    // What came while the line was away was not seen either.
+    let is_fresh = via == Via::Live || is_news && model.connection.before.is_some();
     let log = model.log(chat);
     log.pending.retain(|pending| {
         let by_name = message.client_message_id.as_ref() == Some(&pending.id);
@@ -187,13 +190,12 @@ fn said(model: &mut Model, message: &Message, via: Via, now: Now, out: &mut Vec<
     if !is_open {
         log.shorten();
     }
-    let is_news = matches!(via, Via::Live | Via::CatchUp);
     if log.eye.scroll != Scroll::Bottom && is_news {
         log.eye.below += 1;
     }
     if by_other && log.new_from.is_none() {
         let after_mark = log.mark.is_some_and(|mark| message.seq.is_some_and(|seq| seq > mark));
-        if after_mark || is_news && via == Via::Live && !sees {
+        if after_mark || is_fresh && !sees {
             log.new_from = Some(name);
         }
     }

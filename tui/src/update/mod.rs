@@ -19,7 +19,7 @@ use crate::effect::Effect;
 use crate::model::Model;
 use crate::model::chats::Listing;
 use crate::model::dialog::Dialog;
-use crate::model::log::{Older, State};
+use crate::model::log::{Joined, Older, State};
 use crate::msg::{Msg, Now, Reply};
 
 pub use command::presence;
@@ -86,6 +86,11 @@ fn pass(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
         stop_typing(model, out);
     }
     desk::pass(model, now, out);
+    if model.connection.is_up() && model.chats.again.is_some_and(|at| now.at >= at) {
+        // The words about the failure stay until there is a list.
+        model.chats.again = None;
+        out.push(Effect::LoadChats);
+    }
     if let Some(receipt) = rooms::receipt(model)
         && model.window.marked.is_none_or(|at| now.at >= at + RECEIPT_PAUSE)
     {
@@ -121,6 +126,19 @@ fn touched(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     }
 }
 
+/// Whether nothing is on its way that will still come: what is asked or said now meets all that was
+/// asked and said before. While the line is down nothing comes.
+pub fn is_settled(model: &Model) -> bool {
+    let Some((_, log)) = model.open_log() else {
+        return model.chats.listing == Listing::Loaded;
+    };
+    match model.connection.state {
+        LinkState::Connected => log.joined != Joined::Joining && model.waiting() == 0,
+        LinkState::Reconnecting { .. } | LinkState::LoginNeeded { .. } | LinkState::Closed => true,
+        LinkState::Offline | LinkState::Connecting { .. } | LinkState::Syncing { .. } => false,
+    }
+}
+
 /// When [`Msg::Tick`] is due at the latest; nothing when only the world can change anything.
 pub fn next_wake(model: &Model) -> Option<Duration> {
     let now = model.window.now;
@@ -129,6 +147,7 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
         wakes.push(model.notice.until);
     }
     wakes.extend(model.connection.caught_up.as_ref().map(|(_, until)| *until));
+    wakes.extend(model.chats.again.filter(|_| model.connection.is_up()));
     if model.compose.typing.is_some() {
         wakes.push(model.compose.touched + TYPING_ENDS);
     }

@@ -1,5 +1,7 @@
 //! What came of an effect.
 
+use std::time::Duration;
+
 use trialogue_client::Error;
 use trialogue_client::timeline::Ask;
 use trialogue_protocol::{
@@ -15,6 +17,9 @@ use crate::model::log::{Fault, Older, Row, Said, State};
 use crate::model::{Model, Window};
 use crate::msg::{Now, Reply};
 use crate::text;
+
+/// After so long (5 s) a list of chats that could not be had is asked for again.
+const LIST_AGAIN: Duration = Duration::from_secs(5);
 
 /// Takes one reply.
 pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Effect>) {
@@ -77,6 +82,10 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
                 let rows = page.messages.iter().map(Said::from).collect();
                 model.invites.preview = Some((chat, rows));
             }
+            // Only who has joined may read: no fault, and the pane says what there is.
+            Err(error) if error.code() == Some(ErrorCode::Denied) => {
+                model.invites.preview = Some((chat, Vec::new()));
+            }
             Err(error) => complain(model, &error, now),
         },
         Reply::Notifications(result) => notifications(model, result, now),
@@ -122,6 +131,7 @@ fn chats(
         Ok(listed) => listed,
         Err(error) => {
             model.chats.listing = Listing::Failed(text::line(&error.sentence()));
+            model.chats.again = Some(now.at + LIST_AGAIN);
             return;
         }
     };
@@ -137,6 +147,7 @@ fn chats(
         heard::note_dispute(model, chat, now);
     }
     model.chats.listed(chats, whole);
+    model.chats.again = None;
     if model.connection.is_up() {
         heard::caught_up(model, &counts, now);
     }

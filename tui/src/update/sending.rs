@@ -54,10 +54,13 @@ pub(super) fn send(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect
         (Joined::Invited, _) => Some("join to write: /join".to_owned()),
         _ if closed => Some("this chat is closed: the job was cancelled".to_owned()),
         (_, Err(TextError::TooLarge)) => {
-            let (chars, bytes) = (text.chars().count(), text.len());
-            let most =
-                format!("at most {MESSAGE_CHARS_MAX} characters and {MESSAGE_BYTES_MAX} bytes");
-            Some(format!("too long: {chars} characters, {bytes} bytes; {most}"))
+            // What matters comes first: the rule may be narrow.
+            Some(match text.chars().count() {
+                chars if chars > MESSAGE_CHARS_MAX => {
+                    format!("too long: {chars} of at most {MESSAGE_CHARS_MAX} characters")
+                }
+                _ => format!("too long: {} of at most {MESSAGE_BYTES_MAX} bytes", text.len()),
+            })
         }
         (_, Err(error)) => Some(error.to_string()),
         (Joined::Yes | Joined::Joining, Ok(())) => None,

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use trialogue_client::LinkState;
-use trialogue_protocol::PROTOCOL_VERSION;
+use trialogue_protocol::{PROTOCOL_VERSION, Role};
 
 use super::{between, put};
 use crate::keys::{Action, Place};
@@ -20,13 +20,16 @@ pub(super) fn draw(model: &Model, area: Rect, hints: bool, buffer: &mut Buffer) 
         None => String::new(),
     };
     let columns = usize::from(area.width);
-    // A result is worth more than the state of a line that is up.
+    // A result is worth more than the state of a line that is up; of one that is not, a word stays.
     let state = format!(" {state}");
     let crowded = text::width(&state) + text::width(&right) + 2 > columns;
     let (words, tone) = match &model.notice.text {
         Some(notice) if crowded => {
+            let word = state.split(model.settings.marks.dot).next().map(str::trim);
+            let down = !model.connection.is_up() && !model.window.quitting;
+            let word = word.filter(|_| down).map(|word| format!("{word}: ")).unwrap_or_default();
             let tone = if model.notice.is_bad { Tone::Bad } else { Tone::Text };
-            (text::cut(&format!(" {notice}"), columns, model.settings.marks.cut), tone)
+            (text::cut(&format!(" {word}{notice}"), columns, model.settings.marks.cut), tone)
         }
         _ => (between(&state, &right, columns, &model.settings), tone),
     };
@@ -67,7 +70,7 @@ pub(crate) fn state_words(model: &Model) -> (String, Tone) {
                 (None, Some(user)) => {
                     let name = text::line(&user.first_name).to_lowercase();
                     let role = match user.role {
-                        trialogue_protocol::Role::Lsm => "LSM",
+                        Role::Lsm => "LSM",
                         other => other.short(),
                     };
                     format!("{name} ({role})")
@@ -99,6 +102,9 @@ fn hint_words(model: &Model) -> String {
                 &[(Action::Help, "help"), (Action::Open, "open"), (Action::Filter, "filter")]
             }
             _ if model.who.is_lsm() => &[(Action::Help, "help"), (Action::Dispute, "invites")],
+            _ if model.who.role() == Some(Role::Provider) => {
+                &[(Action::Help, "help"), (Action::Dispute, "dispute")]
+            }
             _ => &[(Action::Help, "help"), (Action::Book, "book"), (Action::Dispute, "dispute")],
         }
     };

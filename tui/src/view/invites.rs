@@ -15,7 +15,7 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     let theme = &model.settings.theme;
     let invites = &model.invites;
     let dot = model.settings.marks.dot;
-    let columns = usize::from(pane.width);
+    let (columns, cut) = (usize::from(pane.width), model.settings.marks.cut);
     let mut title = format!(" Invites {dot} {} waiting", invites.list.len());
     if let Some(oldest) = invites.list.first() {
         title = format!("{title} {dot} oldest {}", age(model, oldest));
@@ -24,7 +24,7 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     if model.chats.filtering || !invites.filter.is_empty() {
         title = format!("{title} {dot} / {}", invites.filter.text());
     }
-    put(buffer, pane, 0, &text::cut(&title, columns, "…"), theme.style(Tone::Me));
+    put(buffer, pane, 0, &text::cut(&title, columns, cut), theme.style(Tone::Me));
     if fitting.is_empty() {
         let words = match &invites.listing {
             Listing::Loading(since) => waiting_word("Loading invites", *since, model.window.now),
@@ -51,10 +51,10 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
             "{mark} {:>6} {:>6}   {}  {why}",
             age(model, dispute),
             dispute.job_id.to_string(),
-            text::fit(&who(model, dispute, dispute.raised_by), 10, "…"),
+            text::fit(&who(model, dispute, dispute.raised_by), 10, cut),
         );
         let style = if selected { theme.selected() } else { theme.style(Tone::Text) };
-        put(buffer, pane, row, &text::cut(&words, columns, model.settings.marks.cut), style);
+        put(buffer, pane, row, &text::cut(&words, columns, cut), style);
         row += 1;
     }
     preview(model, pane, row, buffer);
@@ -71,9 +71,12 @@ fn preview(model: &Model, pane: Rect, row: u16, buffer: &mut Buffer) {
     if let Some((chat, said)) = &model.invites.preview
         && *chat == dispute.chat_id
     {
+        if said.is_empty() {
+            lines.push(("   Nothing can be read before you join.".to_owned(), Tone::Dim));
+        }
         for said in said {
             let time = (model.settings.local)(said.at).format("%H:%M");
-            let name = text::fit(&said.name, 6, "…");
+            let name = text::fit(&said.name, 6, model.settings.marks.cut);
             let words = said.text.replace('\n', " ");
             lines.push((format!("   {time} {name} {words}"), Tone::Text));
         }

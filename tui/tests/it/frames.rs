@@ -47,11 +47,47 @@ fn one_message_refused() {
     shoot("refused", &mut kitchen());
 }
 
-#[test]
-fn line_down() {
+/// The line is down, and what is sent waits.
+pub(crate) fn lost() -> Stage {
     let mut stage = kitchen();
     stage.play("queued; lost 3 4; presses ctrl-u; sends Then the second bay.");
-    shoot("lost", &mut stage);
+    stage
+}
+
+#[test]
+fn line_down() {
+    shoot("lost", &mut lost());
+}
+
+#[test]
+fn the_login_is_over_and_what_was_typed_is_kept() {
+    let mut stage = kitchen();
+    stage.play("queued; expired");
+    // Over the draft stands no form until somebody asks for one.
+    assert!(stage.model.dialogs.open.is_none());
+    stage.shows("The bell is broken");
+    shoot("expired", &mut stage);
+}
+
+#[test]
+fn the_outbox_is_full() {
+    let mut stage = lost();
+    let pending = &stage.model.open_log().unwrap().1.pending;
+    let (chat, id) = (chat_id(0), pending.last().unwrap().id.clone());
+    let error = trialogue_client::Error::Full("the outbox is full: 1000 messages wait".into());
+    stage.tell(Msg::Reply(Reply::NotQueued { id, chat, error }));
+    shoot("full", &mut stage);
+}
+
+#[test]
+fn a_server_that_is_restarted() {
+    let mut stage = kitchen();
+    stage.play("queued; lost 1 1; waited 1000");
+    shoot("restart_away", &mut stage);
+    stage.play("rejoining; ravi said Still there?");
+    shoot("restart_rejoining", &mut stage);
+    stage.play("connected; sending; stored; listed 1 2 0 0");
+    shoot("restart_back", &mut stage);
 }
 
 #[test]
@@ -63,8 +99,8 @@ fn the_list_alone_and_the_help() {
     insta::assert_snapshot!("help_80x24", stage.frame(80, 24));
 }
 
-#[test]
-fn forms() {
+/// The form for a job, looked at before it is filled in.
+fn book() -> Stage {
     let mut stage = kitchen();
     stage.play("presses f2");
     let provider = serde_json::json!({"id": 2, "name": "Ravi Kumar", "businessName": "plumbing",
@@ -72,8 +108,20 @@ fn forms() {
     let providers = vec![serde_json::from_value(provider).unwrap()];
     stage.tell(Msg::Reply(Reply::Providers(Ok(providers))));
     stage.play("presses tab ctrl-s");
-    shoot("book", &mut stage);
+    stage
+}
+
+/// The forms for a job and for a dispute.
+pub(crate) fn forms_open() -> (Stage, Stage) {
+    let mut stage = book();
     stage.play("presses esc f3 right tab; types Leak came back after one hour.");
+    (book(), stage)
+}
+
+#[test]
+fn forms() {
+    let (mut book, mut stage) = forms_open();
+    shoot("book", &mut book);
     shoot("dispute", &mut stage);
     stage.play("presses esc; expired; presses ctrl-c enter");
     shoot("sign_in", &mut stage);
@@ -93,8 +141,8 @@ fn empty_loading_and_failed() {
     shoot("empty", &mut stage);
 }
 
-#[test]
-fn the_queue_of_an_lsm() {
+/// An LSM is waited for twice.
+pub(crate) fn invites() -> Stage {
     let mut stage = Stage::of(LENA);
     stage.play("looks back; connected; listed 0 4 0 0");
     let dispute = |id: i64, number: u128, why: &str, at: &str| -> Dispute {
@@ -110,21 +158,46 @@ fn the_queue_of_an_lsm() {
     ];
     stage.play("presses f3");
     stage.tell(Msg::Reply(Reply::Invites(Ok(disputes))));
-    shoot("invites", &mut stage);
+    stage
+}
+
+#[test]
+fn the_queue_of_an_lsm() {
+    shoot("invites", &mut invites());
+    let mut asked = invites();
+    let refusal = trialogue_client::Refusal::new(trialogue_protocol::ErrorCode::Denied, "no");
+    let page = Err(refusal.into());
+    asked.tell(Msg::Reply(Reply::Preview { chat: chat_id(0), page }));
+    asked.shows("Nothing can be read before you join.").shows("Connected · lena (LSM)");
+}
+
+fn plainly(mut stage: Stage) -> Stage {
+    stage.model.settings.theme = trialogue_tui::theme::Theme::new(false);
+    stage.model.settings.ascii = true;
+    stage.model.settings.marks = trialogue_tui::theme::Marks::ASCII;
+    stage
+}
+
+/// Without colours and with nothing but ASCII.
+pub(crate) fn ascii() -> Stage {
+    plainly(kitchen())
 }
 
 #[test]
 fn without_colours_no_cell_has_one_and_ascii_is_ascii() {
-    let mut stage = kitchen();
-    stage.model.settings.theme = trialogue_tui::theme::Theme::new(false);
-    stage.model.settings.ascii = true;
-    stage.model.settings.marks = trialogue_tui::theme::Marks::ASCII;
-    let terminal = stage.drawn(120, 40);
-    for cell in terminal.backend().buffer().content() {
-        assert_eq!(cell.fg, ratatui::style::Color::Reset);
-        assert_eq!(cell.bg, ratatui::style::Color::Reset);
-        assert!(cell.symbol().is_ascii(), "{:?}", cell.symbol());
+    let (book, dispute) = forms_open();
+    let mut help = kitchen();
+    help.play("presses f1");
+    for stage in [kitchen(), lost(), invites(), book, dispute, help] {
+        for (width, height) in [(120, 40), (80, 24), (44, 14)] {
+            for cell in plainly(stage.clone()).buffer(width, height).content() {
+                assert_eq!(cell.fg, ratatui::style::Color::Reset);
+                assert_eq!(cell.bg, ratatui::style::Color::Reset);
+                assert!(cell.symbol().is_ascii(), "{:?}", cell.symbol());
+            }
+        }
     }
+    let mut stage = ascii();
     insta::assert_snapshot!("ascii_80x24", stage.frame(80, 24));
 }
 

@@ -5,8 +5,10 @@
 
 mod complaints;
 mod frames;
+mod paper;
 mod plain;
 mod sizes;
 mod stage;
 mod stories;
+mod svg;
 mod trio;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use serde_json::json;
 use trialogue_client::link::Trouble;
 use trialogue_client::people::{Person, Presence};
@@ -37,6 +38,7 @@ pub(crate) fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_741_096_800, 0).unwrap()
 }
 
+#[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) model: Model,
     pub(crate) at: Duration,
@@ -164,6 +166,15 @@ impl Stage {
         self.tell(Msg::Update(update));
     }
 
+    /// The line is gone: the session says of everybody that nothing is known any more.
+    fn part(&mut self) {
+        let people = self.model.open_log().map(|(_, log)| log.people.clone()).unwrap_or_default();
+        for person in people.into_values() {
+            let person = Person { presence: Presence::Unknown, typing: false, ..person };
+            self.tell(Msg::Update(Update::Person { chat: chat_id(0), person }));
+        }
+    }
+
     fn stored(&mut self) {
         let id = self.first();
         let text = {
@@ -236,6 +247,7 @@ impl Stage {
                 self.outcome(Outcome::Refused(refusal));
             }
             "lost" => {
+                self.part();
                 let (attempt, seconds) = rest.split_once(' ').unwrap();
                 self.tell(link(LinkState::Reconnecting {
                     attempt: attempt.parse().unwrap(),
@@ -246,6 +258,7 @@ impl Stage {
             "rejoining" => self.tell(link(LinkState::Syncing { done: 2, of: 3 })),
             "connected" => self.up(),
             "expired" => {
+                self.part();
                 self.tell(link(LinkState::LoginNeeded { why: Trouble::new("token is over") }));
             }
             "listed" => {
@@ -265,26 +278,14 @@ impl Stage {
         }
     }
 
-    /// The screen as text, with the cursor's place.
+    /// The screen as text.
     pub(crate) fn frame(&mut self, width: u16, height: u16) -> String {
-        let terminal = self.drawn(width, height);
-        let buffer = terminal.backend().buffer();
-        let mut rows = Vec::new();
-        for y in 0..height {
-            let mut row = String::new();
-            let mut skip = 0;
-            for x in 0..width {
-                if skip > 0 {
-                    skip -= 1;
-                    continue;
-                }
-                let symbol = buffer[(x, y)].symbol();
-                row.push_str(symbol);
-                skip = trialogue_tui::text::width(symbol).saturating_sub(1);
-            }
-            rows.push(row.trim_end().to_owned());
-        }
-        rows.join("\n")
+        text_of(&self.buffer(width, height))
+    }
+
+    /// The screen with its looks.
+    pub(crate) fn buffer(&mut self, width: u16, height: u16) -> Buffer {
+        self.drawn(width, height).backend().buffer().clone()
     }
 
     pub(crate) fn drawn(&mut self, width: u16, height: u16) -> Terminal<TestBackend> {
@@ -318,6 +319,24 @@ impl Stage {
         assert_eq!(std::mem::take(&mut self.effects), effects);
         self
     }
+}
+
+/// The rows of a screen, without the blanks at their ends.
+pub(crate) fn text_of(buffer: &Buffer) -> String {
+    let row = |y| {
+        let (mut row, mut skip) = (String::new(), 0);
+        for x in 0..buffer.area.width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let symbol = buffer[(x, y)].symbol();
+            row.push_str(symbol);
+            skip = trialogue_tui::text::width(symbol).saturating_sub(1);
+        }
+        row.trim_end().to_owned()
+    };
+    (0..buffer.area.height).map(row).collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn ack(number: u128) -> JoinAck {

@@ -70,7 +70,7 @@ fn too_long_a_text_stays_in_the_input_with_the_limit() {
     let mut stage = Stage::new();
     let long = "x".repeat(100_000);
     stage.tell(Msg::Paste(long.clone()));
-    stage.play("presses enter").shows("too long: 100000 characters");
+    stage.play("presses enter").shows("too long: 100000 of at most 4000 characters");
     assert_eq!(stage.model.compose.editor.text(), long);
     stage.play("presses ctrl-u; sends short").shows("·  14:00 Amna   short");
 }

@@ -2,13 +2,14 @@
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use trialogue_client::Via;
 use trialogue_tui::effect::Effect;
 use trialogue_tui::msg::{Msg, Now};
 use trialogue_tui::table::Table;
 use trialogue_tui::view_table;
 
-use crate::stage::{AMNA, LENA, RAVI, Stage, chat_id, key_event, noon};
+use crate::stage::{AMNA, LENA, RAVI, Stage, chat_id, key_event, noon, text_of};
 
 fn now() -> Now {
     Now { at: std::time::Duration::from_secs(10), wall: noon() }
@@ -36,13 +37,23 @@ fn press(table: &mut Table, keys: &str) -> Vec<(usize, Effect)> {
     keys.flat_map(|key| table.terminal(Msg::Key(key), now())).collect()
 }
 
-fn frame(table: &mut Table, width: u16, height: u16) -> String {
+fn drawn(table: &mut Table, width: u16, height: u16) -> Buffer {
     table.terminal(Msg::Resize(width, height), now());
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view_table(table, frame)).unwrap();
-    let buffer = terminal.backend().buffer();
-    let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
-    (0..height).map(|y| row(y).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    terminal.backend().buffer().clone()
+}
+
+fn frame(table: &mut Table, width: u16, height: u16) -> String {
+    text_of(&drawn(table, width, height))
+}
+
+/// The LSM has the keys and has cut the line.
+pub(crate) fn picture(width: u16, height: u16) -> Buffer {
+    let mut table = table();
+    table.terminal(Msg::Focus(true), now());
+    press(&mut table, "f7 f4");
+    drawn(&mut table, width, height)
 }
 
 #[test]

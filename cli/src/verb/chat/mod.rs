@@ -86,7 +86,7 @@ async fn drawn(start: Start, context: &Context) -> anyhow::Result<Ended> {
 async fn after(ended: Ended, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     match ended {
         Ended::Quit | Ended::Script | Ended::Profile(_) => Ok(Exit::DONE),
-        Ended::Asked => Ok(context.stopped()),
+        Ended::Asked | Ended::Unheard => Ok(context.stopped()),
         Ended::Demo => demo(context, out).await,
     }
 }
@@ -111,6 +111,10 @@ async fn lines(start: Start, context: &Context) -> anyhow::Result<Exit> {
     match shell::run_plain(start, context.shutdown.clone()).await.map_err(out::closed)? {
         Ended::Quit | Ended::Demo | Ended::Script | Ended::Profile(_) => Ok(Exit::DONE),
         Ended::Asked => Ok(context.stopped()),
+        Ended::Unheard => {
+            let what = "the list of chats did not come: nothing was taken from the pipe";
+            Err(Failure::time(what).into())
+        }
     }
 }
 
