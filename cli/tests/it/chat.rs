@@ -2,7 +2,9 @@
 //!
 //! Where there is no tmux these tests say so and do nothing.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::binary::trialogue;
@@ -10,6 +12,9 @@ use crate::story::{PASSWORD, Story};
 
 /// How long a loaded machine may take to show the next thing.
 const SHOWN_MAX: Duration = Duration::from_secs(30);
+
+/// Says whether the terminal's settings are those from before, whatever size it has now.
+const SAME: &str = "[ \"$(stty -a | tail -n +2)\" = \"$(echo \"$before\" | tail -n +2)\" ] && echo same || stty -a";
 
 /// Programs in windows of a tmux of their own.
 struct Tmux {
@@ -51,8 +56,12 @@ impl Tmux {
         }
         words.push(quoted(command.get_program().to_str().unwrap()));
         words.extend(command.get_args().map(|arg| quoted(arg.to_str().unwrap())));
+        // With job control, as in a shell that somebody types into: what is suspended comes back by a
+        // line that is entered. The terminal must be the same before, between and after.
         let run = format!(
-            "{}; echo ended $?; stty -a | grep -o ' icanon' && echo sane; exec sleep 600",
+            "set -m; before=$(stty -a); {}; code=$?; \
+             while [ $code -ge 145 ]; do echo suspended; {SAME}; read line; fg >/dev/null; code=$?; done; \
+             echo ended $code; {SAME}; stty -a | grep -o ' icanon' && echo sane; exec sleep 600",
             words.join(" ")
         );
         let (width, height) = (size.0.to_string(), size.1.to_string());
@@ -182,7 +191,45 @@ fn a_day_at_the_terminal_logs_in_sends_resizes_loses_the_server_and_recovers() {
     assert!(end.contains("ended 0") && !end.contains("Chats"), "{end}");
     signal(&child_of(&tmux.pid("ravi")), "-TERM");
     let end = tmux.wait_for("ravi", "sane");
-    assert!(end.contains("ended 143"), "{end}");
+    assert!(end.contains("ended 143") && end.contains("same"), "{end}");
+}
+
+#[test]
+fn suspended_it_leaves_the_terminal_as_it_was_and_comes_back_where_it_was() {
+    let Some(tmux) = Tmux::start() else { return };
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.book("amna", "2");
+    tmux.open("amna", (80, 24), &story.command("amna", &["chat"]));
+    tmux.wait_for("amna", "Say hello");
+    tmux.types("amna", "half a sentence");
+    tmux.wait_for("amna", "> half a sentence");
+    tmux.press("amna", &["C-z"]);
+    let shell = tmux.wait_for("amna", "same");
+    assert!(shell.contains("suspended") && !shell.contains("Chats"), "{shell}");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "> half a sentence");
+    tmux.types("amna", " more");
+    tmux.wait_for("amna", "> half a sentence more");
+
+    // From outside: SIGTSTP, as `kill -TSTP` and job control send it.
+    signal(&child_of(&tmux.pid("amna")), "-TSTP");
+    tmux.wait_for("amna", "suspended");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "> half a sentence more");
+
+    // Stopped without being asked, which leaves the terminal raw, and set going again: drawn anew.
+    let client = child_of(&tmux.pid("amna"));
+    signal(&client, "-STOP");
+    tmux.wait_for("amna", "suspended");
+    tmux.press("amna", &["C-j"]);
+    tmux.wait_for("amna", "> half a sentence more");
+
+    // The terminal goes.
+    signal(&child_of(&tmux.pid("amna")), "-HUP");
+    let end = tmux.wait_for("amna", "sane");
+    assert!(end.contains("ended ") && end.contains("same"), "{end}");
 }
 
 #[test]
@@ -213,11 +260,51 @@ fn without_a_terminal_there_is_one_sentence_and_lines_do_instead() {
     for said in ["Chat: ", "Ravi Kumar, provider", "Not done: /fly is no command"] {
         assert!(ran.stdout.contains(said), "{ran}");
     }
-    // The message was queued before the end, and what is queued is kept.
+    // Sent in time, or kept and said so: on a slow machine the line may be away by then.
     let flushed = story.run("amna", &["outbox", "--flush"]);
     assert_eq!(flushed.code, Some(0), "{flushed}");
     let history = story.run("ravi", &["--json", "chats"]).stdout;
     assert!(history.contains("Hello from a pipe"), "{history} {ran} {flushed}");
+}
+
+#[test]
+fn a_line_from_a_pipe_waits_for_a_server_that_comes_late() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.book("amna", "2");
+    // Nothing on this machine says which chat it is: without the server there is none.
+    std::fs::remove_dir_all(story.folder("amna").join("backup")).unwrap_or_default();
+    story.kill_server();
+    let mut shell = story.command("amna", &["shell"]);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut shell = shell.spawn().unwrap();
+    let lines = "first\n/dispute not done: it leaks\nsecond\n/quit\n";
+    shell.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let (tell, said) = channel();
+    let out = BufReader::new(shell.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+    });
+    let mut heard = Vec::new();
+    let mut until = |words: &str| {
+        while !heard.iter().any(|line: &String| line.contains(words)) {
+            match said.recv_timeout(SHOWN_MAX) {
+                Ok(line) => heard.push(line),
+                Err(_) => panic!("no {words:?} in {heard:#?}"),
+            }
+        }
+    };
+    // More than a person's patience.
+    until("Reconnecting, retry 3");
+    story.restart_server();
+    until("Chat: Kitchen sink leak");
+    // There is no LSM: what the server says to one line is there before the next one goes.
+    until("No local service manager");
+    until("You: second");
+    assert_eq!(shell.wait().unwrap().code(), Some(0));
+    let history = story.run("ravi", &["--json", "chats"]).stdout;
+    assert!(history.contains("\"second\"") && history.contains("\"lastSeq\":2"), "{history}");
 }
 
 #[test]

@@ -21,10 +21,10 @@ use crate::update::{is_settled, next_wake, update};
 /// Lines read ahead (16): a fast writer is held back by its pipe.
 const LINES_AHEAD_MAX: usize = 16;
 
-/// How long a person's first line waits for the list of chats (3 s): a person can look and type again.
+/// How long a person's first line waits for the list of chats (3 s): a person can type again.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a line from a pipe waits until what was asked for before it is answered (30 s): a little
-/// longer than any request may take.
+/// How long a line from a pipe waits until what was asked for before it is answered (30 s): longer
+/// than any request may take.
 const LINE_WAITS_MAX: Duration = Duration::from_secs(30);
 /// How long what comes through a pipe waits for a chat to go to (2 min): ten attempts to connect on
 /// a machine that is busy. After it nothing was taken, and that is said.

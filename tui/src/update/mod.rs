@@ -19,7 +19,7 @@ use crate::effect::Effect;
 use crate::model::Model;
 use crate::model::chats::Listing;
 use crate::model::dialog::Dialog;
-use crate::model::log::{Joined, Older, State};
+use crate::model::log::{Joined, Older, Pending, State};
 use crate::msg::{Msg, Now, Reply};
 
 pub use command::presence;
@@ -132,8 +132,11 @@ pub fn is_settled(model: &Model) -> bool {
     let Some((_, log)) = model.open_log() else {
         return model.chats.listing == Listing::Loaded;
     };
+    // A message that is stored still has to come back and be shown.
+    let is_over = |pending: &Pending| matches!(pending.state, State::Failed { .. });
+    let all_sent = model.logs.values().flat_map(|log| &log.pending).all(is_over);
     match model.connection.state {
-        LinkState::Connected => log.joined != Joined::Joining && model.waiting() == 0,
+        LinkState::Connected => log.joined != Joined::Joining && all_sent,
         LinkState::Reconnecting { .. } | LinkState::LoginNeeded { .. } | LinkState::Closed => true,
         LinkState::Offline | LinkState::Connecting { .. } | LinkState::Syncing { .. } => false,
     }
