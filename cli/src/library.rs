@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trialogue_scenarios::source::Source;
+use trialogue_scenarios::source::{Source, nearest};
 use trialogue_scenarios::{bundled, bundled_names};
 
 use crate::exit::Failure;
@@ -62,8 +62,12 @@ fn files_of_word(word: &str) -> anyhow::Result<Vec<PathBuf>> {
         // The pattern says how names end; what cannot be read is not there.
         return Ok(glob::glob(word).map_err(wrong)?.flatten().filter(|p| p.is_file()).collect());
     }
-    let names = bundled_names().collect::<Vec<_>>().join(", ");
-    let text = format!("`{word}` is neither a file nor a folder nor one of {names}");
+    let hint = nearest(word, bundled_names());
+    let hint = hint.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    let text = format!(
+        "`{word}` is neither a file nor a folder nor a scenario of the program{hint} \
+         (`trialogue run --list` names them)"
+    );
     Err(Failure::usage(text).into())
 }
 

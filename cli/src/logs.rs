@@ -29,8 +29,12 @@ pub(crate) fn start(cli: &Cli) {
         (false, 2) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    // Only our own crates get louder: nobody asked for the life of every TLS record.
-    let wanted = format!("warn,trialogue={level}");
+    // Only our own crates get louder: nobody asked for the life of every TLS record. What they
+    // use is heard in a service's log and by those who ask: a slow database of a verb's own is no
+    // news for whoever runs the verb.
+    let is_asked = cli.verb.is_service() || cli.global.verbose > 0;
+    let others = if is_asked { LevelFilter::WARN } else { LevelFilter::ERROR };
+    let wanted = format!("{others},trialogue={level}");
     let filter = EnvFilter::try_from_env(VARIABLE)
         .or_else(|_| EnvFilter::try_new(wanted))
         .unwrap_or_default();

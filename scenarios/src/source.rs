@@ -98,6 +98,11 @@ impl Source {
         format!("{}:{line}:{column}", part.name)
     }
 
+    /// What stands at a place.
+    pub(crate) fn slice(&self, span: Span) -> String {
+        self.part(span.start).slice(span).to_owned()
+    }
+
     /// The same place without what stands on its further lines.
     pub fn first_line(&self, span: Span) -> Span {
         let part = self.part(span.start);

@@ -99,25 +99,38 @@ pub(crate) fn parse_text(text: &str, start: usize) -> Result<Node, Diagnostic> {
     };
     let text = Text { text, start };
     match serde_saphyr::from_str_with_options::<Spanned<Tree>>(text.text, options) {
-        Ok(tree) => Ok(text.place(tree)),
+        Ok(tree) => {
+            let root = text.place(tree);
+            let message = "tags (`!!str`) are not part of this format".to_owned();
+            text.tag_in(&root).map_or(Ok(root), |span| Err(Diagnostic { span, message }))
+        }
         Err(error) => {
             let error = error.without_snippet();
             let span = error.location().map_or(at_start, |at| text.span_of(&at));
-            Err(Diagnostic { span, message: sentence(&error.to_string()) })
+            let message = sentence(&error.to_string());
+            Err(Diagnostic { span: text.cause(span, &message), message })
         }
     }
 }
+
+/// Said of `&name` and `*name`.
+const NO_ANCHORS: &str = "anchors and aliases are not part of this format";
 
 /// The parser's sentence in the words of this format, without the place that the diagnostic has.
 fn sentence(message: &str) -> String {
     let message = message.split(" at line ").next().unwrap_or(message);
     let ours = [
-        ("budget breached: Anchors", "anchors and aliases are not part of this format"),
-        ("budget breached: Aliases", "anchors and aliases are not part of this format"),
+        ("budget breached: Anchors", NO_ANCHORS),
+        ("budget breached: Aliases", NO_ANCHORS),
+        ("alias references", NO_ANCHORS),
         ("budget breached: Documents", "a file holds one document: no second `---`"),
         ("budget breached: Depth", "nested too deeply"),
+        ("recursion limit", "nested too deeply"),
         ("YAML merge keys", "merge keys (`<<`) are not part of this format"),
     ];
+    if message.ends_with("found a tab") {
+        return "a tab cannot indent a line: use blanks".to_owned();
+    }
     let known = ours.iter().find(|(theirs, _)| message.starts_with(theirs));
     known.map_or(message, |(_, ours)| ours).to_owned()
 }
@@ -146,6 +159,46 @@ impl Text<'_> {
         // Collections end where the next token begins: the blanks between are not part of them.
         let end = text.get(start..end).map_or(end, |text| start + text.trim_end().len());
         Span { start: self.start + start, end: self.start + end.max(start) }
+    }
+
+    /// A tag of YAML's own (`!!str`), which the library takes for what it says.
+    fn tag_in(self, node: &Node) -> Option<Span> {
+        let before = self.text.get(..node.span.start - self.start).unwrap_or_default().trim_end();
+        let word = before.rsplit([' ', '\n', '[', '{', ',']).next().unwrap_or_default();
+        if word.starts_with('!') {
+            let start = self.start + before.len() - word.len();
+            return Some(Span { start, end: start + word.len() });
+        }
+        match &node.value {
+            Value::List(items) => items.iter().find_map(|item| self.tag_in(item)),
+            Value::Map(all) => all.iter().find_map(|(_, value)| self.tag_in(value)),
+            _ => None,
+        }
+    }
+
+    /// What is wrong, where the library points at what comes after or before it.
+    fn cause(self, span: Span, message: &str) -> Span {
+        let one = |at: usize| Span { start: self.start + at, end: self.start + at + 1 };
+        if message == NO_ANCHORS {
+            let before = self.text.get(..span.start - self.start).unwrap_or_default();
+            let is_alias = self.text[before.len()..].starts_with('*');
+            return before.rfind('&').filter(|_| !is_alias).map_or(span, one);
+        }
+        if message.starts_with("unsupported tag") {
+            let before = self.text.get(..span.start - self.start).unwrap_or_default();
+            return before.rfind('!').map_or(span, one);
+        }
+        if message.starts_with("a tab") {
+            let mut from = 0;
+            for line in self.text.split_inclusive('\n') {
+                let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+                if let Some(tab) = line[..blanks].find('\t') {
+                    return one(from + tab);
+                }
+                from += line.len();
+            }
+        }
+        span
     }
 
     fn place(self, tree: Spanned<Tree>) -> Node {

@@ -25,6 +25,8 @@ mod filing;
 mod hostile;
 mod house;
 mod leftovers;
+#[cfg(unix)]
+mod lies;
 mod listening;
 #[cfg(unix)]
 mod loading;

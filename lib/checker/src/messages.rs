@@ -58,8 +58,10 @@ pub(crate) struct Message {
     pub(crate) has_row: bool,
     /// Somebody received it, read it or was shown it.
     pub(crate) seen: bool,
-    /// It was told with two names or two authors.
+    /// It was told with two names of its author's.
     pub(crate) renamed: bool,
+    /// It was told with two authors.
+    pub(crate) reauthored: bool,
 }
 
 impl Message {
@@ -117,6 +119,7 @@ impl Messages {
             has_row: false,
             seen: false,
             renamed: false,
+            reauthored: false,
         });
         (number, true)
     }
@@ -155,7 +158,7 @@ impl Message {
             self.cmid = if self.cmid == 0 { cmid } else { self.cmid };
         }
         if author.is_some() {
-            self.renamed |= self.author.is_some() && self.author != author;
+            self.reauthored |= self.author.is_some() && self.author != author;
             self.author = self.author.or(author);
         }
     }

@@ -15,6 +15,8 @@ use crate::file::TokenVerb;
 
 /// How long ago an expired token ended, in seconds: over every leeway that a server may grant.
 const EXPIRED_AGO_S: i64 = 60;
+/// Asked with a token that has ended.
+const WHO_AM_I: &str = "/auth/me";
 /// How long a connection may still live whose token is exchanged for one that ends, in seconds.
 const LIVE_FOR_S: i64 = 1;
 
@@ -54,10 +56,28 @@ impl Actor {
             }
         }
         self.secrets.add(&ended);
+        self.is_refused(&ended).await?;
         let refresh_token = tokens.refresh_token.clone();
         let tokens = TokenPair { access_token: ended, refresh_token };
         let set = self.rest.credentials().set(Some(&tokens));
         set.map_err(|error| wrong(error.to_string()))
+    }
+}
+
+impl Actor {
+    /// A token that has ended opens nothing, where nobody renews it.
+    async fn is_refused(&self, ended: &str) -> Result<(), Wrong> {
+        let (access_token, refresh_token) = (ended.to_owned(), String::new());
+        let ended = Credentials::in_memory(Some(TokenPair { access_token, refresh_token }));
+        let rest = Rest::new(self.rest.http().clone(), self.rest.dialect(), ended);
+        let expected = format!("`GET {WHO_AM_I}` refused with a token that has ended");
+        match rest.raw("GET", WHO_AM_I, None).await {
+            Ok((401, _)) => Ok(()),
+            Ok((status, _)) => {
+                Err(Wrong::new(expected, format!("status {status}: it is still served")))
+            }
+            Err(error) => Err(Wrong::new(expected, error.to_string())),
+        }
     }
 }
 

@@ -144,6 +144,12 @@ impl Identities {
         }
     }
 
+    /// What was sent, where a copy of it has another body.
+    pub(super) fn changed(&self, message: &Message) -> Option<Print> {
+        let send = self.by_id.get(&message.id).map(|n| &self.sends[*n])?;
+        (!same(&send.text, &message.message)).then(|| send.print())
+    }
+
     /// Whether anybody who takes part sent it.
     pub(super) fn is_ours(&self, message: &Message) -> bool {
         self.by_id.contains_key(&message.id)

@@ -6,12 +6,14 @@
 
 mod identity;
 mod ops;
+mod told;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use trialogue_checker::{Checker, Config, Doubt, Finding, Invariant, Invariants, Table, Wrong};
+use trialogue_checker::{Checker, Config, Doubt, Invariant, Invariants, Table, Wrong};
 use trialogue_protocol::{ChatId, Message, MessageId, UserId};
 
 use crate::Came;
@@ -19,11 +21,11 @@ use crate::actor::Actor;
 use crate::file::{ActorId, Delivery};
 use crate::record::{Entry, What};
 
+use wire::Wire;
+
 /// Events besides messages that only those in a chat's room may hear.
 const ROOM_EVENTS: &[&str] =
     &["user_typing", "user_joined", "user_left", "messages_read", "presence", "joined_chat"];
-/// Cases of one wrong that a violation tells.
-const CASES_TOLD: usize = 2;
 
 /// One person's part of the recording: a device with its account.
 #[derive(Debug)]
@@ -151,6 +153,13 @@ pub struct Judged {
     report: trialogue_checker::Report,
     /// Messages in words, by the print that findings call them by.
     words: BTreeMap<String, String>,
+    /// Where messages were sent, by their print.
+    sent_in: BTreeMap<String, String>,
+    /// As what else messages came, and to whom.
+    changed: BTreeMap<String, String>,
+    /// Events of chats, by who had them and when (microseconds).
+    heard: BTreeMap<(String, u128), String>,
+    wire: Wire,
     seen: Seen,
     error: Option<String>,
     unread: Option<String>,
@@ -178,13 +187,15 @@ impl Judged {
             ..Config::default()
         };
         let mut checker = Checker::new(config);
-        let words = ops::tell(recording, &mut checker);
+        let ops::Words { words, sent_in, changed } = ops::tell(recording, &mut checker);
         let unread = recording.people.iter().find_map(|person| {
             let why = person.unread.as_ref()?;
             Some(format!("{} cannot read a history: {why}", person.name))
         });
         let error = recording.people.iter().find_map(first_error);
-        Self { report: checker.judge(), words, seen: Seen::of(recording), error, unread }
+        let (seen, wire, heard) = (Seen::of(recording), Wire::of(recording), heard(recording));
+        let report = checker.judge();
+        Self { report, words, sent_in, changed, heard, wire, seen, error, unread }
     }
 
     /// What a word came to, and why it does not hold.
@@ -197,7 +208,8 @@ impl Judged {
             };
         }
         let broken = self.report.findings.iter().filter(|one| word.is_broken_by(one.wrong));
-        let broken: Vec<String> = broken.map(|finding| self.told(finding)).collect();
+        let broken = broken.map(|finding| self.told(finding)).chain(self.wire.told(word));
+        let broken: Vec<String> = broken.collect();
         if !broken.is_empty() {
             return (Came::Broken, broken.join("; "));
         }
@@ -205,20 +217,6 @@ impl Judged {
             Some(doubt) => (Came::Unknown, doubt),
             None => (Came::Held, String::new()),
         }
-    }
-
-    fn told(&self, finding: &Finding) -> String {
-        let cases = finding.examples.iter().take(CASES_TOLD).map(|case| {
-            let who = case.who.as_ref().map(|who| format!("{who}, "));
-            let message = case.message.as_ref().and_then(|print| self.words.get(print));
-            let seq = case.seq.map(|seq| format!("seq {seq}"));
-            let what = message.cloned().or(seq).unwrap_or_else(|| format!("chat {}", case.chat));
-            format!("{}{what}: {}", who.unwrap_or_default(), case.text)
-        });
-        let cases: Vec<String> = cases.collect();
-        let count = finding.count;
-        let more = if count > 1 { format!(" ({count} cases)") } else { String::new() };
-        format!("{}: {}{more}", finding.name, cases.join(" / "))
     }
 
     /// Why nothing is proved.
@@ -295,6 +293,20 @@ fn chats_of(event: &str, data: &Value) -> Vec<ChatId> {
     chat.as_str().and_then(|chat| chat.parse().ok()).into_iter().collect()
 }
 
+/// Which event of a chat it was that somebody had at a moment.
+fn heard(recording: &Recording<'_>) -> BTreeMap<(String, u128), String> {
+    let mut heard = BTreeMap::new();
+    for person in &recording.people {
+        for entry in &person.entries {
+            if let What::Event { name, .. } = &entry.what {
+                let key = (person.name.to_owned(), entry.at.as_micros());
+                heard.insert(key, name.clone());
+            }
+        }
+    }
+    heard
+}
+
 fn words(message: &Message) -> String {
     format!("seq {} {:?}", message.seq.unwrap_or_default(), message.message)
 }
@@ -307,7 +319,7 @@ fn first_error(person: &Witnessed<'_>) -> Option<String> {
         What::Event { name, .. } => name == "error" && !entry.taken,
         _ => false,
     })?;
-    Some(format!("{} saw{odd}", person.name))
+    Some(format!("{} saw at {}", person.name, odd.to_string().trim_start()))
 }
 
 #[cfg(test)]

@@ -13,8 +13,15 @@ use super::identity::Identities;
 use super::{Member, Recording, Witnessed, chats_of};
 use crate::record::{Entry, Told, What};
 
-/// Tells the checker everything; answers messages in words, by their prints.
-pub(super) fn tell(recording: &Recording<'_>, checker: &mut Checker) -> BTreeMap<String, String> {
+/// Messages in words, by their prints.
+pub(super) struct Words {
+    pub(super) words: BTreeMap<String, String>,
+    pub(super) sent_in: BTreeMap<String, String>,
+    pub(super) changed: BTreeMap<String, String>,
+}
+
+/// Tells the checker everything.
+pub(super) fn tell(recording: &Recording<'_>, checker: &mut Checker) -> Words {
     let identities = Identities::of(recording);
     let looks = recording.people.iter().flat_map(|person| {
         person.entries.iter().filter_map(|entry| match &entry.what {
@@ -23,8 +30,9 @@ pub(super) fn tell(recording: &Recording<'_>, checker: &mut Checker) -> BTreeMap
         })
     });
     let looked: BTreeMap<(String, MessageId), bool> = looks.collect();
-    let mut teller =
-        Teller { identities, looked, words: BTreeMap::new(), invoked: BTreeMap::new(), checker };
+    let (words, sent_in, changed, invoked) = Default::default();
+    let (words, told_to) = (Words { words, sent_in, changed }, String::new());
+    let mut teller = Teller { identities, looked, words, told_to, invoked, checker };
     for person in &recording.people {
         teller.person(person);
     }
@@ -39,7 +47,9 @@ struct Teller<'c> {
     identities: Identities,
     /// What somebody found who looked for a message when it came.
     looked: BTreeMap<(String, MessageId), bool>,
-    words: BTreeMap<String, String>,
+    words: Words,
+    /// Whose copies are being told.
+    told_to: String,
     /// When each message was tried first.
     invoked: BTreeMap<Print, Duration>,
     checker: &'c mut Checker,
@@ -70,6 +80,7 @@ impl Teller<'_> {
     fn person(&mut self, person: &Witnessed<'_>) {
         // Nobody without an account was ever connected.
         let Some(user) = person.user else { return };
+        person.name.clone_into(&mut self.told_to);
         let mut voice = Voice {
             client: self.checker.client(person.name),
             user,
@@ -226,7 +237,9 @@ impl Teller<'_> {
         text: &str,
     ) {
         let Some(message) = print else { return };
-        self.words.entry(message.to_string()).or_insert_with(|| format!("{text:?}"));
+        let words = &mut self.words;
+        words.words.entry(message.to_string()).or_insert_with(|| format!("{text:?}"));
+        words.sent_in.entry(message.to_string()).or_insert_with(|| chat.to_string());
         self.invoked.entry(message).or_insert(at);
         let by = By { at: micros(at), client: voice.client, chat: self.chat(chat) };
         let cmid = id.map(|id| Print::of(&id.to_string()));
@@ -321,7 +334,11 @@ impl Teller<'_> {
     fn copy(&mut self, message: &Message) -> Copied {
         let print = self.identities.of_copy(message);
         let words = super::words(message);
-        self.words.insert(print.to_string(), words);
+        self.words.words.insert(print.to_string(), words);
+        if let Some(sent) = self.identities.changed(message) {
+            let as_what = format!("as {:?} to {}", message.message, self.told_to);
+            self.words.changed.entry(sent.to_string()).or_insert(as_what);
+        }
         Copied {
             seq: message.seq.and_then(|seq| u64::try_from(seq).ok()),
             id: Some(Print::of(&message.id.to_string())),

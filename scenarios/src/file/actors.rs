@@ -104,7 +104,9 @@ fn read_actor(name: Key, node: &Node, cast: &mut Cast, diag: &mut Diagnostics) {
         (None, false) if is_device => None,
         _ => fields.required("role", diag).and_then(|node| {
             let text = text_of(&node, "role", diag)?;
-            text.parse::<Role>().map_err(|error| diag.error(node.span, error.to_string())).ok()
+            let hint = hint(&text, ["customer", "provider", "lsm"]);
+            let wrong = |error| diag.error(node.span, format!("{error}{hint}"));
+            text.parse::<Role>().map_err(wrong).ok()
         }),
     };
     let (user, password) = (fields.node("user"), fields.node("password"));

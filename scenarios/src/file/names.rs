@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ActorId, Scenario, Step, Verb};
+use super::steps::Lost;
+use super::{ActorId, Save, Scenario, Step, Verb};
 use crate::scope::names_in;
 use crate::source::{Diagnostics, Span, hint};
 use crate::yaml::{Node, Value};
@@ -12,10 +13,16 @@ const OF_ACTORS: &[&str] = &["email", "role", "userId"];
 /// What a step that sends has once it is over.
 const OF_SENDS: &[&str] = &["id", "seq", "message", "clientMessageId", "status"];
 
-/// Complains about names that nobody has given, or that are given only later.
-pub(super) fn check(scenario: &Scenario, diag: &mut Diagnostics) {
+/// Complains about names that nobody has given, or that are given only later. What a step gives
+/// that makes no sense (`lost`) is there: its mistakes are told already.
+pub(super) fn check(scenario: &Scenario, lost: &[Lost], diag: &mut Diagnostics) {
+    if lost.iter().any(|step| step.has("use")) {
+        // Nobody knows what the fragment would have saved.
+        return;
+    }
     let mut later = Known::default();
     later.begin(scenario);
+    lost.iter().for_each(|step| later.learn_lost(scenario, step));
     for (key, _) in &scenario.vars {
         later.whole.insert(key.name.clone());
     }
@@ -27,6 +34,7 @@ pub(super) fn check(scenario: &Scenario, diag: &mut Diagnostics) {
         }
     }
     names.known.begin(scenario);
+    lost.iter().for_each(|step| names.known.learn_lost(scenario, step));
     for (key, value) in &scenario.vars {
         names.node(value, &[]);
         names.known.whole.insert(key.name.clone());
@@ -35,6 +43,7 @@ pub(super) fn check(scenario: &Scenario, diag: &mut Diagnostics) {
     // Whatever was saved may be there by then; that it is not is told when it runs.
     names.known = names.later.clone();
     names.steps(&scenario.always);
+    lost.iter().for_each(|step| names.node(&step.node, &step.actors));
 }
 
 /// Values by name.
@@ -56,13 +65,28 @@ impl Known {
 
     /// What a step gives that is over.
     fn learn(&mut self, scenario: &Scenario, step: &Step) {
-        for save in &step.save {
-            for id in &step.actors {
+        self.learn_saved(scenario, &step.save, &step.actors);
+        if let (Verb::Send { .. }, Some(id)) = (&step.verb, &step.id) {
+            self.learn_sent(&id.name);
+        }
+    }
+
+    fn learn_lost(&mut self, scenario: &Scenario, step: &Lost) {
+        self.learn_saved(scenario, &step.save, &step.actors);
+        if let Some(id) = &step.id {
+            self.learn_sent(&id.name);
+        }
+    }
+
+    fn learn_saved(&mut self, scenario: &Scenario, saved: &[Save], actors: &[ActorId]) {
+        for save in saved {
+            for id in actors {
                 let actor = scenario.actors[id.0].name.name.clone();
                 self.of.entry(actor).or_default().insert(save.name.name.clone());
             }
             match &save.owner {
-                _ if step.actors.len() != 1 => {}
+                // That there is nobody is a mistake that was told.
+                _ if actors.len() > 1 => {}
                 Some(owner) => {
                     let of = self.of.entry(owner.clone()).or_default();
                     of.insert(save.name.name.clone());
@@ -70,10 +94,11 @@ impl Known {
                 None => _ = self.whole.insert(save.name.name.clone()),
             }
         }
-        if let (Verb::Send { .. }, Some(id)) = (&step.verb, &step.id) {
-            let fields = OF_SENDS.iter().map(|name| (*name).to_owned());
-            self.of.entry(id.name.clone()).or_default().extend(fields);
-        }
+    }
+
+    fn learn_sent(&mut self, id: &str) {
+        let fields = OF_SENDS.iter().map(|name| (*name).to_owned());
+        self.of.entry(id.to_owned()).or_default().extend(fields);
     }
 
     fn heads(&self) -> impl Iterator<Item = &str> {
@@ -90,6 +115,12 @@ impl Known {
             Some(field) if !fields.contains(field) => Err(fields),
             _ => Ok(true),
         }
+    }
+}
+
+impl Lost {
+    fn has(&self, field: &str) -> bool {
+        matches!(&self.node.value, Value::Map(all) if all.iter().any(|(key, _)| key.name == field))
     }
 }
 

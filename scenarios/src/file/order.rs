@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::actors::Cast;
 use super::fields::text_of;
 use super::{Chain, Moment, Part};
-use crate::source::{Diagnostics, hint};
+use crate::source::{Diagnostics, Span, hint};
 use crate::yaml::Node;
 
 /// Where a step stands: of every list of steps on the way to it, the list's number and the place
@@ -24,21 +24,35 @@ pub(super) fn read_chain(
         return None;
     }
     let mut moments = Vec::new();
+    let mut places = places(node.span, &diag.source().slice(node.span), &text).into_iter();
     for word in text.split('<').map(str::trim) {
+        let span = places.next().unwrap_or(node.span);
         match read_moment(word, cast, ids) {
-            Ok(moment) => moments.push((word, moment)),
-            Err(message) => diag.error(node.span, message),
+            Ok(moment) => moments.push((word, span, moment)),
+            Err(message) => diag.error(span, message),
         }
     }
     for pair in moments.windows(2) {
-        let [(left, before), (right, after)] = pair else { continue };
+        let [(left, from, before), (right, to, after)] = pair else { continue };
         if !may_precede(before, after, ids) {
             let why = format!("`{left}` cannot come before `{right}`: the file has it later");
-            diag.error(node.span, why);
+            diag.error(Span { start: from.start, end: to.end }, why);
         }
     }
-    let moments = moments.into_iter().map(|(_, moment)| moment).collect();
+    let moments = moments.into_iter().map(|(.., moment)| moment).collect();
     Some(Chain { span: node.span, moments })
+}
+
+/// Where each moment stands in the line, where the line is written as it reads.
+fn places(span: Span, written: &str, text: &str) -> Vec<Span> {
+    let Some(mut at) = written.find(text).map(|at| span.start + at) else { return Vec::new() };
+    let mut places = Vec::new();
+    for part in text.split('<') {
+        let start = at + part.len() - part.trim_start().len();
+        places.push(Span { start, end: start + part.trim().len().max(1) });
+        at += part.len() + 1;
+    }
+    places
 }
 
 fn read_moment(word: &str, cast: &Cast, ids: &BTreeMap<String, Way>) -> Result<Moment, String> {

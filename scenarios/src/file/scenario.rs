@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::actors::{read_actors, read_reconnect};
 use super::fields::{Fields, bool_of, count_of, entries_of, list_of, text_of, word_of};
 use super::order::read_chain;
-use super::steps::Reader;
+use super::steps::{Lost, Reader};
 use super::{Checks, Defaults, Delivery, Reconnect, Scenario, Transport, names};
 use crate::source::{Diagnostics, Source, hint};
 use crate::yaml::{Node, Value, parse};
@@ -76,9 +76,10 @@ fn find_fragment(source: &Source, path: &str) -> Result<String, String> {
 pub fn read_with(source: &Arc<Source>, load: Load<'_>) -> Result<Scenario, Diagnostics> {
     let root = parse(source)?;
     let mut diag = Diagnostics::new(Arc::clone(source));
-    let scenario = read_root(source, &root, load, &mut diag);
+    let mut lost = Vec::new();
+    let scenario = read_root(source, &root, load, &mut lost, &mut diag);
     if let Some(scenario) = &scenario {
-        names::check(scenario, &mut diag);
+        names::check(scenario, &lost, &mut diag);
     }
     diag.verdict()?;
     // Whatever is missing was reported, so this cannot be reached without a scenario.
@@ -93,6 +94,7 @@ fn read_root(
     source: &Arc<Source>,
     root: &Node,
     load: Load<'_>,
+    lost: &mut Vec<Lost>,
     diag: &mut Diagnostics,
 ) -> Option<Scenario> {
     let mut fields = Fields::open(root, "a scenario", diag)?;
@@ -116,6 +118,7 @@ fn read_root(
     let steps = fields.required("steps", reader.diag).map(|node| reader.steps(&node, "steps"));
     let always = fields.node("always").map(|node| reader.steps(&node, "always"));
     reader.check_references();
+    *lost = reader.lost;
     let ids = reader.ids;
     let order = fields.node("order").map_or_else(Vec::new, |node| {
         let chains = list_of(&node, "order", diag).iter();

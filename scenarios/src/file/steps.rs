@@ -33,10 +33,22 @@ pub(super) struct Reader<'a> {
     pub(super) frames: Vec<Frame>,
     /// `parallel` steps that are being read, the innermost last.
     pub(super) meetings: Vec<Meeting>,
+    /// Steps that make no sense: what they save and send is not missing for that.
+    pub(super) lost: Vec<Lost>,
     /// Where the step stands that is being read.
     way: Way,
     lists: usize,
     pub(super) parallels: usize,
+}
+
+/// A step whose mistakes were told.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// All of it, as it stands in the file.
+    pub(super) node: Node,
+    pub(super) id: Option<Key>,
+    pub(super) actors: Vec<ActorId>,
+    pub(super) save: Vec<Save>,
 }
 
 /// Who comes to the barriers of a `parallel`.
@@ -71,6 +83,7 @@ impl<'a> Reader<'a> {
             delivered: Vec::new(),
             frames: Vec::new(),
             meetings: Vec::new(),
+            lost: Vec::new(),
             way: Vec::new(),
             lists: 0,
             parallels: 0,
@@ -102,9 +115,15 @@ impl<'a> Reader<'a> {
         let answer: Vec<Key> = answer.into_iter().flatten().map(|(key, _)| key.clone()).collect();
         let expect = expect.map(|(_, node)| self.expect(&node)).unwrap_or_default();
         let save = save.map_or_else(Vec::new, |(_, node)| self.save(&node));
-        let verb = self.verb(fields, id.as_ref(), actors.is_some(), &mut within)?;
-        self.has_answer(&verb, &answer, &expect);
+        let verb = self.verb(fields, id.as_ref(), actors.is_some(), &mut within);
         let actors = actors.unwrap_or_default();
+        let Some(verb) = verb else {
+            // It may have been meant to send.
+            self.sends.extend(id.as_ref().map(|id| id.name.clone()));
+            self.lost.push(Lost { node: node.clone(), id, actors, save });
+            return None;
+        };
+        self.has_answer(&verb, &answer, &expect);
         Some(Step { span: node.span, id, actors, note, within, expect, save, verb })
     }
 

@@ -90,12 +90,17 @@ impl Stage<'_> {
                 let any = actor.inbox().with(|entries| shown(entries, id).map(|(_, _, came)| came));
                 match any {
                     _ if actor.inbox().with(|e| seen_by(e, id, via)).is_some() => None,
-                    Some(came) => Some(format!("{} has it by {}", actor.name(), word(came))),
+                    Some(came) => Some(format!("{} {}", actor.name(), otherwise(came))),
                     None => Some(format!("{} does not have it", actor.name())),
                 }
             })
             .collect();
-        Wrong::late(format!("message {step} at every reader ({via:?})"), lacking.join("; "))
+        let how = match via {
+            Via::Live => " as new_message",
+            Via::CatchUp => " by catching up",
+            Via::Either => "",
+        };
+        Wrong::late(format!("message {step} at every reader{how}"), lacking.join("; "))
     }
 
     /// `clientMessageId` is in the author's copy, and in nobody else's (CONTRACT §2).
@@ -111,11 +116,13 @@ impl Stage<'_> {
         let is_author = self.actor(reader).user() == self.actor(sent.actor).user();
         match own {
             Some(Some(got)) if !is_author => {
-                Err(Wrong::new("no clientMessageId at a reader", got.to_string()))
+                let got = format!("{}: {got}", self.actor(reader).name());
+                Err(Wrong::new("no clientMessageId at a reader", got))
             }
             Some(got) if is_author && got != Some(json!(sent.id)) => {
                 let expected = format!("clientMessageId {} back at its author", sent.id);
-                Err(Wrong::new(expected, format!("{got:?}")))
+                let got = got.map_or_else(|| "none in its copy".to_owned(), |id| id.to_string());
+                Err(Wrong::new(expected, format!("{}: {got}", self.actor(reader).name())))
             }
             _ => Ok(()),
         }
@@ -128,6 +135,16 @@ fn word(came: Came) -> &'static str {
         Came::CatchUp => "catch-up",
         Came::Ack => "ack",
         Came::Backup => "backup",
+    }
+}
+
+/// How somebody has a message who should have it in another way.
+fn otherwise(came: Came) -> &'static str {
+    match came {
+        Came::Live => "has it live",
+        Came::CatchUp => "had to fetch it: it did not come as new_message",
+        Came::Ack => "knows it by the acknowledgement alone: no new_message came",
+        Came::Backup => "has it from a backup alone",
     }
 }
 

@@ -45,8 +45,16 @@ impl Stage<'_> {
         if !words.is_empty() {
             let recording = self.recording().await;
             let judged = Judged::of(&recording);
+            let mut told: Vec<(String, &str)> = Vec::new();
             for word in words {
                 let (came, got) = judged.verdict(word);
+                let got = match told.iter().find(|(text, _)| *text == got && !got.is_empty()) {
+                    Some((_, first)) => format!("the same as `{first}`"),
+                    None => {
+                        told.push((got.clone(), word.name()));
+                        got
+                    }
+                };
                 let kind = match came {
                     Came::Broken => FailureKind::Broken,
                     _ => FailureKind::Unknown,

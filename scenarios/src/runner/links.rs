@@ -56,8 +56,15 @@ impl Stage<'_> {
         let sent = self.now();
         let look = || actor.inbox().with(|entries| back(entries, rejoined));
         let Some((at, attempts)) = self.around.bell.wait(deadline, look).await else {
-            let expected = format!("a new connection, {} chats joined again", rejoined.len());
-            return Err(Wrong::late(expected, actor.link_words()));
+            let chats = match rejoined.len() {
+                0 => String::new(),
+                1 => " and its chat joined again".to_owned(),
+                n => format!(" and {n} chats joined again"),
+            };
+            let is_loss = |entries: &mut [Entry]| entries.iter().any(Entry::is_loss);
+            let never = if actor.inbox().with(is_loss) { "" } else { ", and was never lost" };
+            let got = format!("{}{never}", actor.link_words());
+            return Err(Wrong::late(format!("a lost connection that is back{chats}"), got));
         };
         if !failed.holds(attempts) {
             return Err(Wrong::new(format!("{failed} failed attempts"), attempts.to_string()));

@@ -73,6 +73,11 @@ impl Stage<'_> {
         let says = |can: bool, what: &str, name: &str| (!can).then(|| format!("{what} ({name})"));
         match &step.verb {
             Verb::Receive { event, pattern, .. } => match text(event)? {
+                "error" if pattern.is_some() => says(
+                    can.error_codes,
+                    "its errors do not say what they are about",
+                    "error_codes",
+                ),
                 "presence" => says(can.presence, "it does not tell who is online", "presence"),
                 "positions" => says(can.seq, "it does not number messages", "seq"),
                 "chat_updated" => {

@@ -9,7 +9,7 @@ use super::Failure;
 use super::stage::{Count, Sent, Stage};
 use crate::actor::{Actor, Reply, Wrong};
 use crate::file::{ActorId, Step, Verb, Via};
-use crate::yaml::{Key, Node};
+use crate::yaml::{Key, Node, Value};
 
 /// Log-ins of one step at the same time: each is two passwords that a server checks slowly.
 const LOGINS_AT_ONCE: usize = 4;
@@ -81,7 +81,8 @@ impl Stage<'_> {
             let reply = match timeout_at(deadline, self.act(step, *id, deadline)).await {
                 Ok(reply) => reply.map_err(fail)?,
                 Err(_) => {
-                    let got = format!("no answer in time; {}", self.actor(*id).link_words());
+                    let link = self.actor(*id).link_words();
+                    let got = format!("no answer in time to {}; {link}", asked(step));
                     return Err(fail(Wrong::late("an answer", got)));
                 }
             };
@@ -239,4 +240,15 @@ fn words(step: &Step) -> String {
         Verb::Repeat { .. } => "repeat",
     };
     step.id.as_ref().map_or_else(|| verb.to_owned(), |id| format!("{verb} ({})", id.name))
+}
+
+/// What nobody answered.
+fn asked(step: &Step) -> String {
+    match &step.verb {
+        Verb::Emit { event, .. } => match &event.value {
+            Value::Text(event) => format!("`{event}`"),
+            _ => "an event".to_owned(),
+        },
+        _ => words(step),
+    }
 }

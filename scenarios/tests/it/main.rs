@@ -1,4 +1,5 @@
 //! The format and the player, from the outside.
 
 mod format;
+mod mistakes;
 mod schema;

@@ -22,7 +22,8 @@ pub(super) fn judge_streams(truth: &Truth<'_>, found: &mut Findings<'_>) {
     };
     let mut repeats = truth.checker.suspicions.repeats.clone();
     repeats.sort_unstable_by_key(|one| (rank(one.receiver), one.at, print(one.message)));
-    for one in repeats {
+    // Of two rows each was seen: that there are two is told already.
+    for one in repeats.iter().filter(|one| truth.places(one.message).len() < 2) {
         let text = || match one.stream {
             StreamKind::Frames => "a frame once more on one connection".to_owned(),
             StreamKind::Lines => "a line once more".to_owned(),

@@ -24,7 +24,8 @@ pub(super) fn judge(chat: &Chat<'_>, forms: &Forms, found: &mut Findings<'_>) {
         return;
     }
     // A changed body is told as that: nobody could have got both.
-    let in_table = |number: &u32| chat.message(*number).has_row && !forms.forms.contains(number);
+    let is_form = |number: &u32| forms.forms.contains(number) || forms.changed.contains(number);
+    let in_table = |number: &u32| chat.message(*number).has_row && !is_form(number);
     let table: Vec<u32> = chat.messages.iter().copied().filter(in_table).collect();
     let slots = chat.truth.checker.rooms[chat.chat.index()].messages.len() as u64;
     for receiver in chat.truth.receivers(chat.chat) {

@@ -19,7 +19,7 @@ pub(super) fn judge(chat: &Chat<'_>, forms: &Forms, found: &mut Findings<'_>) {
 /// one message that is lost and one that nobody sent.
 #[derive(Default)]
 pub(super) struct Forms {
-    changed: FxHashSet<u32>,
+    pub(super) changed: FxHashSet<u32>,
     pub(super) forms: FxHashSet<u32>,
 }
 
@@ -69,9 +69,11 @@ fn judge_message(chat: &Chat<'_>, number: u32, forms: &Forms, found: &mut Findin
     let places = chat.truth.places(number);
     if forms.changed.contains(&number) {
         found.add(Wrong::Mutated, case, || "another body has its place".to_owned());
-    } else if message.renamed {
-        let text = || "it is told with two authors, or two names of its author's".to_owned();
-        found.add(Wrong::Mutated, case, text);
+    } else if message.reauthored {
+        found.add(Wrong::Mutated, case, || "it is told with two authors".to_owned());
+    } else if message.renamed && places.len() < 2 {
+        // Where it is stored twice, each of the two may have a name of its own.
+        found.add(Wrong::Mutated, case, || "it is told with two names of its author's".to_owned());
     } else if let Some((one, other)) = two_tellings(chat, number, places) {
         let verb = if places.is_empty() { "told" } else { "stored" };
         let text = || format!("told as {}, {verb} as {}", words(other), words(one));
