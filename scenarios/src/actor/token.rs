@@ -17,8 +17,10 @@ use crate::file::TokenVerb;
 const EXPIRED_AGO_S: i64 = 60;
 /// Asked with a token that has ended.
 const WHO_AM_I: &str = "/auth/me";
-/// How long a connection may still live whose token is exchanged for one that ends, in seconds.
-const LIVE_FOR_S: i64 = 1;
+/// How long a connection may still live whose token is exchanged for one that ends, in seconds. A
+/// token ends at a whole second, so up to one of these is over already; the rest is for a server
+/// that is busy: it must take the token while it lives.
+const LIVE_FOR_S: i64 = 3;
 
 impl Actor {
     /// Makes the token end, or ends its session from elsewhere. `json` is empty.
