@@ -7,6 +7,7 @@ pub mod matching;
 pub mod path;
 pub mod probes;
 pub mod record;
+pub mod recorder;
 pub mod runner;
 pub mod scope;
 pub mod secrets;

@@ -42,6 +42,7 @@ mod preflight;
 mod preflight_rig;
 mod providers;
 mod read;
+mod record;
 mod register;
 mod report;
 mod resolve;
@@ -196,6 +197,8 @@ pub(crate) enum Verb {
     Fmt(fmt::Args),
     /// Begin a new scenario file
     New(new::Args),
+    /// Stand between clients and a server, and write what they do as a scenario
+    Record(record::Args),
     /// Find out what a target can do, and whether its profile says so
     #[cfg(unix)]
     Preflight(preflight::Args),
@@ -272,6 +275,7 @@ impl Verb {
             Self::Check(args) => check::run(&args, context, out),
             Self::Fmt(args) => fmt::run(&args, context, out),
             Self::New(args) => new::run(args, context, out).await,
+            Self::Record(args) => record::run(args, context, out).await,
             #[cfg(unix)]
             Self::Preflight(args) => preflight::run(args, context, out).await,
             Self::Report(args) => report::run(&args, context, out),
@@ -295,7 +299,8 @@ impl Verb {
         if matches!(self, Self::Demo(_) | Self::Run(_) | Self::Load(_) | Self::Baseline(_)) {
             return true;
         }
-        self.is_service() || matches!(self, Self::Conform(_) | Self::Chat(_) | Self::Shell(_))
+        self.is_service()
+            || matches!(self, Self::Conform(_) | Self::Chat(_) | Self::Shell(_) | Self::Record(_))
     }
 
     /// Whether it draws on the terminal, where nothing else may be written.

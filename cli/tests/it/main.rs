@@ -41,6 +41,8 @@ mod playing;
 mod prompt;
 mod proxies;
 #[cfg(unix)]
+mod recording;
+#[cfg(unix)]
 mod running;
 #[cfg(unix)]
 mod scenarios;

@@ -1,0 +1,93 @@
+//! The order of steps that were under way at the same time.
+//!
+//! Answers come in the order in which a server did things, or nearly. An event may overtake the
+//! answer of what caused it, and somebody may have acted on it before that answer came: such steps
+//! say what they come after. A `receive` may stand later than its event came, since inboxes are
+//! kept; it may not stand before the cause.
+
+use serde_json::Value;
+
+use super::{Came, Story};
+
+/// Steps of somebody that an event about it may come from: more are not under way at a time.
+const CAUSES_MAX: usize = 8;
+/// Passes over all steps until everything stands after what it comes after.
+const PASSES_MAX: usize = 64;
+/// Room for steps between two moments.
+const BETWEEN: u64 = 1 << 20;
+
+impl Story {
+    /// An event came to somebody: it stands after what may have caused it.
+    pub(super) fn place(&mut self, who: usize, event: usize, name: &str, data: &Value) {
+        let user = data["userId"].as_i64();
+        let concerns = |step: &super::Step| match (user, step.who) {
+            (Some(user), Some(who)) => self.people.is(who, user),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let acts = |step: &super::Step| step.fields[0].0 != "receive";
+        let before = self.steps[..event].iter().enumerate().rev();
+        let causes = before.filter(|(_, step)| acts(step) && concerns(step));
+        let causes: Vec<usize> = causes.take(CAUSES_MAX).map(|(index, _)| index).collect();
+        if causes.iter().any(|cause| self.steps[*cause].came == Came::Open) {
+            self.people.of_mut(who).early.push(event);
+        }
+        self.steps[event].after.extend(causes);
+        if let ("user_joined", Some(user)) = (name, user) {
+            self.joined_before(who, user, event);
+        }
+    }
+
+    /// Who is told that somebody enters was in the room before.
+    fn joined_before(&mut self, who: usize, user: i64, event: usize) {
+        let joins = |of: &dyn Fn(usize) -> bool| {
+            self.steps[..event].iter().rposition(|step| {
+                step.fields[0].0 == "join" && step.who.is_some_and(of) && step.came != Came::Gone
+            })
+        };
+        let first = joins(&|one| one == who);
+        let second = joins(&|one| one != who && self.people.is(one, user));
+        if let (Some(first), Some(second)) = (first, second)
+            && self.steps[first].fields == self.steps[second].fields
+        {
+            self.steps[second].after.push(first);
+        }
+    }
+
+    /// Somebody does something: it stands after the events that it may answer.
+    pub(super) fn follow(&mut self, who: usize, step: usize) {
+        let steps = &self.steps;
+        let is_early = |event: &usize| {
+            steps[*event].after.iter().any(|cause| steps[*cause].came == Came::Open)
+        };
+        let early = &mut self.people.of_mut(who).early;
+        early.retain(is_early);
+        let early = early.clone();
+        self.steps[step].after.extend(early);
+    }
+
+    /// All steps in the order of the file.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let moment = |(moment, minor): super::At| u64::from(moment) * BETWEEN + u64::from(minor);
+        let mut places: Vec<u64> = self.steps.iter().map(|step| moment(step.at)).collect();
+        // What went around in a circle would be nobody's order; the passes end all the same.
+        for _ in 0..PASSES_MAX {
+            let mut is_settled = true;
+            for (index, step) in self.steps.iter().enumerate() {
+                let before = step.after.iter().filter(|before| **before != index);
+                if let Some(last) = before.map(|before| places[*before]).max()
+                    && places[index] <= last
+                {
+                    places[index] = last + 1;
+                    is_settled = false;
+                }
+            }
+            if is_settled {
+                break;
+            }
+        }
+        let mut order: Vec<usize> = (0..self.steps.len()).collect();
+        order.sort_by_key(|index| (places[*index], *index));
+        order
+    }
+}

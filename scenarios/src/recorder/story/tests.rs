@@ -1,0 +1,257 @@
+//! Stories as they come over the wire, and the files that they make.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::file::{read, tidy};
+use crate::source::Source;
+
+const CHAT: &str = "0190a0b0-0000-7000-8000-00000000abcd";
+const MESSAGE: &str = "0190a0b0-0000-7000-8000-000000000001";
+
+fn call(story: &mut Story, what: &str, bearer: &str, body: Value, status: u16, answer: &Value) {
+    let (method, path) = what.split_once(' ').unwrap();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let bearer = (!bearer.is_empty()).then_some(bearer);
+    let json = (!body.is_null()).then_some(body);
+    if let Some(ticket) = story.called(&Call { method, path, query, bearer, json }) {
+        story.answered(&ticket, status, Some(answer));
+    }
+}
+
+fn log_in(story: &mut Story, id: i64, role: &str) {
+    let body = json!({"email": "a@example.test", "password": format!("hunter2-{role}")});
+    let user = json!({"id": id, "role": role, "email": "a@example.test"});
+    let tokens = (format!("access-{id}"), format!("refresh-{id}"));
+    let answer = json!({"user": user, "accessToken": tokens.0, "refreshToken": tokens.1});
+    call(story, "POST /auth/login", "", body, 200, &answer);
+}
+
+fn connect(story: &mut Story, id: i64) {
+    story.connecting(id.unsigned_abs(), Some(&format!("access-{id}")));
+    story.granted(id.unsigned_abs());
+    story.heard(id.unsigned_abs(), "connected", &[json!({"userId": id})], false);
+}
+
+/// A customer, 1, has booked the provider, 2, and both are connected.
+fn booked() -> Story {
+    let mut story = Story::new(Accounts::Fresh);
+    log_in(&mut story, 1, "customer");
+    let answer = json!({"jobId": 5, "chatId": CHAT, "job": {"id": 5}, "chat": {"id": CHAT}});
+    let body = json!({"providerId": 2, "title": "Fix the sink"});
+    call(&mut story, "POST /jobs/create", "access-1", body, 201, &answer);
+    log_in(&mut story, 2, "service_provider");
+    connect(&mut story, 1);
+    connect(&mut story, 2);
+    story
+}
+
+/// The lines of its steps; what is written is what the reader reads and the formatter leaves.
+fn steps(story: &Story) -> Vec<String> {
+    let text = story.file("t").unwrap();
+    let source = Source::new("t", text.as_str());
+    read(&source).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+    assert_eq!(tidy(&source).unwrap(), text);
+    assert!(!text.contains("hunter2") && !text.contains("access-"), "{text}");
+    text.lines().filter_map(|line| line.strip_prefix("  - ")).map(ToOwned::to_owned).collect()
+}
+
+#[track_caller]
+fn assert_ends(story: &Story, expect: &[&str]) {
+    let steps = steps(story);
+    assert_eq!(steps[steps.len().saturating_sub(expect.len())..], *expect, "{steps:#?}");
+}
+
+#[test]
+fn whoever_is_spoken_of_has_logged_in_before() {
+    let expect = [
+        "{ as: customer, login: true }",
+        "{ as: provider, login: true }",
+        "{ as: customer, do: book, with: { provider: provider, title: Fix the sink } }",
+        "{ as: customer, connect: true }",
+        "{ as: provider, connect: true }",
+    ];
+    assert_eq!(steps(&booked()), expect);
+}
+
+#[test]
+fn ids_become_names_and_events_asserts() {
+    let mut story = booked();
+    story.emitted(1, "join_chat", &[json!({"chatId": CHAT})], (None, false));
+    story.heard(1, "joined_chat", &[json!({"chatId": CHAT, "epoch": "0c9d2d8cfd377e33"})], false);
+    let said = json!({"chatId": CHAT, "message": "It costs ${chat}: hunter2-customer"});
+    story.emitted(1, "send_message", &[said], (Some(7), false));
+    let message = json!({"id": MESSAGE, "chatId": CHAT, "seq": 1, "sender_id": 1});
+    story.acked(1, 7, &json!({"ok": true, "status": "stored", "message": message}));
+    story.heard(1, "new_message", &[message.clone()], false);
+    story.emitted(2, "mark_read", &[json!({"chatId": CHAT, "seq": 1})], (None, false));
+    let told = json!({"notification": {"id": MESSAGE, "type": "message", "chatId": CHAT, "x": 1}});
+    story.heard(2, "notification:created", &[told], false);
+    call(&mut story, "GET /jobs/5?limit=3", "access-2", Value::Null, 200, &json!({"id": 5}));
+    assert_ends(
+        &story,
+        &[
+            "{ as: customer, join: \"${chat}\" }",
+            "{ id: m1, as: customer, send: { chat: \"${chat}\", \
+             text: \"It costs $${chat}: ${env.PASSWORD_1}\" } }",
+            "{ delivered: { message: m1, to: [customer] } }",
+            "{ as: provider, emit: mark_read, data: { chatId: \"${chat}\", seq: \"${m1.seq}\" }, \
+             ack: false }",
+            "{ as: provider, receive: \"notification:created\", \
+             where: { notification: { chatId: \"${chat}\", type: message } } }",
+            "{ as: provider, get: { path: \"/jobs/${job}\", query: { limit: \"3\" } }, \
+             expect: { json: { id: \"${job}\" }, status: 200 } }",
+        ],
+    );
+    assert!(story.file("t").unwrap().contains("# needs in its environment: PASSWORD_1\n"));
+}
+
+#[test]
+fn an_event_that_overtakes_its_cause_is_waited_for_after_it() {
+    let mut story = booked();
+    let typing = json!({"chatId": CHAT, "isTyping": true});
+    story.emitted(1, "typing", &[typing], (Some(1), false));
+    let told = json!({"chatId": CHAT, "userId": 1, "isTyping": true});
+    story.heard(2, "user_typing", &[told], false);
+    story.acked(1, 1, &json!({"ok": true}));
+    assert_ends(
+        &story,
+        &[
+            "{ as: customer, emit: typing, data: { chatId: \"${chat}\", isTyping: true }, \
+             expect: { ack: { ok: true } } }",
+            "{ as: provider, receive: user_typing, where: { chatId: \"${chat}\", isTyping: true, \
+             userId: \"${customer.userId}\" } }",
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_is_expected_and_one_of_the_moment_is_not() {
+    let mut story = booked();
+    let said = json!({"chatId": CHAT, "message": "let me in"});
+    story.emitted(2, "send_message", &[said.clone()], (Some(1), false));
+    story.acked(2, 1, &json!({"ok": false, "error": {"code": "denied"}}));
+    story.emitted(2, "send_message", &[said], (None, false));
+    story.heard(2, "error", &[json!({"code": "rate_limited", "event": "send_message"})], false);
+    assert_ends(
+        &story,
+        &[
+            "{ as: provider, emit: send_message, data: { chatId: \"${chat}\", message: let me in }, \
+           expect: { error: { code: denied } } }",
+        ],
+    );
+    assert_eq!(story.left_out(), [("refusals that another time would not meet", 1)]);
+}
+
+#[test]
+fn a_line_that_broke_is_no_step_and_one_that_was_ended_is() {
+    let mut story = booked();
+    let before = steps(&story);
+    story.left(1, Ender::Line);
+    story.away();
+    connect(&mut story, 1);
+    let told = json!({"chatId": CHAT, "userId": 1});
+    story.heard(2, "user_joined", &[told], false);
+    assert_eq!(steps(&story), before);
+    assert!(story.file("t").unwrap().contains("  # here the server was away"));
+    story.left(1, Ender::Client);
+    connect(&mut story, 1);
+    assert_ends(&story, &["{ as: customer, disconnect: true }", "{ as: customer, connect: true }"]);
+}
+
+#[test]
+fn a_second_connection_is_another_device_and_an_unknown_event_does_no_harm() {
+    let mut story = booked();
+    story.connecting(9, Some("access-1"));
+    story.granted(9);
+    story.emitted(9, "odd: {x}", &[json!(["a", {"is": 1}, 1.5, null])], (None, false));
+    story.emitted(9, "two", &[json!(1), json!(2)], (Some(1), false));
+    story.emitted(9, "file", &[json!({"_placeholder": true})], (None, true));
+    story.acked(9, 77, &json!({"ok": true}));
+    story.heard(9, "news", &[json!({"is": 1, "by": 4, "fine": true, "at": "2026-01-01"})], false);
+    story.heard(10, "nobody", &[], false);
+    assert_ends(
+        &story,
+        &[
+            "{ as: customer_2, login: true }",
+            "{ as: customer_2, connect: true }",
+            "{ as: customer_2, emit: \"odd: {x}\", data: [a, { is: 1 }, 1.5, null], ack: false }",
+            "{ as: customer_2, receive: news, where: { fine: true } }",
+        ],
+    );
+    let text = story.file("t").unwrap();
+    assert!(text.contains("  customer_2: { device_of: customer }\n"), "{text}");
+    assert!(text.starts_with("# left out: events with several, binary"), "{text}");
+}
+
+#[test]
+fn a_message_that_is_sent_again_is_one_message() {
+    let mut story = booked();
+    let said = json!({"chatId": CHAT, "message": "hi", "clientMessageId": "own-1"});
+    story.emitted(1, "send_message", &[said.clone()], (Some(1), false));
+    story.left(1, Ender::Line);
+    connect(&mut story, 1);
+    story.emitted(1, "send_message", &[said.clone()], (Some(1), false));
+    let message = json!({"id": MESSAGE, "chatId": CHAT, "seq": 1, "clientMessageId": "own-1"});
+    let answer = json!({"ok": true, "status": "duplicate", "message": message});
+    story.acked(1, 1, &answer);
+    story.emitted(1, "send_message", &[said], (Some(2), false));
+    story.acked(1, 2, &answer);
+    let sent = "{ id: m1, as: customer, send: { chat: \"${chat}\", text: hi } }";
+    let steps = steps(&story);
+    assert_eq!(steps.iter().filter(|step| *step == sent).count(), 1, "{steps:#?}");
+    let again = "clientMessageId: \"${m1.clientMessageId}\", message: hi }, expect: { ack: {";
+    assert!(steps.last().unwrap().contains(again), "{steps:#?}");
+}
+
+/// Anything that might be in a document.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        any::<String>(),
+        Just(CHAT.to_owned()),
+        Just("hunter2-customer".to_owned()),
+        Just("${chat} $${x} ${".to_owned()),
+        "[ -~]{0,12}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    let key = prop_oneof![Just("chatId".to_owned()), Just("is".to_owned()), text];
+    leaf.prop_recursive(3, 12, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(key.clone(), inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_is_said_is_a_file_without_secrets(
+        data in proptest::collection::vec((any_json(), any::<String>(), any::<u8>()), 1..6),
+    ) {
+        let mut story = booked();
+        for (n, (data, name, kind)) in data.into_iter().enumerate() {
+            let ack = (kind % 2 == 0).then_some(n as u64);
+            match kind % 5 {
+                0 | 1 => story.emitted(1, &name, &[data.clone()], (ack, false)),
+                2 => story.heard(2, &name, &[data.clone()], false),
+                3 => {
+                    let said = json!({"chatId": CHAT, "message": name, "data": data.clone()});
+                    story.emitted(1, "send_message", &[said], (ack, false));
+                }
+                _ => call(&mut story, "PUT /a/b", "access-1", data.clone(), 200, &data),
+            }
+            story.acked(1, n as u64, &data);
+        }
+        steps(&story);
+    }
+}
