@@ -25,6 +25,10 @@ enum Kind {
     Load,
     /// Results of `load`, as `--json` and `--report json=FILE` write them
     LoadResult,
+    /// Profiles of servers, for `--target`
+    Target,
+    /// What `--report json=FILE` and `conform --json` write
+    Result,
 }
 
 /// Prints a JSON Schema.
@@ -35,6 +39,10 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
         #[cfg(unix)]
         Kind::Load => out.data(&super::load::schema())?,
         Kind::LoadResult => out.data(trialogue_loadtest::result::JSON_SCHEMA.trim_end())?,
+        Kind::Target => {
+            out.data(&format!("{:#}", trialogue_scenarios::file::profile_schema()))?;
+        }
+        Kind::Result => out.data(&format!("{:#}", trialogue_report::format::result_schema()))?,
     }
     Ok(Exit::DONE)
 }

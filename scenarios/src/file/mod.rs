@@ -31,7 +31,7 @@ use crate::source::{Source, Span};
 use crate::yaml::{Key, Node};
 
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
-pub use profile::{Profile, read_profile};
+pub use profile::{Profile, profile_schema, read_profile};
 pub use scenario::{Load, read, read_with};
 pub use tidy::tidy;
 pub use words::{

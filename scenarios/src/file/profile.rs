@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use trialogue_client::{Capabilities, Dialect, is_loopback};
 use url::Url;
 
@@ -24,7 +25,54 @@ const PROFILE_FIELDS: &[&str] = &[
     "capabilities",
     "accounts",
 ];
+const DIALECTS: [(&str, Dialect); 2] = [("trialogue", Dialect::Trialogue), ("stm", Dialect::Stm)];
 const ACCOUNT_FIELDS: &[&str] = &["user", "password"];
+
+/// The JSON Schema of target profiles, for editors; the reader itself says more.
+#[must_use]
+pub fn profile_schema() -> serde_json::Value {
+    let text = json!({ "type": "string" });
+    let flag = json!({ "type": "boolean" });
+    let capabilities: serde_json::Map<_, _> = Dialect::default()
+        .capabilities()
+        .table()
+        .map(|(name, _)| (name.to_owned(), flag.clone()))
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Trialogue target profile",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["target", "url"],
+        "properties": {
+            "target": { "const": VERSION, "description": "Version of the format." },
+            "description": text,
+            "url": {
+                "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://.|\\$\\{",
+                "description": "Where the server is; may hold ${env.NAME}.",
+            },
+            "dialect": { "enum": DIALECTS.map(|(word, _)| word) },
+            "i_own_this": {
+                "type": "boolean", "description": "Its owner agrees that it is tested.",
+            },
+            "plain_http": {
+                "type": "boolean",
+                "description": "Tokens may travel to another machine without TLS.",
+            },
+            "capabilities": {
+                "type": "object", "additionalProperties": false, "properties": capabilities,
+            },
+            "accounts": {
+                "type": "object",
+                "description": "Accounts that exist, by the name of an actor or of a role.",
+                "additionalProperties": {
+                    "type": "object", "additionalProperties": false, "required": ACCOUNT_FIELDS,
+                    "properties": { "user": text, "password": text },
+                },
+            },
+        },
+    })
+}
 
 /// A server, as its file describes it.
 #[derive(Debug, Clone)]
@@ -99,8 +147,7 @@ fn read_root(root: &Node, scope: &Scope, diag: &mut Diagnostics) -> Option<Profi
         }
         url
     });
-    let words = [("trialogue", Dialect::Trialogue), ("stm", Dialect::Stm)];
-    let dialect = fields.node("dialect").map(|node| word_of(&node, "dialect", &words, diag));
+    let dialect = fields.node("dialect").map(|node| word_of(&node, "dialect", &DIALECTS, diag));
     let dialect = dialect.map_or(Some(Dialect::default()), |dialect| dialect);
     let is_own = fields.bool("i_own_this", diag).unwrap_or(false);
     let plain_http = fields.bool("plain_http", diag).unwrap_or(false);
@@ -184,6 +231,15 @@ mod tests {
         assert_eq!(profile.accounts[0].password, "s3cret");
         assert!(!format!("{profile:?}").contains("s3cret"), "{profile:?}");
         assert_eq!(profile.refusal(), None);
+    }
+
+    #[test]
+    fn the_schema_knows_every_field_of_the_reader() {
+        let schema = profile_schema();
+        let known = schema["properties"].as_object().unwrap().keys().cloned();
+        let mut fields: Vec<String> = PROFILE_FIELDS.iter().map(ToString::to_string).collect();
+        fields.sort();
+        assert_eq!(known.collect::<Vec<_>>(), fields);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use jsonschema::Validator;
 use serde_json::Value;
-use trialogue_scenarios::file::{flow, read};
+use trialogue_scenarios::file::{flow, profile_schema, read, read_profile};
 use trialogue_scenarios::source::Source;
 use trialogue_scenarios::yaml::parse;
 
@@ -74,6 +74,48 @@ fn schema_and_parser_agree_about_everything_else() {
     ];
     assert_eq!(different(heads.chain(lacking)), "");
 }
+
+#[test]
+fn schema_and_parser_agree_about_targets() {
+    let schema = jsonschema::validator_for(&profile_schema()).expect("the schema is one");
+    let head = "target: 1\nurl: http://127.0.0.1:1\n";
+    let more = TARGETS.lines().map(|line| format!("{head}{line}\n"));
+    let whole =
+        ["target: 2\nurl: http://a\n", "target: 1\n", "url: http://a\n", "target: 1\nurl: a\n"];
+    let whole = whole.iter().map(|text| (*text).to_owned());
+    let mut both = [0, 0];
+    for text in more.chain(whole) {
+        let parsed = read_profile(&Source::new("t.yaml", text.as_str()), |_| None);
+        let words = parsed.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(schema.is_valid(&document(&text)), parsed.is_ok(), "{text}{words}");
+        both[usize::from(parsed.is_ok())] += 1;
+    }
+    assert!(both[0] > 8 && both[1] > 6, "{both:?}");
+}
+
+/// What else a profile may say, right and wrong.
+const TARGETS: &str = "\
+dialect: stm
+dialect: trialogue
+dialect: other
+description: a server
+description: 5
+i_own_this: true
+i_own_this: maybe
+plain_http: false
+plain_https: false
+capabilities: { presence: false, acks: true }
+capabilities: {}
+capabilities: { presnce: false }
+capabilities: { presence: 1 }
+capabilities: [presence]
+accounts: { lsm: { user: a, password: b } }
+accounts: {}
+accounts: { lsm: { user: a } }
+accounts: { lsm: { user: a, password: b, role: lsm } }
+accounts: { lsm: { user: a, password: 5 } }
+accounts: { lsm: a }
+verbs: {}";
 
 /// Steps, right and wrong.
 const STEPS: &str = r#"

@@ -9,6 +9,7 @@ mod json;
 mod junit;
 mod markdown;
 mod mermaid;
+mod schema;
 pub mod sheet;
 mod story;
 mod svg;
@@ -23,6 +24,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::results::Results;
 
 pub use mermaid::write as mermaid;
+pub use schema::result_schema;
 pub use svg::write as svg;
 
 /// A format of results.

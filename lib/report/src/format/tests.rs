@@ -63,6 +63,65 @@ fn every_format_tells_the_same() {
     insta::assert_snapshot!("markdown", Format::Markdown.write(&results).unwrap());
 }
 
+/// With every part that a result may have.
+fn full() -> Results {
+    use crate::diagram::{Arrow, Direction, Lane, LaneId, Row, Story, Tone, Wire};
+    let (at, lane) = (Duration::from_millis(3), LaneId(0));
+    let arrow = Arrow {
+        at,
+        hub: lane,
+        spokes: vec![LaneId(1)],
+        direction: Direction::Out,
+        wire: Wire::Store,
+        label: "a".to_owned(),
+        detail: String::new(),
+        failed: true,
+    };
+    let rows = vec![
+        Row::Act { title: "one".to_owned(), lanes: vec![lane] },
+        Row::Arrow(arrow),
+        Row::Note { at, lane, text: "note".to_owned(), tone: Tone::Good },
+        Row::Band { at, text: "band".to_owned(), tone: Tone::Bad },
+        Row::Alive { lane, alive: false },
+        Row::Gap,
+    ];
+    let cast = vec![Lane::new("A", ""), Lane::new("B", "(b)")];
+    let mut results = some();
+    results.suites[0].story = Some(Story { cast, rows });
+    results.suites[0].cases[0].began = Some(at);
+    let (who, title, body) = ("a".to_owned(), "GET /".to_owned(), "{}".to_owned());
+    results.suites[0].wire = vec![crate::results::WireLine { at, who, title, body }];
+    results
+}
+
+#[test]
+fn every_result_is_valid_by_the_schema_and_no_other_field_is() {
+    let schema = jsonschema::validator_for(&result_schema()).unwrap();
+    let cut = Results { complete: false, suites: Vec::new(), ..some() };
+    for results in [some(), full(), hostile(), cut] {
+        let text = Format::Json.write(&results).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let wrong: Vec<String> = schema.iter_errors(&document).map(|e| e.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+    let document: serde_json::Value =
+        serde_json::from_str(&Format::Json.write(&full()).unwrap()).unwrap();
+    for place in [
+        "",
+        "/counts",
+        "/suites/0",
+        "/suites/0/cases/1",
+        "/suites/0/cases/1/place",
+        "/suites/0/story",
+        "/suites/0/story/rows/1",
+        "/suites/0/wire/0",
+    ] {
+        let mut odd = document.clone();
+        odd.pointer_mut(place).unwrap()["odd"] = 1.into();
+        assert!(!schema.is_valid(&odd), "{place}");
+    }
+}
+
 #[test]
 fn a_run_that_was_cut_short_says_so_in_every_format() {
     let cut = Results { complete: false, ..some() };

@@ -180,6 +180,9 @@ fn kind_of(name: &str, parent: &str) -> Option<String> {
         name => name.strip_suffix("Id").or_else(|| name.strip_suffix("_id"))?,
     };
     let kind = kind.to_ascii_lowercase();
+    if kind.is_empty() {
+        return None;
+    }
     Some(if USERS.contains(&kind.as_str()) { "user".to_owned() } else { kind })
 }
 

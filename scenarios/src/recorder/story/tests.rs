@@ -88,7 +88,7 @@ fn ids_become_names_and_events_asserts() {
     story.emitted(2, "mark_read", &[json!({"chatId": CHAT, "seq": 1})], (None, false));
     let told = json!({"notification": {"id": MESSAGE, "type": "message", "chatId": CHAT, "x": 1}});
     story.heard(2, "notification:created", &[told], false);
-    call(&mut story, "GET /jobs/5?limit=3", "access-2", Value::Null, 200, &json!({"id": 5}));
+    call(&mut story, "GET /jobs/5?limit=3", "access-2", Value::Null, 200, &json!({"jobId": 5}));
     assert_ends(
         &story,
         &[
@@ -101,7 +101,7 @@ fn ids_become_names_and_events_asserts() {
             "{ as: provider, receive: \"notification:created\", \
              where: { notification: { chatId: \"${chat}\", type: message } } }",
             "{ as: provider, get: { path: \"/jobs/${job}\", query: { limit: \"3\" } }, \
-             expect: { json: { id: \"${job}\" }, status: 200 } }",
+             expect: { json: { jobId: \"${job}\" }, status: 200 } }",
         ],
     );
     assert!(story.file("t").unwrap().contains("# needs in its environment: PASSWORD_1\n"));
