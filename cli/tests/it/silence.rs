@@ -29,6 +29,7 @@ const OTHERS: [&str; 23] = [
     "compare",
     "fmt",
     "new",
+    "record",
     "preflight",
     "report",
     "trace",

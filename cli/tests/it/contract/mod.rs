@@ -17,12 +17,13 @@ use crate::binary::{Ran, run, trialogue};
 /// A verb that has not ended by then hangs: the longest limit that any of these has is 1 s.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 /// Verbs that no row below runs, and who does.
-const ELSEWHERE: [(&str, &str); 22] = [
+const ELSEWHERE: [(&str, &str); 23] = [
     ("serve", "story.rs: every story has one; its stream begins with a ready line"),
     ("demo", "demo.rs"),
     ("run", "scenarios.rs"),
     ("conform", "conform.rs"),
     ("preflight", "targets.rs"),
+    ("record", "recording.rs"),
     ("fmt", "filing.rs"),
     ("new", "filing.rs"),
     ("report", "filing.rs"),
