@@ -98,8 +98,8 @@ fn fits(one: &Document, other: &Document) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("its {what} is {theirs}, and not {ours}")),
     };
-    let of_sums = |document: &Document| document.parts.is_empty();
-    if !of_sums(one) || !of_sums(other) {
+    let is_single = |document: &Document| document.parts.is_empty();
+    if !is_single(one) || !is_single(other) {
         return Err("it is a sum already: merge what it was made of".to_owned());
     }
     same("schema", &SCHEMA, &other.schema)?;

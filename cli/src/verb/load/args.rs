@@ -1,5 +1,6 @@
 //! The flags of `load`, and the plan that they make.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;

@@ -84,7 +84,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
             }
         }
     };
-    let place = (profile.as_ref(), stage.as_ref());
+    let place = (profile, stage.as_ref());
     let ran = play(&args, &plan, (cast, far), place, context, out).await;
     if let Some(stage) = stage {
         stage.end().await?;

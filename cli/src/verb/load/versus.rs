@@ -98,7 +98,7 @@ async fn compare(
         Turn::Goes(progress @ Progress::Second(_)) => out.say(&show::progress(progress)),
         Turn::Goes(_) => {}
     };
-    let side = |one: &'_ Ready| one.rooms.iter().take(rooms as usize).cloned().collect();
+    let side = |one: &Ready| one.rooms.iter().take(rooms as usize).cloned().collect::<Vec<_>>();
     let sides = [(&first.config, side(first)), (&second.config, side(second))];
     Ok(interleave(&plan, sides, pairs, stop, &mut observer).await)
 }
