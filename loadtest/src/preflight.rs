@@ -63,8 +63,7 @@ impl Machine {
         }
     }
 
-    /// Whether so many connections from so many addresses can be; `is_here` when the target is on
-    /// this machine, whose firewall then sees each of them as well.
+    /// Whether so many connections from so many addresses of this machine can be; 0: its usual one.
     #[must_use]
     pub fn judge(&self, connections: u64, addresses: u64) -> Vec<Check> {
         let handles = connections.saturating_add(HANDLES_BESIDES);

@@ -1,5 +1,6 @@
 //! Whom a run is against, and the words of its wire.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use trialogue_client::{Capabilities, Dialect, Http};
@@ -21,6 +22,8 @@ pub struct Target {
     pub dialect: Dialect,
     /// What it can do: its dialect's, or what a profile says.
     pub capabilities: Capabilities,
+    /// Source addresses of its sockets, taken in turn; none: the system chooses.
+    pub bind: Vec<IpAddr>,
     /// Tokens that are newer than those of rooms.
     pub tokens: Tokens,
 }
@@ -29,7 +32,7 @@ impl Target {
     /// A server that can do what its dialect can.
     pub fn new(http: Http, dialect: Dialect) -> Self {
         let (capabilities, tokens) = (dialect.capabilities(), Tokens::default());
-        Self { http, dialect, capabilities, tokens }
+        Self { http, dialect, capabilities, bind: Vec::new(), tokens }
     }
 
     /// Where it is.
@@ -42,6 +45,7 @@ impl Target {
         let mut config = ClientConfig::new(self.url().clone());
         config.root_certificates = self.http.roots();
         config.proxy = self.http.proxy().cloned();
+        config.local_addresses.clone_from(&self.bind);
         config.connect_timeout = CONNECT_WITHIN;
         config
     }

@@ -31,6 +31,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     connections: Option<u64>,
+    /// From these addresses of this machine in turn, as `load --bind` does
+    #[arg(long, value_name = "IP", value_delimiter = ',', requires = "connections")]
+    bind: Vec<std::net::IpAddr>,
 }
 
 /// What trying one capability came to.
@@ -56,7 +59,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let (mut other, mut untried) = (Vec::new(), Vec::new());
     let mut missing = Vec::new();
     if let Some(connections) = args.connections {
-        let looked = preflight_rig::look(connections, &profile, context, out);
+        let looked = preflight_rig::look((connections, &args.bind), &profile, context, out);
         let Some(looked) = until(&context.shutdown, looked).await else {
             return Ok(context.stopped());
         };

@@ -1,6 +1,7 @@
 //! The part of `preflight` that is about load: whether this machine can hold so many connections,
 //! and what a small run at the target comes to.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -25,14 +26,14 @@ const TRIAL_LENGTH: Duration = Duration::from_secs(3);
 /// Looks at this machine and tries the target; answers what is not enough, and what could not be
 /// tried.
 pub(super) async fn look(
-    connections: u64,
+    (connections, bind): (u64, &[IpAddr]),
     profile: &Profile,
     context: &Context,
     out: &mut Out,
 ) -> anyhow::Result<(Vec<String>, Vec<String>)> {
-    let mut checks = Machine::look().judge(connections, 1);
+    let mut checks = Machine::look().judge(connections, bind.len() as u64);
     let mut untried = Vec::new();
-    match trial(profile, context).await {
+    match trial(profile, bind, context).await {
         Ok(document) => checks.push(judged(&document)),
         Err(error) => untried.push(format!("a small run: {}", human::line(&format!("{error:#}")))),
     }
@@ -59,11 +60,12 @@ fn tell(check: &Check, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// One room of two, a few messages each way, judged as any run is.
-async fn trial(profile: &Profile, context: &Context) -> anyhow::Result<Document> {
+async fn trial(profile: &Profile, bind: &[IpAddr], context: &Context) -> anyhow::Result<Document> {
     let plain_http = profile.plain_http || context.global.plain_http;
     let http = account::http(&Global { plain_http, ..context.global.clone() }, &profile.url)?;
     let mut target = Target::new(http, profile.dialect);
     target.capabilities = profile.capabilities;
+    target.bind = bind.to_vec();
     let rate = (TRIAL_RATE, TRIAL_RATE);
     let stages = Ramp::Const.stages(rate, TRIAL_LENGTH, Duration::ZERO);
     let plan = Plan {

@@ -140,6 +140,8 @@ async fn people(url: &str, folder: &Path) {
     std::fs::write(&file, text).unwrap();
     let file = file.to_str().unwrap();
     let arguments = ["--target", url, "--users", file, "--members", "2", "--rate", "20/s"];
+    let from = if cfg!(target_os = "linux") { "127.0.0.2,127.0.0.3" } else { "127.0.0.1" };
+    let arguments = [&arguments[..], &["--bind", from]].concat();
     let (code, document, said) = load(&[&arguments[..], &["--for", "1s"]].concat(), |_| {}).await;
     assert!(matches!(code, Some(0 | 4)), "{said}");
     let document: Value = serde_json::from_str(&document).unwrap();

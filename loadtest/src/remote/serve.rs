@@ -117,7 +117,7 @@ async fn run(
         return Err(fault("a job for workers that the plan does not have".to_owned()));
     }
     let sockets = job.rooms.len() as u64 * u64::from(job.plan.members);
-    can_hold(sockets).map_err(|error| fault(error.to_string()))?;
+    can_hold(sockets, 1).map_err(|error| fault(error.to_string()))?;
     let http = reach(&job.url, job.plain_http).map_err(fault)?;
     let target = Target { capabilities: job.capabilities(), ..Target::new(http, job.dialect) };
     let mut config = RunConfig::new(target, "worker");

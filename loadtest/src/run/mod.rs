@@ -121,7 +121,7 @@ pub async fn run(
     observer: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Document, RunError> {
     plan.check()?;
-    can_hold(plan.sockets())?;
+    can_hold(plan.sockets(), config.target.bind.len())?;
     let all = plan.rooms as usize;
     let made = cast::make(&config.target, plan, |made| observer(&Progress::Rooms(made, all)));
     let rooms = stop.run_until_cancelled(made).await.ok_or(RunError::Stopped)??;
@@ -150,7 +150,7 @@ pub async fn run_in(
     let mut far = JoinSet::new();
     let threads = match config.far.is_empty() {
         true => {
-            can_hold(plan.sockets())?;
+            can_hold(plan.sockets(), config.target.bind.len())?;
             start(plan, config, 0..plan.workers, rooms, &wires, &told)?
         }
         false => {
@@ -184,12 +184,12 @@ pub async fn run_in(
     Ok(sum.document(config, stamps.run(), started))
 }
 
-/// Whether this machine can hold so many sockets; what it permits and does not give is taken.
+/// Whether this machine can hold so many sockets from so many addresses (0: its usual one); what it permits and does not give is taken.
 ///
 /// # Errors
 /// It cannot: with what to do.
-pub fn can_hold(sockets: u64) -> Result<(), RunError> {
-    let held = preflight::refuse(sockets, 1).and_then(|()| rig::make_room(sockets));
+pub fn can_hold(sockets: u64, addresses: usize) -> Result<(), RunError> {
+    let held = preflight::refuse(sockets, addresses as u64).and_then(|()| rig::make_room(sockets));
     held.map_err(RunError::CannotRun)
 }
 

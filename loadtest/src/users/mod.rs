@@ -35,8 +35,11 @@ impl std::fmt::Debug for Person {
     }
 }
 
+/// Takes a field in; false when it cannot be one.
+type Put = fn(&mut Person, &str) -> bool;
+
 /// The columns that are known, without regard to case.
-const COLUMNS: [(&str, fn(&mut Person, &str) -> bool); 8] = [
+const COLUMNS: [(&str, Put); 8] = [
     ("email", |person, text| put(&mut person.email, text)),
     ("password", |person, text| put(&mut person.password, text)),
     ("token", |person, text| put(&mut person.token, text)),

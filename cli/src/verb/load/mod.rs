@@ -107,6 +107,7 @@ fn config_of(
     let http = account::http(&Global { plain_http, ..context.global.clone() }, &url)?;
     let dialect = place.0.map_or(Dialect::default(), |profile| profile.dialect);
     let mut target = Target::new(http, dialect);
+    target.bind.clone_from(&args.place.bind);
     if let Some(profile) = place.0 {
         target.capabilities = profile.capabilities;
     }
@@ -159,7 +160,7 @@ impl Ready {
         observer: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Self, RunError> {
         if config.far.is_empty() {
-            can_hold(plan.sockets())?;
+            can_hold(plan.sockets(), config.target.bind.len())?;
         }
         let all = plan.rooms as usize;
         let seats = cast.take_seats(&mut config.target, plan, |made| {

@@ -1,5 +1,6 @@
 //! Against whom `load` goes, and who speaks there.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -42,6 +43,9 @@ pub(super) struct PlaceArgs {
     /// Make tokens for --users with the secret in this variable: only its owner has it
     #[arg(long, value_name = "VARIABLE", requires = "users")]
     mint_secret_env: Option<String>,
+    /// Connect from these addresses of this machine in turn: each has some 28,000 ports
+    #[arg(long, value_name = "IP", value_delimiter = ',', conflicts_with = "workers")]
+    pub(super) bind: Vec<IpAddr>,
     /// Let these workers do it (`trialogue worker`), each with rooms of its own
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', requires = "targets")]
     #[arg(requires = "worker_token_file")]

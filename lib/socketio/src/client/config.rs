@@ -1,5 +1,6 @@
 //! What a connection needs to know, with a default and a reason for every bound.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -92,6 +93,9 @@ pub struct ClientConfig {
     pub root_certificates: RootCertificates,
     /// Through which proxy (none): see [`Proxy::of_environment`].
     pub proxy: Option<Proxy>,
+    /// Source addresses of connections, taken in turn (none: the system chooses). One address has
+    /// some 28,000 ports.
+    pub local_addresses: Vec<IpAddr>,
     /// For the connection up to the server's handshake, and for the answer of a namespace (10 s).
     pub connect_timeout: Duration,
     /// The longest message of the server in bytes (1 MiB: a page of history, not a download).
@@ -122,6 +126,7 @@ impl ClientConfig {
             headers: HeaderMap::new(),
             root_certificates: RootCertificates::default(),
             proxy: None,
+            local_addresses: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             max_payload: 1024 * 1024,
             inbound_events_max: 256,

@@ -1,14 +1,16 @@
 //! A TCP connection, bare or under TLS.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -24,6 +26,9 @@ pub(crate) struct Target {
     port: u16,
     tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
     proxy: Option<Proxy>,
+    /// Where connections come from, and whose turn it is.
+    sources: Arc<[IpAddr]>,
+    turn: Arc<AtomicUsize>,
     /// Host and port as the `Host` header has them.
     pub(super) authority: String,
     /// Path and query without the pairs of the transport; ends in `?` or `&`.
@@ -59,22 +64,24 @@ impl Target {
             path.push('&');
         }
         let (port, proxy) = (url.port().unwrap_or(default_port), config.proxy.clone());
-        Ok(Self { host, port, tls, proxy, authority, path })
+        let (sources, turn) = (config.local_addresses.as_slice().into(), Arc::default());
+        Ok(Self { host, port, tls, proxy, sources, turn, authority, path })
     }
 
     /// Tries the host's addresses one after another, each for its share of `within`. Behind a proxy
     /// the addresses are the proxy's, and the name of the host is the proxy's to look up.
     pub(crate) async fn connect(&self, within: Duration) -> Result<Stream, ConnectError> {
         let Some(proxy) = &self.proxy else {
-            let tcp = Self::dial((&self.host, self.port), &self.authority, within).await?;
+            let tcp = self.dial((&self.host, self.port), &self.authority, within).await?;
             return self.secure(tcp).await;
         };
-        let tcp = Self::dial((&proxy.host, proxy.port), &proxy.address(), within).await?;
+        let tcp = self.dial((&proxy.host, proxy.port), &proxy.address(), within).await?;
         let tunnel = tunnel(proxy, tcp, &self.host, self.port).await?;
         self.secure(tunnel).await
     }
 
     async fn dial(
+        &self,
         place: (&str, u16),
         name: &str,
         within: Duration,
@@ -85,7 +92,7 @@ impl Target {
         let share = within / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
-            match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            match tokio::time::timeout(share, self.open(address)).await {
                 Ok(Ok(tcp)) => {
                     // Small frames must not wait for the acknowledgement of the one before.
                     tcp.set_nodelay(true).map_err(unreachable)?;
@@ -96,6 +103,22 @@ impl Target {
             }
         }
         Err(unreachable(last))
+    }
+
+    /// From the next source address of the same kind, where some are named.
+    async fn open(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        if self.sources.is_empty() {
+            return TcpStream::connect(to).await;
+        }
+        let alike = || self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4());
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % alike().count().max(1);
+        let Some(source) = alike().nth(turn) else {
+            let what = format!("{to} cannot be reached from any source address that is named");
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what));
+        };
+        let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(SocketAddr::new(*source, 0))?;
+        socket.connect(to).await
     }
 
     async fn secure(&self, tcp: TcpStream) -> Result<Stream, ConnectError> {
@@ -154,5 +177,32 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_come_from_the_named_addresses_in_turn() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut config = ClientConfig::new(format!("http://127.0.0.1:{port}").parse().unwrap());
+        config.local_addresses =
+            ["::1", "127.0.0.2", "127.0.0.3"].map(|a| a.parse().unwrap()).into();
+        let target = Target::new(&config).unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let (_kept, accepted) =
+                tokio::join!(target.connect(Duration::from_secs(10)), listener.accept());
+            seen.push(accepted.unwrap().1.ip().to_string());
+        }
+        assert_eq!(seen, ["127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3"]);
+        config.local_addresses = vec!["::1".parse().unwrap()];
+        let refused = Target::new(&config).unwrap().connect(Duration::from_secs(10)).await;
+        assert!(matches!(refused, Err(ConnectError::Unreachable { .. })));
     }
 }
