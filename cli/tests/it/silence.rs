@@ -21,12 +21,14 @@ const NAMES: [&str; 4] = ["--first-name", "Amna", "--last-name", "Khan"];
 
 /// Verbs that ask no server, judge one by a table of their own (SCENARIOS §10), or stay whatever the
 /// server does, as the clients for people.
-const OTHERS: [&str; 23] = [
+const OTHERS: [&str; 26] = [
     "chat",
     "shell",
     "load",
     "worker",
     "compare",
+    "merge",
+    "baseline",
     "fmt",
     "new",
     "record",

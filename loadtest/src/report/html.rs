@@ -268,7 +268,9 @@ fn reach(document: &Document) -> Vec<Series> {
 }
 
 fn cores(document: &Document) -> Vec<Series> {
-    let points = document.windows.iter().map(|one| (one.at as f64 / 1e6, one.cpu * 100.0));
+    // Afterwards it has nothing to do.
+    let windows = document.windows.iter().filter(|one| one.at <= document.took + AFTER);
+    let points = windows.map(|one| (one.at as f64 / 1e6, one.cpu * 100.0));
     vec![Series { name: "of a core".to_owned(), points: points.collect() }]
 }
 

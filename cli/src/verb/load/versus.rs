@@ -63,6 +63,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     match compare(args, plan, profiles, context, out).await? {
         Ok(versus) => tell(args, &versus, context, out),
+        // Before both had a turn.
+        Err(_) if context.shutdown.is_cancelled() => Ok(context.stopped()),
         Err(error) => not_run(error, context, out),
     }
 }

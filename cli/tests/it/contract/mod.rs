@@ -17,7 +17,7 @@ use crate::binary::{Ran, run, trialogue};
 /// A verb that has not ended by then hangs: the longest limit that any of these has is 1 s.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 /// Verbs that no row below runs, and who does.
-const ELSEWHERE: [(&str, &str); 23] = [
+const ELSEWHERE: [(&str, &str); 27] = [
     ("serve", "story.rs: every story has one; its stream begins with a ready line"),
     ("demo", "demo.rs"),
     ("run", "scenarios.rs"),
@@ -29,7 +29,11 @@ const ELSEWHERE: [(&str, &str); 23] = [
     ("report", "filing.rs"),
     ("trace view", "filing.rs"),
     ("load", "loading.rs"),
+    ("worker", "workers.rs: it stays until it is told to go"),
     ("compare", "loading.rs"),
+    ("merge", "plans.rs"),
+    ("baseline check", "plans.rs"),
+    ("baseline update", "plans.rs"),
     ("chat", "chat.rs: it takes the whole terminal"),
     ("shell", "chat.rs: what it says is for reading, and has no --json"),
     ("config init", "chat.rs"),

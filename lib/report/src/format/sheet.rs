@@ -16,7 +16,7 @@ margin:1.5rem auto;padding:0 1.5rem}h1{font-size:1.6rem;margin:.2rem 0}\
 h2{font-size:1.05rem;margin:.1rem 0 .4rem}\
 table{border-collapse:collapse;margin:.5rem 0;max-width:100%}\
 td,th{border-bottom:1px solid var(--frame);padding:.25rem .8rem .25rem 0;text-align:left;\
-vertical-align:top;overflow-wrap:anywhere}\
+vertical-align:top;overflow-wrap:anywhere}td:first-child{white-space:nowrap}\
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem}\
 section{background:var(--card);border-radius:8px;padding:.8rem 1rem;margin:1rem 0}\
@@ -94,7 +94,8 @@ impl Sheet {
 fn table(page: &mut String, names: &[String], rows: &[(Tone, Vec<String>)]) {
     page.push_str("<table>");
     // Numbers stand below one another by their last digit.
-    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let is_number =
+        |text: &str| text.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit());
     let column =
         |n: usize| rows.iter().all(|(_, cells)| cells.get(n).is_some_and(|t| is_number(t)));
     let of = |n: usize| if !names.is_empty() && column(n) { " class=\"n\"" } else { "" };
