@@ -4,6 +4,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use trialogue_client::Via;
+use trialogue_client::session::Update;
 use trialogue_tui::effect::Effect;
 use trialogue_tui::msg::{Msg, Now};
 use trialogue_tui::table::Table;
@@ -21,8 +22,7 @@ fn table() -> Table {
         let mut stage = Stage::of(id);
         stage.up();
         stage.list(&[0]);
-        let joined =
-            trialogue_client::session::Update::Joined { ack: crate::stage::ack(0), again: false };
+        let joined = Update::Joined { ack: crate::stage::ack(0), again: false };
         stage.tell(Msg::Update(joined));
         stage.says(AMNA, "Hi Ravi, the sink leaks again.", Via::CatchUp);
         stage.says(RAVI, "I fixed the joint, not the trap.", Via::CatchUp);
@@ -78,6 +78,25 @@ fn three_side_by_side_or_one_with_a_line_for_each() {
     press(&mut table, "f7 f4");
     insta::assert_snapshot!("trio_120x24", frame(&mut table, 120, 24));
     insta::assert_snapshot!("trio_80x16", frame(&mut table, 80, 16));
+}
+
+/// Somebody says this, somebody else types that, and the eyes go round.
+pub(crate) fn any_text(width: u16, height: u16, texts: &[String], draft: &str) {
+    let mut table = table();
+    let mut voice = Stage::of(RAVI);
+    for text in texts {
+        let message = voice.message(RAVI, text);
+        for seat in 0..3 {
+            let update = Update::Message { message: message.clone(), via: Via::Live };
+            table.heard(seat, Msg::Update(update), now());
+        }
+    }
+    for key in ["f6", "f7 f4", "f5 f1", "esc f3"] {
+        drawn(&mut table, width, height);
+        press(&mut table, key);
+        table.terminal(Msg::Paste(draft.to_owned()), now());
+    }
+    drawn(&mut table, width, height);
 }
 
 #[test]
