@@ -35,6 +35,14 @@ steps:
       - - { id: probe_pages, as: customer, emit: fetch_messages, data: { chatId: \"${chat}\", afterSeq: 0, limit: 1 }, expect: { json: { ok: true } }, within: 4s }
       - - { id: probe_dispute_by_provider, as: provider, do: dispute, with: { chat: \"${other}\", reason: preflight } }
       - - { id: probe_dispute_any_time, as: customer, do: dispute, with: { chat: \"${chat}\", reason: preflight } }
+      - - { id: probe_resume, as: provider, emit: join_chat, data: { chatId: \"${chat}\", sinceSeq: 0 }, expect: { ack: { messages: { is: list } } }, within: 4s }
+      - - { as: provider, emit: send_message, data: { chatId: \"${other}\", message: again, clientMessageId: preflight-1 }, ack: false }
+        - { id: probe_client_message_ids, as: provider, emit: send_message, data: { chatId: \"${other}\", message: again, clientMessageId: preflight-1 }, expect: { ack: { status: duplicate } }, within: 4s }
+      - - { as: provider, emit: mark_read, data: { chatId: \"${chat}\" }, ack: false }
+        - { id: probe_stored_reads, as: customer, receive: messages_read, where: { chatId: \"${chat}\", seq: { is: int } }, within: 4s }
+      - - { id: probe_members, as: customer, get: \"/chat/${chat}\", expect: { status: 200, json: { members: { contains: [{ userId: \"${customer.userId}\" }, { userId: \"${provider.userId}\" }] } } } }
+      - - { id: probe_unread_counts, as: provider, get: /chat, expect: { status: 200, json: { chats: { contains: { unreadCount: { is: int } } } } } }
+      - - { id: probe_change_password, as: lsm, post: { path: /auth/password, json: { oldPassword: not the old one, newPassword: nor a new one } }, expect: { error: { code: unauthenticated } } }
       - - { as: leaver, disconnect: true }
         - { id: probe_presence, as: provider, receive: presence, where: { userId: \"${leaver.userId}\", status: offline }, within: 8s }
 ";
@@ -54,11 +62,15 @@ steps:
   - { as: [customer, lsm], connect: true }
   - { as: customer, do: book, with: { provider: provider, title: Preflight }, save: { chat: $.chat } }
   - { as: customer, do: dispute, with: { chat: \"${chat}\", reason: preflight } }
-  - { id: probe_dispute_push, as: lsm, receive: \"notification:created\", where: { notification: { type: dispute } }, within: 4s }
+  - parallel:
+      - - { id: probe_dispute_push, as: lsm, receive: \"notification:created\", where: { notification: { type: dispute } }, within: 4s }
+      - - { as: lsm, emit: join_chat, data: { chatId: \"${chat}\" }, ack: false }
+        - { id: probe_lsm_joins_by_socket, as: lsm, receive: joined_chat, where: { chatId: \"${chat}\" }, within: 4s }
 ";
 
-/// Capabilities that the first scenario tries, in the order in which they are shown.
-const TRIED_TOGETHER: &[&str] = &[
+/// Capabilities that decide whether the runner does a step at all, and not how it prepares one:
+/// the first scenario tries these as if the target had them.
+const ASSUMED_TOGETHER: &[&str] = &[
     "acks",
     "own_echo",
     "seq",
@@ -69,6 +81,24 @@ const TRIED_TOGETHER: &[&str] = &[
     "presence",
 ];
 
+/// Capabilities that the first scenario tries, in the order in which they are shown.
+const TRIED_TOGETHER: &[&str] = &[
+    "acks",
+    "own_echo",
+    "client_message_ids",
+    "seq",
+    "resume",
+    "pages",
+    "presence",
+    "members",
+    "stored_reads",
+    "unread_counts",
+    "dispute_by_provider",
+    "dispute_any_time",
+    "error_codes",
+    "change_password",
+];
+
 /// A scenario, and the capabilities that its steps try.
 #[derive(Debug, Clone)]
 pub struct Probe {
@@ -76,13 +106,19 @@ pub struct Probe {
     pub source: Arc<Source>,
     /// Names of capabilities.
     pub names: &'static [&'static str],
+    /// Those of them that the target is to be taken to have, or their steps would be left out.
+    pub assumed: &'static [&'static str],
 }
 
 /// All of them.
 #[must_use]
 pub fn all() -> [Probe; 2] {
-    let probe = |text, names| Probe { source: Source::new("preflight", text), names };
-    [probe(TOGETHER, TRIED_TOGETHER), probe(DISPUTE, &["dispute_push"])]
+    let probe =
+        |text, names, assumed| Probe { source: Source::new("preflight", text), names, assumed };
+    [
+        probe(TOGETHER, TRIED_TOGETHER, ASSUMED_TOGETHER),
+        probe(DISPUTE, &["dispute_push", "lsm_joins_by_socket"], &["dispute_push"]),
+    ]
 }
 
 #[cfg(test)]
@@ -100,6 +136,7 @@ mod tests {
                 assert!(probe.source.text().contains(&step), "{name}");
                 assert!(table.table().any(|(known, _)| known == *name), "{name}");
             }
+            assert!(probe.assumed.iter().all(|name| probe.names.contains(name)));
         }
     }
 }

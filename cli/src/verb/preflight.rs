@@ -83,6 +83,11 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
             }
         }
     }
+    if args.only.is_empty() {
+        let of_profile = profile.capabilities.table().map(|(name, _)| name);
+        let left: Vec<&str> = of_profile.filter(|name| !names.contains(name)).collect();
+        out.say(&format!("not tried, since nothing shows them at once: {}", left.join(", ")));
+    }
     if !other.is_empty() {
         let text = format!("the profile should say capabilities: {{ {} }}", other.join(", "));
         return Ok(out.verdict(Exit::FAILED, "failed", &text));
@@ -125,7 +130,7 @@ async fn attempt(probe: &Probe, profile: &Profile) -> anyhow::Result<Vec<(&'stat
     config.plain_http = profile.plain_http;
     config.accounts.clone_from(&profile.accounts);
     let can = |all: Capabilities, name: &&str| all.with(name, true).unwrap_or(all);
-    config.capabilities = Some(probe.names.iter().fold(profile.capabilities, can));
+    config.capabilities = Some(probe.assumed.iter().fold(profile.capabilities, can));
     let mut rows = Vec::new();
     let report = match play(&scenario, config, &mut rows).await {
         Ok(report) => report,

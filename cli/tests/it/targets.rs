@@ -55,7 +55,8 @@ async fn a_target_is_played_at_and_its_profile_is_compared_with_what_it_does() {
     // All that our own server promises, tried.
     let came = ran(verb(&["preflight", "--target", &url, "--json"])).await;
     assert_eq!(came.code, Some(0), "{came}");
-    assert!(came.stdout.lines().count() == 9 && !came.stdout.contains("unknown"), "{came}");
+    assert!(came.stdout.lines().count() == 16 && !came.stdout.contains("unknown"), "{came}");
+    assert!(came.stderr.contains("at once: order, typing_stops, refresh_auth\n"), "{came}");
 
     server.stop(Duration::from_secs(15)).await.unwrap();
     let came = ran(verb(&["preflight", "--target", &url])).await;
