@@ -13,6 +13,7 @@ pub mod scope;
 pub mod secrets;
 pub mod source;
 pub mod trace;
+pub mod words;
 pub mod yaml;
 
 use std::sync::Arc;

@@ -13,6 +13,8 @@ pub(crate) const KINDS: &[&str] =
     &["uuid", "id", "string", "int", "number", "bool", "list", "object", "null", "time", "absent"];
 /// Longest value that a message quotes, in characters.
 const QUOTE_CHARS_MAX: usize = 120;
+/// So much of an id tells it from the others of one run.
+const ID_CHARS: usize = 8;
 
 /// The first place where two documents differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +179,48 @@ pub fn quote(value: &Value) -> String {
     format!("{head}…")
 }
 
+/// A document in one short line for people: what tells first, ids last and short, cut when it is
+/// long. `quote` is for what must be read to the letter.
+pub fn brief(value: &Value) -> String {
+    let text = telling(value);
+    match text.char_indices().nth(QUOTE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+fn telling(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_by_key(|(name, value)| rank(name, value));
+            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", telling(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(telling).collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) if is_long_id(text) => format!("{}…", &text[..ID_CHARS]),
+        other => other.to_string(),
+    }
+}
+
+/// What a person looks for first has the lowest.
+fn rank(name: &str, value: &Value) -> u8 {
+    match value {
+        Value::String(text) if is_long_id(text) => 4,
+        _ if name.ends_with("At") || name.ends_with("_at") => 3,
+        Value::String(_) if ["message", "text", "code", "type", "status"].contains(&name) => 0,
+        Value::Number(_) if name == "seq" => 0,
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => 1,
+        Value::Object(_) | Value::Array(_) => 2,
+    }
+}
+
+fn is_long_id(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -200,6 +244,19 @@ mod tests {
         check((json!([1, 2]), json!([2, 1])), Some("at $[0] expected 1, got 2"));
         check((json!("1"), json!(1)), Some("at $ expected \"1\", got 1"));
         check((json!(1.0), json!(1)), None);
+    }
+
+    #[test]
+    fn the_short_line_begins_with_what_tells() {
+        let event = json!({
+            "chatId": "0190a0b0-0000-7000-8000-00000000abcd", "created_at": "2026-02-03T04:05:06Z",
+            "sender": {"id": 7}, "message": "hello", "seq": 3, "sender_id": 7,
+        });
+        let expect = "{message: \"hello\", seq: 3, sender_id: 7, sender: {id: 7}, \
+                      created_at: \"2026-02-03T04:05:06Z\", chatId: 0190a0b0…}";
+        assert_eq!(brief(&event), expect);
+        let long = brief(&json!({ "text": "x".repeat(500) }));
+        assert_eq!(long.chars().count(), QUOTE_CHARS_MAX + 1, "{long}");
     }
 
     #[test]

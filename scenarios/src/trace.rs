@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::record::{What, words_of};
+use crate::record::What;
 use crate::runner::StepDone;
+use crate::words::words_of;
 
 /// The shape of the lines, in the field `schema` of the first one.
 pub const SCHEMA: &str = "trialogue-trace/1";

@@ -21,6 +21,8 @@ mod db;
 mod demo;
 #[cfg(unix)]
 mod doctoring;
+#[cfg(unix)]
+mod failing;
 mod filing;
 mod hostile;
 mod house;

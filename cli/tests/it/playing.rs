@@ -65,7 +65,8 @@ fn steady(text: &str) -> String {
 /// The first lines of every failure: all but what the actors saw.
 fn failures(ran: &Ran) -> String {
     let kept = ran.stderr.lines().filter(|line| {
-        !line.starts_with("   the last that") && !line.starts_with("    ") || line.contains(" | ")
+        let is_seen = line.starts_with("   the last that") || line.contains("), last: ");
+        !is_seen && !line.starts_with("    ") && !line.contains(" WARN ") || line.contains(" | ")
     });
     steady(&kept.collect::<Vec<_>>().join("\n"))
 }

@@ -100,6 +100,7 @@ async fn the_worst_decides_the_exit_code_and_every_report_tells_it() {
             ("booked", "pass"),
             ("never_comes", "fail"),
             ("after", "skip"),
+            ("check delivery", "skip"),
         ];
         assert_eq!(outcomes(fails), expect);
         let rows = fails["story"]["rows"].as_array().unwrap();
@@ -109,7 +110,7 @@ async fn the_worst_decides_the_exit_code_and_every_report_tells_it() {
         assert!(outcomes(suite(&report, "holds")).iter().all(|(_, outcome)| *outcome == "pass"));
 
         let junit = read("o.xml");
-        let sums = "tests=\"15\" skipped=\"1\" failures=\"1\" errors=\"1\"";
+        let sums = "tests=\"16\" skipped=\"2\" failures=\"1\" errors=\"1\"";
         assert!(junit.contains(sums), "{junit}");
         assert!(read("o.tap").contains("not ok 4 - never_comes "));
         assert!(read("o.md").contains("```mermaid\nsequenceDiagram\n"));

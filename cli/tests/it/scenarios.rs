@@ -107,7 +107,7 @@ steps:
         "expected  `new_message` with {\"message\":\"goodbye\",\"seq\":1}",
         "provider: nothing that fits; the nearest came at",
         "at $.message expected \"goodbye\", got \"hello\"",
-        "the last that provider saw (the link is Connected):",
+        "the last that provider saw (the link is connected):",
         "exit 1: 1 of 1 scenario did not hold (t: line 17)",
     ] {
         assert!(ran.stderr.contains(words), "{words:?} is not in:\n{ran}");

@@ -26,10 +26,11 @@ use url::Url;
 
 use crate::FailureKind;
 use crate::file::{self, Transport};
-use crate::record::{Bell, Clock, Entry, HttpExchange, Inbox, What, link_of, words_of};
+use crate::record::{Bell, Clock, Entry, HttpExchange, Inbox, What, link_of};
 use crate::runner::Seen;
 use crate::secrets::Secrets;
 use crate::trace::Trace;
+use crate::words::words_of;
 
 pub use looks::Looked;
 use looks::Looks;
@@ -366,7 +367,11 @@ impl Actor {
     /// What its link does, for the end of a failure.
     pub fn link_words(&self) -> String {
         let words = self.inbox.with(|entries| link_of(entries).map(words_of));
-        format!("the link is {}", words.unwrap_or_else(|| "not there".to_owned()))
+        let words = words.unwrap_or_else(|| "not there".to_owned());
+        // A state begins a line elsewhere; here it ends a sentence.
+        let mut chars = words.chars();
+        let first = chars.next().map(|first| first.to_ascii_lowercase());
+        format!("the link is {}{}", first.unwrap_or_default(), chars.as_str())
     }
 
     /// Whether the connection is up now.

@@ -146,8 +146,7 @@ fn words(step: &Step, who: &str, actors: &[Actor]) -> String {
             format!("{} <- {}{via}", names(actors, to), message.name)
         }
         Verb::State { state, attempts } => {
-            let state = format!("{state:?}").to_lowercase();
-            format!("{who} is {state}{}", after(*attempts))
+            format!("{who} is {}{}", state.name(), after(*attempts))
         }
         Verb::Reconnected { failed_attempts, rejoined } => {
             let rooms = match rejoined.len() {
@@ -173,7 +172,7 @@ fn times(range: Option<Range>) -> String {
     range.map_or_else(String::new, |range| format!(" x {range}"))
 }
 
-fn after(range: Range) -> String {
+pub(crate) fn after(range: Range) -> String {
     if range.min == 0 && range.max == u64::MAX {
         return String::new();
     }

@@ -130,6 +130,8 @@ pub struct ActorId(pub usize);
 pub struct Step {
     /// Where it stands in the file.
     pub span: Span,
+    /// Where its verb stands: what a message points at.
+    pub verb_span: Span,
     /// What `order` and later steps call it.
     pub id: Option<Key>,
     /// Who does it; several do it at the same time.

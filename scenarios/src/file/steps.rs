@@ -117,14 +117,15 @@ impl<'a> Reader<'a> {
         let save = save.map_or_else(Vec::new, |(_, node)| self.save(&node));
         let verb = self.verb(fields, id.as_ref(), actors.is_some(), &mut within);
         let actors = actors.unwrap_or_default();
-        let Some(verb) = verb else {
+        let Some((verb, verb_span)) = verb else {
             // It may have been meant to send.
             self.sends.extend(id.as_ref().map(|id| id.name.clone()));
             self.lost.push(Lost { node: node.clone(), id, actors, save });
             return None;
         };
         self.has_answer(&verb, &answer, &expect);
-        Some(Step { span: node.span, id, actors, note, within, expect, save, verb })
+        let span = node.span;
+        Some(Step { span, verb_span, id, actors, note, within, expect, save, verb })
     }
 
     fn id(&mut self, node: &Node) -> Option<Key> {

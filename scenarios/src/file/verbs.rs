@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fields::{Fields, bool_of, duration_of, entries_of, list_of, text_of, word_of};
 use super::steps::{Reader, STEP_FIELDS};
 use super::{LaneName, Method, Range, StateWord, Verb, Via, patterns};
-use crate::source::{hint, nearest};
+use crate::source::{Span, hint, nearest};
 use crate::yaml::{Key, Node, Value};
 
 /// Fields that name a verb, each with the fields that belong to it.
@@ -55,11 +55,12 @@ impl Reader<'_> {
         id: Option<&Key>,
         has_actors: bool,
         within: &mut Option<Duration>,
-    ) -> Option<Verb> {
+    ) -> Option<(Verb, Span)> {
         let present: Vec<&(&str, &[&str])> =
             VERBS.iter().filter(|(name, _)| fields.has(name)).collect();
         let [(name, extra)] = present.as_slice() else {
-            return self.no_single_verb(fields, &present);
+            self.no_single_verb(fields, &present);
+            return None;
         };
         let (key, node) = fields.entry(name)?;
         if !has_actors && !WITHOUT_ACTOR.contains(name) {
@@ -72,15 +73,15 @@ impl Reader<'_> {
         }
         let verb = self.read(name, &key, &node, &mut fields, within);
         self.leftovers(fields, name, extra);
-        verb
+        Some((verb?, Span { start: key.span.start, end: node.span.end }))
     }
 
-    fn no_single_verb(&mut self, fields: Fields, present: &[&(&str, &[&str])]) -> Option<Verb> {
+    fn no_single_verb(&mut self, fields: Fields, present: &[&(&str, &[&str])]) {
         let verbs = || VERBS.iter().map(|(name, _)| *name);
         let span = fields.span();
         if let [(first, _), (second, _), ..] = present {
             self.error_at_start(span, format!("`{first}` and `{second}` are two verbs: two steps"));
-            return None;
+            return;
         }
         // A verb with a typo is one mistake, not two.
         let typo = fields.names().any(|name| nearest(name, verbs()).is_some());
@@ -93,7 +94,6 @@ impl Reader<'_> {
             .chain(STEP_FIELDS.iter().copied())
             .collect();
         fields.finish(&known, self.diag);
-        None
     }
 
     /// Fields that the verb did not take: another verb's, or nobody's.

@@ -26,6 +26,18 @@ pub enum StateWord {
     LoginNeeded,
 }
 
+impl StateWord {
+    /// As the file spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Reconnecting => "reconnecting",
+            Self::Disconnected => "disconnected",
+            Self::LoginNeeded => "login-needed",
+        }
+    }
+}
+
 /// What is done to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerVerb {

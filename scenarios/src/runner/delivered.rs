@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 use trialogue_client::{Outcome, Via as Came};
-use trialogue_protocol::{Message, MessageId};
+use trialogue_protocol::{ChatId, Message, MessageId};
 
 use super::stage::{Sent, Stage};
 use super::verbs::Replies;
 use crate::actor::{Reply, Wrong};
 use crate::file::{ActorId, Via};
 use crate::record::{Entry, What};
+use crate::words::via_words;
 use crate::yaml::Key;
 
 impl Stage<'_> {
@@ -22,16 +23,17 @@ impl Stage<'_> {
         to: &[ActorId],
         via: Via,
         deadline: Instant,
-    ) -> Result<Replies, Wrong> {
+    ) -> Result<Replies, (Wrong, Vec<ActorId>)> {
         let issued = self.now();
-        let sent = self.sent(&step.name)?;
+        let sent = self.sent(&step.name).map_err(|wrong| (wrong, Vec::new()))?;
         // Where a sender is told nothing of its own message, the others are all who can be waited for.
         let hears = |reader: &&ActorId| self.capabilities.own_echo || **reader != sent.actor;
         let to: Vec<ActorId> = to.iter().filter(hears).copied().collect();
         let to = to.as_slice();
         let id = self.around.bell.wait(deadline, || self.stored_id(&step.name)).await;
         let id = id.ok_or_else(|| {
-            Wrong::late(format!("message {} stored", step.name), "no acknowledgement of it")
+            let expected = format!("message {} stored", step.name);
+            (Wrong::late(expected, "no acknowledgement of it"), to.to_vec())
         })?;
         let look = || {
             let seen = to.iter().map(|reader| {
@@ -42,14 +44,13 @@ impl Stage<'_> {
         let Some(seen) = self.around.bell.wait(deadline, look).await else {
             return Err(self.not_delivered(&step.name, to, id, via));
         };
-        let mut replies = Vec::new();
-        for (reader, (at, message, came)) in to.iter().zip(seen) {
+        for (reader, (.., came)) in to.iter().zip(seen) {
             if came == Came::Live {
-                self.own_id_stays_own(*reader, &sent, id)?;
+                let stays = self.own_id_stays_own(*reader, &sent, id);
+                stays.map_err(|wrong| (wrong, vec![*reader]))?;
             }
-            let json = json!({"seq": message.seq, "text": message.message, "via": word(came)});
-            replies.push((*reader, Reply { sent: issued, at, json, ..Reply::default() }));
         }
+        let replies = self.arrived(&step.name, to, via, issued);
         let last = replies.iter().map(|(_, reply)| reply.at).max().unwrap_or_default();
         let latency = last.saturating_sub(sent.at);
         self.learn();
@@ -60,6 +61,24 @@ impl Stage<'_> {
             }
         }
         Ok(replies)
+    }
+
+    /// What those came back with whom the message has reached in the way that was asked for.
+    pub(super) fn arrived(
+        &self,
+        step: &str,
+        to: &[ActorId],
+        via: Via,
+        issued: Duration,
+    ) -> Replies {
+        let Some(id) = self.stored_id(step) else { return Vec::new() };
+        let seen = to.iter().filter_map(|reader| {
+            let seen = self.actor(*reader).inbox().with(|entries| seen_by(entries, id, via));
+            let (at, message, came) = seen?;
+            let json = json!({"seq": message.seq, "text": message.message, "via": via_words(came)});
+            Some((*reader, Reply { sent: issued, at, json, ..Reply::default() }))
+        });
+        seen.collect()
     }
 
     /// When the author's outbox said that it holds the message, if it did before the outcome.
@@ -82,25 +101,50 @@ impl Stage<'_> {
         sent.ok_or_else(|| Wrong::new(format!("message {step} sent before"), "it was not"))
     }
 
-    fn not_delivered(&self, step: &str, to: &[ActorId], id: MessageId, via: Via) -> Wrong {
-        let lacking: Vec<String> = to
-            .iter()
-            .filter_map(|reader| {
-                let actor = self.actor(*reader);
-                let any = actor.inbox().with(|entries| shown(entries, id).map(|(_, _, came)| came));
-                match any {
-                    _ if actor.inbox().with(|e| seen_by(e, id, via)).is_some() => None,
-                    Some(came) => Some(format!("{} {}", actor.name(), otherwise(came))),
-                    None => Some(format!("{} does not have it", actor.name())),
-                }
-            })
-            .collect();
-        let how = match via {
-            Via::Live => " as new_message",
-            Via::CatchUp => " by catching up",
-            Via::Either => "",
+    /// Who does not have it, each with the reason where one can be seen.
+    fn not_delivered(
+        &self,
+        step: &str,
+        to: &[ActorId],
+        id: MessageId,
+        via: Via,
+    ) -> (Wrong, Vec<ActorId>) {
+        let has = |reader: &&ActorId| {
+            self.actor(**reader).inbox().with(|entries| seen_by(entries, id, via).is_some())
         };
-        Wrong::late(format!("message {step} at every reader{how}"), lacking.join("; "))
+        let lacking: Vec<ActorId> = to.iter().filter(|reader| !has(reader)).copied().collect();
+        let chat = self.chat_of(step);
+        let why = lacking.iter().map(|reader| {
+            let actor = self.actor(*reader);
+            let why = actor.inbox().with(|entries| why_not(entries, id, chat));
+            let online = actor.is_online();
+            let why = why.or_else(|| (!online).then(|| actor.link_words()));
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let came = actor.inbox().with(|entries| shown(entries, id).map(|(.., came)| came));
+            match came {
+                Some(came) => format!("{} {}", actor.name(), otherwise(came)),
+                None => format!("{} does not have it{why}", actor.name()),
+            }
+        });
+        let why = why.collect::<Vec<_>>().join("; ");
+        let names = to.iter().map(|id| self.actor(*id).name()).collect::<Vec<_>>().join(", ");
+        let way = match via {
+            Via::Live => "live",
+            Via::CatchUp => "by catch-up",
+            Via::Either => "live or by catch-up",
+        };
+        (Wrong::late(format!("{step} ({way}) at {names}"), why), lacking)
+    }
+
+    /// The chat of the message that a step sent, once it is stored.
+    fn chat_of(&self, step: &str) -> Option<ChatId> {
+        let sent = self.sent(step).ok()?;
+        self.actor(sent.actor).inbox().with(|entries| {
+            entries.iter().rev().find_map(|entry| match &entry.what {
+                What::Sent { chat, id: Some(id), .. } if *id == sent.id => Some(*chat),
+                _ => None,
+            })
+        })
     }
 
     /// `clientMessageId` is in the author's copy, and in nobody else's (CONTRACT §2).
@@ -126,15 +170,6 @@ impl Stage<'_> {
             }
             _ => Ok(()),
         }
-    }
-}
-
-fn word(came: Came) -> &'static str {
-    match came {
-        Came::Live => "live",
-        Came::CatchUp => "catch-up",
-        Came::Ack => "ack",
-        Came::Backup => "backup",
     }
 }
 
@@ -164,6 +199,25 @@ fn shown(entries: &[Entry], id: MessageId) -> Option<(&Entry, &Message, Came)> {
         What::Message { message, via } if message.id == id => Some((entry, message, *via)),
         _ => None,
     })
+}
+
+/// Why a message may not have been shown in the way that was asked for, as far as it can be seen.
+fn why_not(entries: &[Entry], id: MessageId, chat: Option<ChatId>) -> Option<String> {
+    if entries.iter().any(|entry| raw_message(entry, id).is_some()) {
+        return Some("`new_message` came and was not shown".to_owned());
+    }
+    let chat = chat?;
+    let last = entries.iter().rev().find_map(|entry| match &entry.what {
+        What::Joined { chat: here, .. } if *here == chat => Some(None),
+        What::JoinFailed { chat: here, .. } if *here == chat => {
+            Some(Some("it was not let into this chat"))
+        }
+        What::Event { name, data } if name == "left_chat" && data["chatId"] == json!(chat) => {
+            Some(Some("it has left this chat"))
+        }
+        _ => None,
+    });
+    last.unwrap_or(Some("it has not joined this chat")).map(ToOwned::to_owned)
 }
 
 /// When and how a message was shown; a live one must also have come over the wire as an event.
@@ -207,7 +261,7 @@ mod tests {
         }));
         let what = What::Message { message: message.unwrap(), via: Came::Ack };
         let entries: Vec<Entry> = [entry(1, what)].into_iter().chain(after).collect();
-        seen_by(&entries, ID.parse().unwrap(), via).map(|(_, _, came)| word(came))
+        seen_by(&entries, ID.parse().unwrap(), via).map(|(_, _, came)| via_words(came))
     }
 
     #[test]

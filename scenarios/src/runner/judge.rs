@@ -21,8 +21,8 @@ use crate::source::Span;
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Stage<'_> {
-    /// What every check came to, and those that did not hold. After a failed step only what is
-    /// wrong is told: nothing is held against those for whom there was no time left.
+    /// What every check came to, and those that did not hold. After a failed step what is wrong is
+    /// told all the same, and nothing is held against those for whom there was no time left.
     pub(super) async fn check(&self, complete: bool) -> (Vec<Verdict>, Vec<Failure>) {
         self.learn();
         let mut said: Vec<Verdict> = Vec::new();
@@ -33,13 +33,14 @@ impl Stage<'_> {
                     let verdict = self.verdict(name, promise, span, None);
                     return said.push(Verdict { came: Came::Unimplemented, why, ..verdict });
                 }
-                // The failed step is told already; what it left open is neither held nor a second
-                // failure.
-                let is_open = failure.as_ref().is_none_or(|one| one.kind == FailureKind::Unknown);
-                if complete || !is_open {
-                    said.push(self.verdict(name, promise, span, failure.as_ref()));
-                    failures.extend(failure);
+                let verdict = self.verdict(name, promise, span, failure.as_ref());
+                if !complete && verdict.came == Came::Unknown {
+                    // The failed step is told already: what it left open is no second failure.
+                    let why = format!("a step failed before: {}", verdict.why);
+                    return said.push(Verdict { came: Came::NotReached, why, ..verdict });
                 }
+                said.push(verdict);
+                failures.extend(failure);
             };
         let words = self.asked();
         if !words.is_empty() {
@@ -258,7 +259,6 @@ impl Stage<'_> {
         found.map_or_else(Span::default, |start| Span { start, end: start + check.len() })
     }
 
-    /// Without the rest of the scenario only what is too much is wrong.
     fn count(&self, count: &Count, complete: bool) -> Option<Failure> {
         let actor = self.actor(count.actor);
         let came = actor.inbox().with(|entries| {
@@ -271,7 +271,7 @@ impl Stage<'_> {
             fit.count()
         });
         let number = u64::try_from(came).unwrap_or(u64::MAX);
-        if count.range.holds(number) || (!complete && number < count.range.min) {
+        if count.range.holds(number) {
             return None;
         }
         let what = format!("`{}` with {}", count.event, quote(&count.pattern));
@@ -279,32 +279,38 @@ impl Stage<'_> {
             format!("{} of {what} by the end", count.range),
             format!("{came} at {}", actor.name()),
         );
+        // What is missing may have been on its way when a step failed.
+        let open = number < count.range.min;
+        let wrong = if open && !complete { wrong.of(FailureKind::Unknown) } else { wrong };
         Some(self.failure(count.span, "count", wrong, &[count.actor]))
     }
 
     /// The latest of what is on the left comes before the earliest of what is on the right.
     fn chain(&self, chain: &Chain, complete: bool) -> Option<Failure> {
-        let wrong = |expected: String, got: String| {
-            Some(self.failure(chain.span, "order", Wrong::new(expected, got), &[]))
-        };
+        let failure = |wrong| self.failure(chain.span, "order", wrong, &[]);
+        let mut open = None;
         for pair in chain.moments.windows(2) {
             let [left, right] = pair else { continue };
             let time = |moment: &Moment| self.moment(&moment.step, moment.part);
             let words = |moment: &Moment| flow::moment(moment, &self.scenario.actors);
             let expected = format!("{} < {}", words(left), words(right));
             let (Some((_, before)), Some((after, _))) = (time(left), time(right)) else {
-                if !complete {
-                    continue;
-                }
                 let missing = if time(left).is_none() { left } else { right };
-                return wrong(expected, format!("{} never happened", words(missing)));
+                let wrong = Wrong::new(expected, format!("{} never happened", words(missing)));
+                if complete {
+                    return Some(failure(wrong));
+                }
+                // A failed step is why; two that did happen may still be swapped.
+                open = open.or(Some(wrong.of(FailureKind::Unknown)));
+                continue;
             };
             if before >= after {
                 let (before, after) = (before.as_secs_f64(), after.as_secs_f64());
                 let (left, right) = (words(left), words(right));
-                return wrong(expected, format!("{left} at {before:.3}s, {right} at {after:.3}s"));
+                let got = format!("{left} at {before:.3}s, {right} at {after:.3}s");
+                return Some(failure(Wrong::new(expected, got)));
             }
         }
-        None
+        open.map(failure)
     }
 }

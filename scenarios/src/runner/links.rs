@@ -10,8 +10,9 @@ use trialogue_report::diagram::{Arrow, Direction, Row, Tone, Wire};
 
 use super::stage::Stage;
 use crate::actor::{Actor, Reply, Wrong};
-use crate::file::{ActorId, Range, StateWord};
-use crate::record::{Entry, What, link_of, words_of};
+use crate::file::{ActorId, Range, StateWord, flow};
+use crate::record::{Entry, What, link_of};
+use crate::words::words_of;
 
 impl Stage<'_> {
     pub(super) async fn state(
@@ -40,7 +41,8 @@ impl Stage<'_> {
             Some(at) => Ok(Reply { sent, at, ..Reply::default() }),
             None => {
                 let failed = actor.inbox().with(|entries| failed_attempts(entries));
-                let expected = format!("{state:?} after {attempts} failed attempts");
+                let after = flow::after(attempts);
+                let expected = format!("the link {}{after}", state.name());
                 Err(Wrong::late(expected, format!("{failed} failed; {}", actor.link_words())))
             }
         }

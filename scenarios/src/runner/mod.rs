@@ -7,6 +7,7 @@ mod delivered;
 mod emits;
 mod events;
 mod expect;
+mod failing;
 mod judge;
 mod lines;
 mod links;
@@ -30,7 +31,7 @@ use trialogue_faults::ServerCommand;
 use trialogue_report::diagram::{Lane, Row};
 use url::Url;
 
-use crate::file::Scenario;
+use crate::file::{ActorId, Scenario};
 use crate::scope::Env;
 use crate::trace::Trace;
 
@@ -213,8 +214,10 @@ pub struct Failure {
     pub expected: String,
     /// What came instead.
     pub got: String,
-    /// The last things that the actors concerned saw.
+    /// The last things that the actors concerned saw, theirs first.
     pub context: Vec<String>,
+    /// The actors at whom it did not hold; nobody where that is not known.
+    pub who: Vec<ActorId>,
 }
 
 impl std::fmt::Display for Failure {
@@ -350,7 +353,7 @@ pub fn cast(scenario: &Scenario) -> Vec<Lane> {
         .iter()
         .map(|actor| {
             let name = &actor.name.name;
-            let title = if name.len() <= 3 { name.to_uppercase() } else { capitalised(name) };
+            let title = title(name);
             let role = actor.role.short();
             let detail = if name == role { String::new() } else { format!("({role})") };
             Lane::new(title, detail)
@@ -361,11 +364,19 @@ pub fn cast(scenario: &Scenario) -> Vec<Lane> {
     cast
 }
 
-fn capitalised(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).map(|c| if c == '_' { ' ' } else { c }).collect()
-    })
+/// `Customer`, `Crowd 1`; of the names only `lsm` is an abbreviation.
+fn title(name: &str) -> String {
+    let word = |(n, word): (usize, &str)| match (word, n) {
+        ("lsm", _) => "LSM".to_owned(),
+        (word, 0) => {
+            let mut chars = word.chars();
+            chars
+                .next()
+                .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+        }
+        (word, _) => word.to_owned(),
+    };
+    name.split('_').enumerate().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Rows as they come; for callers that only want to look at them afterwards.

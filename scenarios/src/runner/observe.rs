@@ -81,17 +81,24 @@ impl Stage<'_> {
     }
 
     /// The arrow of a step that did not hold, in the direction in which it should have gone.
-    pub(super) fn show_broken(&self, step: &Step) {
-        let (direction, of) = match &step.verb {
-            Verb::Receive { .. } | Verb::Never { .. } => (Direction::Out, step.actors.clone()),
-            Verb::Delivered { to, .. } => (Direction::Out, to.clone()),
-            _ => (Direction::In, step.actors.clone()),
+    /// Whoever it held at has had it.
+    pub(super) fn show_broken(&self, step: &Step, who: &[ActorId]) {
+        let (direction, all) = match &step.verb {
+            Verb::Receive { .. } | Verb::Never { .. } => (Direction::Out, &step.actors),
+            Verb::Delivered { to, .. } => (Direction::Out, to),
+            _ => (Direction::In, &step.actors),
         };
+        if let Verb::Delivered { message, to, via } = &step.verb {
+            let others: Vec<ActorId> = to.iter().filter(|id| !who.contains(id)).copied().collect();
+            let had = self.arrived(&message.name, &others, self.via(*via), self.now());
+            self.show_delivered(&message.name, &had);
+        }
+        let of = if who.is_empty() { all.as_slice() } else { who };
         let wire = match &step.verb {
             Verb::Http { .. } | Verb::Do { .. } | Verb::History(_) | Verb::Login => Wire::Http,
             _ => Wire::Socket,
         };
-        let of: Vec<ActorId> = of.into_iter().filter(|id| self.has_lane(*id)).collect();
+        let of: Vec<ActorId> = of.iter().copied().filter(|id| self.has_lane(*id)).collect();
         let (at, label) = (self.now(), flow::line(step, &self.scenario.actors));
         if of.is_empty() {
             let text = format!("{label} did not hold");
@@ -103,12 +110,19 @@ impl Stage<'_> {
     }
 
     /// Remembers what came of a step, and tells it. What only holds other steps is told by them.
-    pub(super) fn done(&self, step: &Step, began: Duration, came: Came, why: String) {
+    pub(super) fn done(
+        &self,
+        step: &Step,
+        began: Duration,
+        came: Came,
+        why: String,
+        who: &[ActorId],
+    ) {
         if is_heading(step) || step.verb.holds_steps() {
             return;
         }
         if came == Came::Broken {
-            self.show_broken(step);
+            self.show_broken(step, who);
         }
         let took = self.now().saturating_sub(began);
         let done = StepDone { came, began, took, times: 1, why, ..untouched(self.scenario, step) };
@@ -127,12 +141,12 @@ impl Stage<'_> {
     }
 
     /// The step during which the time of the whole scenario was up.
-    pub(super) fn cut_short(&self, span: Span, failure: &Failure) {
+    pub(super) fn cut_short(&self, span: Span, failure: Failure) -> Failure {
         let every = [&self.scenario.steps, &self.scenario.always];
         let step = every.into_iter().find_map(|steps| at(steps, span));
-        if let Some(step) = step {
-            self.done(step, self.now(), Came::Broken, why_of(failure));
-        }
+        let Some(step) = step else { return failure };
+        self.done(step, self.now(), Came::Broken, why_of(&failure), &[]);
+        Failure { excerpt: self.excerpt(step.verb_span), ..failure }
     }
 
     /// Every step of the file in its order, with what came of it.

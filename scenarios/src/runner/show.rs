@@ -121,10 +121,7 @@ impl Stage<'_> {
             Verb::Emit { event, data, .. } => self.show_emit(event, data.as_ref(), replies),
             Verb::Join(_) | Verb::Leave(_) => self.show_join(step, replies),
             Verb::Send { text, .. } => self.show_send(text, replies),
-            Verb::Receive { event, .. } => {
-                let label = self.words(event, replies);
-                self.show_push(&label, "", replies);
-            }
+            Verb::Receive { event, .. } => self.show_received(event, replies),
             Verb::Delivered { message, .. } => self.show_delivered(&message.name, replies),
             Verb::Never { event, during, .. } => {
                 let label = self.words(event, replies);
@@ -332,6 +329,14 @@ impl Stage<'_> {
         }
     }
 
+    /// An event that these have had.
+    pub(super) fn show_received(&self, event: &crate::yaml::Node, replies: &Replies) {
+        if !replies.is_empty() {
+            let label = self.words(event, replies);
+            self.show_push(&label, "", replies);
+        }
+    }
+
     fn show_push(&self, label: &str, detail: &str, replies: &Replies) {
         let of: Vec<ActorId> = replies.iter().map(|(id, _)| *id).collect();
         let at = latest(replies, |reply| reply.at);
@@ -340,7 +345,7 @@ impl Stage<'_> {
         self.row(&Row::Arrow(Arrow { label, detail, ..arrow }));
     }
 
-    fn show_delivered(&self, step: &str, replies: &Replies) {
+    pub(super) fn show_delivered(&self, step: &str, replies: &Replies) {
         let Ok(sent) = self.sent(step) else { return };
         for (via, label) in [
             ("live", "new_message"),

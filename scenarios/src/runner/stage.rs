@@ -24,12 +24,6 @@ use crate::scope::Scope;
 use crate::secrets::Secrets;
 use crate::source::Span;
 
-/// How many of the last things that an actor saw a failure shows.
-const CONTEXT_ENTRIES: usize = 8;
-/// The same of actors that had nothing to do with it.
-const CONTEXT_ENTRIES_OTHERS: usize = 3;
-/// Most actors that a failure shows: of a crowd the rest is like them.
-const CONTEXT_ACTORS: usize = 6;
 /// Steps at the end get this long even when the scenario's own time is up.
 const ALWAYS_WITHIN: Duration = Duration::from_secs(15);
 /// Longer than any scenario may take (24 h).
@@ -251,8 +245,7 @@ impl<'a> Stage<'a> {
                 let wrong =
                     Wrong::late(format!("the scenario to end within {limit:?}"), "this step");
                 let failure = self.failure(span, "the scenario's time limit", wrong, &[]);
-                self.cut_short(span, &failure);
-                vec![failure]
+                vec![self.cut_short(span, failure)]
             }
         }
     }
@@ -283,42 +276,6 @@ impl<'a> Stage<'a> {
                     notes.moments.entry((step, MomentPart::Saved)).or_insert((at, at));
                 }
             });
-        }
-    }
-
-    /// Without `concerned`, everybody is.
-    pub(super) fn failure(
-        &self,
-        span: Span,
-        what: impl Into<String>,
-        wrong: Wrong,
-        concerned: &[ActorId],
-    ) -> Failure {
-        let Wrong { kind, expected, got } = wrong;
-        let source = &self.scenario.source;
-        let mut context = Vec::new();
-        let everybody: Vec<ActorId> = (0..self.actors.len()).map(ActorId).collect();
-        let others = everybody.iter().filter(|id| !concerned.contains(id));
-        let told = concerned.iter().chain(others).take(CONTEXT_ACTORS);
-        for id in told {
-            let actor = self.actor(*id);
-            let entries = actor.inbox().entries();
-            let most =
-                if concerned.contains(id) { CONTEXT_ENTRIES } else { CONTEXT_ENTRIES_OTHERS };
-            let from = entries.len().saturating_sub(most);
-            context.push(format!("the last that {} saw ({}):", actor.name(), actor.link_words()));
-            context.extend(entries[from..].iter().map(|entry| format!("  {entry}")));
-        }
-        context.extend(self.server.ended_by_itself());
-        let hide = |text: &str| self.around.secrets.hide(text);
-        Failure {
-            kind,
-            place: source.place(span),
-            excerpt: hide(&source.excerpt(source.first_line(span))),
-            what: what.into(),
-            expected: hide(&expected),
-            got: hide(&got),
-            context: context.iter().map(|line| hide(line)).collect(),
         }
     }
 

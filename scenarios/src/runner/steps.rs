@@ -46,7 +46,7 @@ impl Stage<'_> {
         self.wait_for_word(step).await;
         let began = self.now();
         if let Some(why) = self.lacking(step) {
-            self.done(step, began, Came::Unimplemented, why);
+            self.done(step, began, Came::Unimplemented, why, &[]);
             return Ok(());
         }
         let done = if step.verb.holds_steps() {
@@ -55,11 +55,14 @@ impl Stage<'_> {
             self.step(step).await
         };
         match &done {
-            Ok(()) => self.done(step, began, Came::Held, String::new()),
+            Ok(()) => self.done(step, began, Came::Held, String::new(), &[]),
             Err(failures) => match failures.first() {
-                Some(failure) => self.done(step, began, failure.kind.into(), why_of(failure)),
+                Some(failure) => {
+                    let (came, why) = (failure.kind.into(), why_of(failure));
+                    self.done(step, began, came, why, &failure.who);
+                }
                 // Given up because of another branch.
-                None => self.done(step, began, Came::NotReached, String::new()),
+                None => self.done(step, began, Came::NotReached, String::new(), &[]),
             },
         }
         done?;

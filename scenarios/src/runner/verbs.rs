@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
+use super::failing::asked;
 use super::stage::{Count, Sent, Stage};
 use crate::actor::{Actor, Reply, Wrong};
 use crate::file::{ActorId, Step, Verb, Via};
@@ -13,6 +14,9 @@ use crate::yaml::{Key, Node, Value};
 
 /// Log-ins of one step at the same time: each is two passwords that a server checks slowly.
 const LOGINS_AT_ONCE: usize = 4;
+
+/// Most actors whose own reasons a failure tells.
+const WRONG_TOLD_MAX: usize = 3;
 
 /// What the actors of a step came back with.
 pub(super) type Replies = Vec<(ActorId, Reply)>;
@@ -49,10 +53,8 @@ impl Stage<'_> {
                 Vec::new()
             }
             Verb::Delivered { message, to, via } => {
-                // A crash between a message and its delivery is what the sweep is for.
-                let via = if self.crash_at.is_some() { Via::Either } else { *via };
-                let done = self.delivered(message, to, via, deadline).await;
-                done.map_err(|wrong| fail(wrong, to))?
+                let done = self.delivered(message, to, self.via(*via), deadline).await;
+                done.map_err(|(wrong, lacking)| fail(wrong, &lacking))?
             }
             _ => self.everybody(step, deadline).await.map_err(|failure| vec![*failure])?,
         };
@@ -66,18 +68,15 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn fail(&self, step: &Step, wrong: Wrong, concerned: &[ActorId]) -> Failure {
-        self.failure(step.span, words(step), wrong, concerned)
+    /// A crash between a message and its delivery is what the sweep is for.
+    pub(super) fn via(&self, asked: Via) -> Via {
+        if self.crash_at.is_some() { Via::Either } else { asked }
     }
 
-    /// All actors of a step at the same time; the first that fails decides.
+    /// All actors of a step at the same time; all at whom it does not hold are told.
     async fn everybody(&self, step: &Step, deadline: Instant) -> Result<Replies, Box<Failure>> {
         let ways = step.actors.iter().map(|id| async move {
-            let fail = |wrong: Wrong| {
-                let who = self.actor(*id).name();
-                let got = format!("{who}: {}", wrong.got);
-                Box::new(self.fail(step, Wrong { got, ..wrong }, &[*id]))
-            };
+            let fail = |wrong: Wrong| (*id, wrong);
             let reply = match timeout_at(deadline, self.act(step, *id, deadline)).await {
                 Ok(reply) => reply.map_err(fail)?,
                 Err(_) => {
@@ -96,7 +95,24 @@ impl Stage<'_> {
             _ => step.actors.len().max(1),
         };
         let ways = stream::iter(ways).buffered(at_once);
-        ways.collect::<Vec<_>>().await.into_iter().collect()
+        let ended: Vec<Result<(ActorId, Reply), (ActorId, Wrong)>> = ways.collect().await;
+        let (held, wrong): (Vec<_>, Vec<_>) = ended.into_iter().partition(Result::is_ok);
+        let held: Replies = held.into_iter().filter_map(Result::ok).collect();
+        let wrong: Vec<(ActorId, Wrong)> = wrong.into_iter().filter_map(Result::err).collect();
+        let Some((_, first)) = wrong.first() else { return Ok(held) };
+        let got = wrong
+            .iter()
+            .take(WRONG_TOLD_MAX)
+            .map(|(id, wrong)| format!("{}: {}", self.actor(*id).name(), wrong.got));
+        let mut got = got.collect::<Vec<_>>().join("; ");
+        if wrong.len() > WRONG_TOLD_MAX {
+            got += &format!("; and {} more", wrong.len() - WRONG_TOLD_MAX);
+        }
+        let who: Vec<ActorId> = wrong.iter().map(|(id, _)| *id).collect();
+        if let Verb::Receive { event, .. } = &step.verb {
+            self.show_received(event, &held);
+        }
+        Err(Box::new(self.fail(step, Wrong { got, ..first.clone() }, &who)))
     }
 
     /// What the verb does, for one actor.
@@ -207,48 +223,5 @@ impl Stage<'_> {
         }
         notes.sent.push(Sent { step, actor: id, id: own, at: reply.sent });
         Ok(reply)
-    }
-}
-
-/// A step in a few words.
-fn words(step: &Step) -> String {
-    let verb = match &step.verb {
-        Verb::Act { .. } => "act",
-        Verb::Login => "login",
-        Verb::Connect => "connect",
-        Verb::Disconnect => "disconnect",
-        Verb::Http { method, .. } => method.as_str(),
-        Verb::Do { name, .. } => &name.name,
-        Verb::Emit { .. } => "emit",
-        Verb::Receive { .. } => "receive",
-        Verb::Never { .. } => "never",
-        Verb::Join(_) => "join",
-        Verb::Leave(_) => "leave",
-        Verb::Send { .. } => "send",
-        Verb::History(_) => "history",
-        Verb::Delivered { .. } => "delivered",
-        Verb::State { .. } => "state",
-        Verb::Reconnected { .. } => "reconnected",
-        Verb::Server(_) => "server",
-        Verb::Database(_) => "database",
-        Verb::Token(_) => "token",
-        Verb::Barrier { .. } => "barrier",
-        Verb::Use { .. } => "use",
-        Verb::Network(_) => "network",
-        Verb::Wait(_) => "wait",
-        Verb::Parallel { .. } => "parallel",
-        Verb::Repeat { .. } => "repeat",
-    };
-    step.id.as_ref().map_or_else(|| verb.to_owned(), |id| format!("{verb} ({})", id.name))
-}
-
-/// What nobody answered.
-fn asked(step: &Step) -> String {
-    match &step.verb {
-        Verb::Emit { event, .. } => match &event.value {
-            Value::Text(event) => format!("`{event}`"),
-            _ => "an event".to_owned(),
-        },
-        _ => words(step),
     }
 }

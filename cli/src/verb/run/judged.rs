@@ -167,7 +167,8 @@ fn outcome(came: Came, strict: bool) -> Outcome {
 fn message(came: Came, why: &str) -> String {
     match came {
         Came::Held => String::new(),
-        Came::NotReached => "not reached".to_owned(),
+        Came::NotReached if why.is_empty() => "not reached".to_owned(),
+        Came::NotReached => format!("not reached: {why}"),
         Came::Unimplemented => format!("unimplemented: {why}"),
         Came::Unknown | Came::Broken => why.to_owned(),
     }

@@ -223,6 +223,6 @@ pub(super) const BUGS: &[Bug] = &[
             })
         },
         found: &["customer -> send_message"],
-        says: &["the link is Reconnecting", "the connection ended before the acknowledgement"],
+        says: &["the link is reconnecting", "the connection ended before the acknowledgement"],
     },
 ];
