@@ -19,9 +19,9 @@ pub mod yaml;
 use std::sync::Arc;
 
 pub use runner::{
-    Audience, Came, Database, Done, Entrance, Failure, FailureKind, Hooks, KnownAccount, Looking,
-    Observer, Pause, Report, RunConfig, RunError, Seen, StepDone, Target, Verdict, Waiting,
-    boundaries, cast, lacking_at_all, run, steps_in,
+    Audience, Came, Database, Done, Ending, Entrance, Failure, FailureKind, Hooks, KnownAccount,
+    Launch, Looking, Observer, Pause, Report, RunConfig, RunError, Seen, StepDone, Target, Verdict,
+    Waiting, boundaries, cast, lacking_at_all, run, steps_in,
 };
 use source::Source;
 

@@ -19,6 +19,8 @@ pub struct Scope {
     values: BTreeMap<String, Json>,
     env: Env,
     secrets: Secrets,
+    /// Names that the file says are secrets.
+    marked: Vec<String>,
 }
 
 /// Why a text cannot be filled in.
@@ -33,16 +35,34 @@ pub struct Unresolved {
 impl Scope {
     /// Nothing but the environment. Values of it that are secrets by their name are hidden.
     pub fn new(env: Env, secrets: Secrets) -> Self {
-        Self { values: BTreeMap::new(), env, secrets }
+        Self { values: BTreeMap::new(), env, secrets, marked: Vec::new() }
+    }
+
+    /// Values of these names are secrets too.
+    #[must_use]
+    pub fn marked(self, names: &[String]) -> Self {
+        Self { marked: names.to_vec(), ..self }
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        is_secret(name) || self.marked.iter().any(|own| own == name)
+    }
+
+    fn learn(&self, name: &str, value: &Json) {
+        if let Some(text) = value.as_str().filter(|_| self.is_secret(name)) {
+            self.secrets.add(text);
+        }
     }
 
     /// Names a value.
     pub fn set(&mut self, name: &str, value: Json) {
+        self.learn(name, &value);
         self.values.insert(name.to_owned(), value);
     }
 
     /// Names a value that belongs to an actor or a step: `${owner.name}`.
     pub fn set_of(&mut self, owner: &str, name: &str, value: Json) {
+        self.learn(name, &value);
         let entry = self.values.entry(owner.to_owned()).or_insert_with(|| Json::Object(Map::new()));
         if let Json::Object(fields) = entry {
             fields.insert(name.to_owned(), value);
@@ -103,12 +123,13 @@ impl Scope {
                 None => (name, None),
             };
             let value = (self.env)(name).filter(|value| !value.is_empty());
-            if let Some(value) = value.as_ref().filter(|_| is_secret(name)) {
+            let value = value.or_else(|| default.map(ToOwned::to_owned));
+            if let Some(value) = value.as_ref().filter(|_| self.is_secret(name)) {
                 self.secrets.add(value);
             }
-            return value.or_else(|| default.map(ToOwned::to_owned)).map(Json::String).ok_or_else(
-                || format!("the environment has no `{name}`; `${{env.{name}:-…}}` gives a default"),
-            );
+            return value.map(Json::String).ok_or_else(|| {
+                format!("the environment has no `{name}`; `${{env.{name}:-…}}` gives a default")
+            });
         }
         let mut path = name.split('.');
         let first = path.next().unwrap_or_default();

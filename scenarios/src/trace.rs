@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::record::What;
 use crate::runner::StepDone;
+use crate::secrets::Secrets;
 use crate::words::words_of;
 
 /// The shape of the lines, in the field `schema` of the first one.
@@ -38,7 +39,10 @@ const SECRETS: &[&str] = &[
 
 /// Is told every line. Cheap to clone.
 #[derive(Clone)]
-pub struct Trace(Arc<dyn Fn(&Value) + Send + Sync>);
+pub struct Trace {
+    tell: Arc<dyn Fn(&Value) + Send + Sync>,
+    secrets: Secrets,
+}
 
 impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,13 +53,20 @@ impl fmt::Debug for Trace {
 impl Trace {
     /// `tell` is called with every line, from several tasks; it must not block for long.
     pub fn new(tell: impl Fn(&Value) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+        Self { tell: Arc::new(tell), secrets: Secrets::default() }
+    }
+
+    /// The same, without these secrets wherever they turn up.
+    #[must_use]
+    pub fn hiding(&self, secrets: &Secrets) -> Self {
+        Self { secrets: secrets.clone(), ..self.clone() }
     }
 
     /// A line that is ready, without its secrets.
     pub fn line(&self, mut line: Value) {
         redact(&mut line);
-        (self.0)(&line);
+        self.secrets.hide_in(&mut line);
+        (self.tell)(&line);
     }
 
     /// Something that an actor saw.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use trialogue_scenarios::file::{self, Profile, Scenario};
-use trialogue_scenarios::source::{Diagnostics, Span};
+use trialogue_scenarios::source::{Diagnostic, Diagnostics, Span};
 use trialogue_scenarios::{RunConfig, Target, lacking_at_all};
 
 use super::Context;
@@ -20,21 +20,25 @@ pub(crate) struct Args {
     /// Also check whether they make sense at this target: a profile, its name, or a URL
     #[arg(long, value_name = "TARGET", env = "TRIALOGUE_TARGET")]
     target: Option<String>,
+    /// Let warnings count too
+    #[arg(long)]
+    strict: bool,
 }
 
-/// Exits 0 when every file makes sense; says everything that is wrong in all of them.
+/// Exits 0 when every file makes sense, 2 when one does not, and with `--strict` 1 when there are only
+/// warnings; says everything that is wrong in all of them.
 pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     let target = args.target.as_deref();
     let profile = target.map(|word| target::find(word, context.global.dialect)).transpose()?;
-    let mut wrong = 0;
+    let (mut wrong, mut warned) = (0, 0);
     for place in find(&args.scenarios)? {
         let source = load(&place)?;
         match file::read(&source).and_then(|scenario| fits(scenario, profile.as_ref())) {
-            Ok(scenario) if out.is_json() => {
-                let steps = scenario.steps.len();
-                out.json(&json!({"file": source.name(), "ok": true, "steps": steps}))?;
+            Ok(scenario) => {
+                let races = file::races(&scenario);
+                warned += races.len();
+                tell(&scenario, &races, out)?;
             }
-            Ok(_) => out.say(&format!("{}: fine", source.name())),
             Err(mistakes) => {
                 wrong += mistakes.found().len();
                 if out.is_json() {
@@ -50,10 +54,33 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
         }
     }
     match wrong {
+        0 if warned > 0 && args.strict => {
+            Ok(out.verdict(Exit::FAILED, "failed", &format!("warnings: {warned} (--strict)")))
+        }
         0 => Ok(Exit::DONE),
         1 => Err(Failure::usage("1 mistake").into()),
         n => Err(Failure::usage(format!("{n} mistakes")).into()),
     }
+}
+
+/// A file that makes sense, with what may go wrong in it all the same.
+fn tell(scenario: &Scenario, races: &[Diagnostic], out: &mut Out) -> anyhow::Result<()> {
+    let source = &scenario.source;
+    if out.is_json() {
+        let warnings = races
+            .iter()
+            .map(|race| json!({"place": source.place(race.span), "message": race.message}));
+        let (steps, warnings) = (scenario.steps.len(), warnings.collect::<Vec<_>>());
+        return out.json(
+            &json!({"file": source.name(), "ok": true, "steps": steps, "warnings": warnings}),
+        );
+    }
+    for race in races {
+        out.say(&format!("{}: warning: {}", source.place(race.span), race.message));
+        out.say(&source.excerpt(race.span));
+    }
+    out.say(&format!("{}: fine", source.name()));
+    Ok(())
 }
 
 /// A scenario of which nothing makes sense at the target is a mistake, before it is run there.

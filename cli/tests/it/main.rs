@@ -40,10 +40,13 @@ mod outbox;
 #[cfg(unix)]
 mod plans;
 mod playing;
+#[cfg(unix)]
+mod profiles;
 mod prompt;
 mod proxies;
 #[cfg(unix)]
 mod recording;
+mod redacting;
 #[cfg(unix)]
 mod running;
 #[cfg(unix)]
@@ -53,6 +56,8 @@ mod sending;
 mod shell;
 mod signing;
 mod silence;
+#[cfg(unix)]
+mod stepping;
 mod story;
 mod supervised;
 #[cfg(unix)]

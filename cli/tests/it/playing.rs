@@ -3,9 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
+use trialogue_faults::Signal;
 use trialogue_scenarios::file::read;
 use trialogue_scenarios::source::Source;
-use trialogue_scenarios::{Came, Hooks, Report, RunConfig, Target};
+use trialogue_scenarios::{Came, Ending, Hooks, Launch, Report, RunConfig, Target};
 use trialogue_server::embedded::Cluster;
 
 use crate::binary::{Ran, run, trialogue};
@@ -160,9 +161,13 @@ always:
 #[tokio::test]
 async fn the_server_may_crash_before_every_step() {
     let steps = "  - { id: m1, as: customer, send: { chat: \"${chat}\", text: one } }
-  - { delivered: { message: m1, to: [customer, provider], via: live } }
-  - { id: m2, as: provider, send: { chat: \"${chat}\", text: two } }
-  - { delivered: { message: m2, to: [customer, provider], via: live } }
+  - parallel:
+      - - { id: m2, as: customer, send: { chat: \"${chat}\", text: two } }
+        - { delivered: { message: m2, to: [customer, provider], via: live } }
+      - - { as: provider, receive: new_message, where: { message: one }, within: 20s }
+        - { id: m3, as: provider, send: { chat: \"${chat}\", text: three } }
+  - repeat: 2
+    steps: [{ as: provider, history: \"${chat}\", expect: { status: 200 } }]
 check: { delivery: exactly-once, per_sender_order: true, room_order: true, history_equals_live: true }
 ";
     let ran = play(&format!("{HEAD}{steps}"), &["--crash-at", "each", "--json"], |_| {}).await;
@@ -171,8 +176,11 @@ check: { delivery: exactly-once, per_sender_order: true, room_order: true, histo
     let reports = lines.filter(|line: &serde_json::Value| line["type"] == "report");
     let mut names: Vec<String> = reports.map(|one| one["scenario"].to_string()).collect();
     names.sort();
-    let expected = (1..=5).map(|step| format!("\"t, crash before step {step}\""));
-    assert_eq!(names, expected.collect::<Vec<_>>(), "{ran}");
+    // Four of the fragment, one before, four in the branches, one that is repeated.
+    let mut expected: Vec<String> =
+        (1..=10).map(|step| format!("\"t, crash before step {step}\"")).collect();
+    expected.sort();
+    assert_eq!(names, expected, "{ran}");
 }
 
 /// A port that nobody listens on.
@@ -217,7 +225,14 @@ async fn any_command_line_is_a_server_that_steps_may_torment() {
 check: { delivery: exactly-once, per_sender_order: true }
 ";
     let url = format!("http://127.0.0.1:{port}").parse().unwrap();
-    let target = Target::Shell { command, url, ready: "/health/ready".to_owned() };
+    let launch = Launch {
+        start: command,
+        ready: "/health/ready".to_owned(),
+        within: None,
+        stop: Ending::Signal(Signal::Stop),
+        kill: Ending::Signal(Signal::Kill),
+    };
+    let target = Target::Shell { url, launch };
     let config = RunConfig { server_within: Duration::from_secs(60), ..RunConfig::new(target) };
     let report = play_at(steps, config).await;
     let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();

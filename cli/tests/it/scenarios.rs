@@ -43,9 +43,29 @@ fn a_name_that_nobody_knows_is_a_mistake_too() {
 #[test]
 fn the_bundled_scenarios_make_sense() {
     let names = trialogue_scenarios::bundled_names().collect::<Vec<_>>();
-    let checked = run(trialogue().arg("check").args(&names));
+    let checked = run(trialogue().args(["check", "--strict"]).args(&names));
     assert_eq!(checked.code, Some(0), "{checked}");
     assert_eq!(checked.stderr.lines().filter(|line| line.ends_with(": fine")).count(), names.len());
+}
+
+#[test]
+fn an_order_that_races_is_warned_of_and_is_wrong_only_for_the_strict() {
+    let text = "scenario: 1
+name: t
+actors: { ann: { role: customer }, bob: { role: provider } }
+steps:
+  - { id: booked, as: ann, do: book, with: { provider: bob } }
+  - { id: told, as: bob, receive: \"notification:created\" }
+order:
+  - booked < told
+  - booked.sent < told
+";
+    let folder = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(run(&mut with_file(text, folder.path(), &["check", "t.scn.yaml"])));
+    let strict = ["check", "t.scn.yaml", "--strict"];
+    let ran = run(&mut with_file(text, folder.path(), &strict));
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.ends_with("exit 1: warnings: 1 (--strict)\n"), "{ran}");
 }
 
 /// The scenarios that the flow is judged by, each on a server and a database of its own.

@@ -4,18 +4,18 @@
 //! reading an answer of any length, waiting without an end, a token over plain HTTP to another
 //! machine unless the user said so.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::{Method, StatusCode, header};
+use reqwest::{StatusCode, header};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use serde::Serialize;
 use trialogue_socketio::client::{Proxy, RootCertificates};
 use url::{Host, Url};
 
+pub(crate) use crate::call::Call;
+use crate::call::read_headers;
 use crate::error::Error;
 
 /// How to speak to one server.
@@ -101,16 +101,6 @@ pub struct Http {
     proxy: Option<Proxy>,
 }
 
-/// A request before it is sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    method: Method,
-    path: String,
-    query: Vec<(Cow<'static, str>, String)>,
-    body: Option<Vec<u8>>,
-    idempotency_key: Option<String>,
-}
-
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -118,47 +108,6 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// From `Retry-After`, in seconds as servers of this flow send it.
     pub(crate) retry_after: Option<Duration>,
-}
-
-impl Call {
-    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        let path = path.into();
-        Self { method, path, query: Vec::new(), body: None, idempotency_key: None }
-    }
-
-    pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self::new(Method::GET, path)
-    }
-
-    pub(crate) fn post(path: impl Into<String>) -> Self {
-        Self::new(Method::POST, path)
-    }
-
-    /// With a JSON body.
-    pub(crate) fn json<T: Serialize>(mut self, body: &T) -> Result<Self, Error> {
-        let text = serde_json::to_vec(body).map_err(|e| Error::Invalid(e.to_string()))?;
-        self.body = Some(text);
-        Ok(self)
-    }
-
-    /// With `name=value`, if there is a value.
-    pub(crate) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
-        self.query.extend(value.map(|v| (name.into(), v.to_string())));
-        self
-    }
-
-    /// With all of `name=value&name=value`, as a URL has it.
-    pub(crate) fn raw_query(mut self, query: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
-        self.query
-            .extend(pairs.map(|(name, value)| (name.into_owned().into(), value.into_owned())));
-        self
-    }
-
-    pub(crate) fn idempotency_key(mut self, key: Option<&str>) -> Self {
-        self.idempotency_key = key.map(ToOwned::to_owned);
-        self
-    }
 }
 
 impl Http {
@@ -266,6 +215,9 @@ impl Http {
         }
         if let Some(token) = token {
             request = request.bearer_auth(token);
+        }
+        if !call.headers.is_empty() {
+            request = request.headers(read_headers(&call.headers)?);
         }
         let mut response = request.send().await.map_err(|e| failed(&e))?;
         let status = response.status();

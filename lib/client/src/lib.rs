@@ -4,6 +4,7 @@
 //! chance as arguments) and the IO around it obeys. Nothing here prints or parses arguments.
 
 pub mod backup;
+mod call;
 pub mod credentials;
 pub mod dialect;
 pub mod error;

@@ -3,6 +3,8 @@
 //!
 //! Knows no chat and no Socket.IO: a server is a program that prints a ready line.
 
+#[cfg(unix)]
+mod command;
 mod lines;
 mod process;
 mod proxy;
@@ -10,6 +12,8 @@ mod proxy;
 mod shell;
 mod signal;
 
+#[cfg(unix)]
+pub use command::{Ran, run_shell};
 pub use process::{ExitedEarly, LISTEN, ServerCommand, ServerError, ServerProcess};
 pub use proxy::{Cut, Proxy, SCRIPTS_MAX, Then, Way, Weather};
 #[cfg(unix)]

@@ -102,9 +102,14 @@ impl ShellProcess {
 
     /// Asks the whole group to stop (SIGTERM), and kills what is left of it when the command is
     /// gone, or after `within`. Answers the last lines that they printed.
-    pub async fn end(mut self, within: Duration) -> String {
-        let by = Instant::now() + within;
+    pub async fn end(self, within: Duration) -> String {
         let _gone = kill_process_group(self.group, Signal::TERM);
+        self.end_quietly(within).await
+    }
+
+    /// The same of a group that was asked already.
+    pub async fn end_quietly(mut self, within: Duration) -> String {
+        let by = Instant::now() + within;
         while self.runs() && Instant::now() < by {
             sleep(LOOK_EVERY).await;
         }

@@ -84,10 +84,14 @@ impl Actor {
         &self,
         method: &str,
         path: &str,
+        headers: &[(String, String)],
         json: Option<&Value>,
     ) -> Result<Reply, Wrong> {
+        headers.iter().for_each(|(name, value)| self.secrets.learn_header(name, value));
         let mut reply = self
-            .over_http(async || self.rest.raw(method, path, json).await.map(|(_, json)| json))
+            .over_http(async || {
+                self.rest.raw_with(method, path, headers, json).await.map(|(_, json)| json)
+            })
             .await?;
         if reply.status.is_some_and(|status| status >= 400) {
             let (code, message) = (&reply.json["error"], &reply.json["message"]);

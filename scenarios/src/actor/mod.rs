@@ -149,6 +149,7 @@ pub struct Actor {
 struct Wanted {
     transport: Transport,
     backoff: Backoff,
+    retries_max: Option<u32>,
     seed: u64,
 }
 
@@ -187,6 +188,7 @@ impl Actor {
         let (journal, secrets) = (Arc::clone(&inbox), around.secrets.clone());
         config.witness = Some(Witness(Arc::new(move |exchange| {
             let note = note_of(exchange);
+            secrets.learn(&note.request);
             secrets.learn(&note.json);
             journal.push(What::Http(note));
         })));
@@ -195,10 +197,15 @@ impl Actor {
             get(&spec.reconnect).or(get(&defaults.reconnect)).unwrap_or(fallback)
         };
         let default = trialogue_client::link::LinkConfig::default().backoff;
+        let (own, usual) = (spec.reconnect, defaults.reconnect);
+        let jitter_percent = own.jitter_percent.or(usual.jitter_percent);
         let backoff = Backoff {
             first: reconnect(|reconnect| reconnect.delay, default.first),
             cap: reconnect(|reconnect| reconnect.max, default.cap),
+            floor: reconnect(|reconnect| reconnect.min, default.floor),
+            jitter_percent: jitter_percent.unwrap_or(default.jitter_percent),
         };
+        let retries_max = own.attempts.or(usual.attempts);
         // Every actor draws its own delays, and the same ones in every run of one seed.
         let seed = around.seed.wrapping_add(index.wrapping_mul(0x9E37_79B9));
         Ok(Self {
@@ -212,7 +219,7 @@ impl Actor {
             secrets: around.secrets.clone(),
             looks,
             seen,
-            wanted: Wanted { transport: defaults.transport, backoff, seed },
+            wanted: Wanted { transport: defaults.transport, backoff, retries_max, seed },
             state: Mutex::default(),
         })
     }
@@ -319,6 +326,7 @@ impl Actor {
             Transport::PollingUpgrade => Transports::PollingUpgrade,
         };
         config.link.backoff = self.wanted.backoff;
+        config.link.retries_max = self.wanted.retries_max;
         config.seed = self.wanted.seed;
         let (session, mut updates) =
             Session::start(config).map_err(|error| Wrong::new("to connect", error.to_string()))?;

@@ -7,6 +7,7 @@
 mod identity;
 mod ops;
 mod told;
+mod unexpected;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::Came;
 use crate::actor::Actor;
 use crate::file::{ActorId, Delivery};
 use crate::record::{Entry, What};
+pub use unexpected::Expected;
 
 use wire::Wire;
 
@@ -62,6 +64,8 @@ pub struct Recording<'a> {
     pub people: Vec<Witnessed<'a>>,
     /// Who belongs to each chat, of those who take part.
     pub members: BTreeMap<ChatId, Vec<Member>>,
+    /// What is expected besides what steps have had.
+    pub expected: Expected,
 }
 
 /// A word of `check`.
@@ -81,6 +85,8 @@ pub enum Word {
     HistoryEqualsLive,
     /// `no_server_errors`.
     NoServerErrors,
+    /// `no_unexpected_events`.
+    NoUnexpectedEvents,
 }
 
 impl Word {
@@ -94,6 +100,7 @@ impl Word {
             Self::SavedBeforeBroadcast => "saved_before_broadcast",
             Self::HistoryEqualsLive => "history_equals_live",
             Self::NoServerErrors => "no_server_errors",
+            Self::NoUnexpectedEvents => "no_unexpected_events",
         }
     }
 
@@ -107,6 +114,7 @@ impl Word {
             Self::SavedBeforeBroadcast => "whoever saw a message found it in the history",
             Self::HistoryEqualsLive => "the history is what was seen live",
             Self::NoServerErrors => "nothing went wrong that was not expected to",
+            Self::NoUnexpectedEvents => "nobody heard of anything that no step waits for",
         }
     }
 
@@ -117,7 +125,7 @@ impl Word {
             Self::Delivery(Delivery::ExactlyOnce) => &[I1, I2, I5, I6],
             Self::Delivery(Delivery::AtLeastOnce) => &[I1, I5, I6],
             Self::Delivery(Delivery::AtMostOnce) => &[I2, I6],
-            Self::Delivery(Delivery::Off) | Self::NoServerErrors => &[],
+            Self::Delivery(Delivery::Off) | Self::NoServerErrors | Self::NoUnexpectedEvents => &[],
             Self::PerSenderOrder => return wrong == Wrong::SenderMisordered,
             Self::RoomOrder => &[I3, I4],
             Self::RoomIsolation => &[I7],
@@ -162,6 +170,7 @@ pub struct Judged {
     wire: Wire,
     seen: Seen,
     error: Option<String>,
+    unexpected: Option<String>,
     unread: Option<String>,
 }
 
@@ -194,14 +203,20 @@ impl Judged {
         });
         let error = recording.people.iter().find_map(first_error);
         let (seen, wire, heard) = (Seen::of(recording), Wire::of(recording), heard(recording));
+        let unexpected = unexpected::told(recording);
         let report = checker.judge();
-        Self { report, words, sent_in, changed, heard, wire, seen, error, unread }
+        Self { report, words, sent_in, changed, heard, wire, seen, error, unexpected, unread }
     }
 
     /// What a word came to, and why it does not hold.
     pub fn verdict(&self, word: Word) -> (Came, String) {
-        if word == Word::NoServerErrors {
-            return match (&self.error, self.seen.exchanges) {
+        let seen = match word {
+            Word::NoServerErrors => Some(&self.error),
+            Word::NoUnexpectedEvents => Some(&self.unexpected),
+            _ => None,
+        };
+        if let Some(wrong) = seen {
+            return match (wrong, self.seen.exchanges) {
                 (Some(error), _) => (Came::Broken, error.clone()),
                 (None, 0) => (Came::Unknown, "nobody asked the server for anything".to_owned()),
                 (None, _) => (Came::Held, String::new()),
@@ -244,7 +259,7 @@ impl Judged {
             Word::RoomIsolation => (of_rooms, "an event of a room"),
             Word::SavedBeforeBroadcast => (looks, "a look at the history while a message came"),
             Word::HistoryEqualsLive => (stored, "a message in a history"),
-            Word::NoServerErrors => return None,
+            Word::NoServerErrors | Word::NoUnexpectedEvents => return None,
         };
         (count == 0).then(|| format!("there was not {what} to judge by"))
     }

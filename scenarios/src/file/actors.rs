@@ -8,16 +8,18 @@ use super::fields::{Fields, bool_of, count_of, entries_of, text_of};
 use super::steps::is_name;
 use super::{Actor, ActorId, Reconnect};
 use crate::source::{Diagnostics, hint};
-use crate::yaml::{Key, Node};
+use crate::yaml::{Key, Node, Value};
 
 /// Most actors of one scenario: each is a connection of its own.
 const ACTORS_MAX: usize = 200;
+/// Most retries that an actor may be given: more is without an end.
+const ATTEMPTS_MAX: u32 = 1_000;
 /// Names that lanes and `${self.…}`, `${env.…}` already have.
 const TAKEN_NAMES: &[&str] = &["self", "env", "server", "database", "run", "seed"];
 
 pub(super) const ACTOR_FIELDS: &[&str] =
     &["role", "user", "password", "reconnect", "outbox", "count", "device_of"];
-pub(super) const RECONNECT_FIELDS: &[&str] = &["delay", "max"];
+pub(super) const RECONNECT_FIELDS: &[&str] = &["delay", "min", "max", "jitter", "attempts"];
 
 /// Everybody who takes part, by name.
 #[derive(Debug, Default)]
@@ -135,11 +137,35 @@ fn read_actor(name: Key, node: &Node, cast: &mut Cast, diag: &mut Diagnostics) {
 }
 
 pub(super) fn read_reconnect(node: Option<Node>, diag: &mut Diagnostics) -> Reconnect {
+    let span = node.as_ref().map(|node| node.span);
     let Some(mut fields) = node.and_then(|node| Fields::open(&node, "`reconnect`", diag)) else {
         return Reconnect::default();
     };
     let mut delay = |name: &str| -> Option<Duration> { fields.duration(name, diag) };
-    let reconnect = Reconnect { delay: delay("delay"), max: delay("max") };
+    let (first, min, max) = (delay("delay"), delay("min"), delay("max"));
+    let jitter_percent = fields.node("jitter").and_then(|node| {
+        let share = match node.value {
+            Value::Int(share @ 0..=1) => Some(share as f64),
+            Value::Float(share) if (0.0..=1.0).contains(&share) => Some(share),
+            _ => None,
+        };
+        if share.is_none() {
+            diag.error(node.span, "`jitter` is a share of each delay, 0 to 1");
+        }
+        share.map(|share| (share * 100.0).round() as u8)
+    });
+    let attempts = fields.node("attempts").and_then(|node| {
+        let count = count_of(&node, "attempts", diag)?;
+        let fits = u32::try_from(count).ok().filter(|count| (1..=ATTEMPTS_MAX).contains(count));
+        if fits.is_none() {
+            diag.error(node.span, format!("`attempts` is 1 to {ATTEMPTS_MAX}"));
+        }
+        fits
+    });
+    if let (Some(min), Some(max), Some(node)) = (min, max, span.filter(|_| min > max)) {
+        diag.error(node, format!("`min` {min:?} is over `max` {max:?}"));
+    }
+    let reconnect = Reconnect { delay: first, max, min, jitter_percent, attempts };
     fields.finish(RECONNECT_FIELDS, diag);
     reconnect
 }

@@ -74,6 +74,7 @@ pub fn moment(moment: &Moment, actors: &[Actor]) -> String {
         Part::At(id) => format!("{}@{}", moment.step, name(actors, id)),
         Part::Done => moment.step.clone(),
         Part::Sent => format!("{}.sent", moment.step),
+        Part::Wire => format!("{}.wire", moment.step),
         Part::Saved => format!("{}.saved", moment.step),
     }
 }
@@ -116,7 +117,7 @@ fn words(step: &Step, who: &str, actors: &[Actor]) -> String {
         Verb::Login => format!("{who} -> log in"),
         Verb::Connect => format!("{who} -> connect"),
         Verb::Disconnect => format!("{who} -> disconnect"),
-        Verb::Http { method, path, query, json } => {
+        Verb::Http { method, path, query, json, .. } => {
             let body = json.as_ref().map(|json| format!(" {}", value(json))).unwrap_or_default();
             format!("{who} {} {}{}{body}", method.as_str(), bare(path), fields(query))
         }
@@ -162,6 +163,7 @@ fn words(step: &Step, who: &str, actors: &[Actor]) -> String {
         Verb::Barrier { name, .. } => format!("everybody at the barrier {name}"),
         Verb::Use { name, .. } => format!("as in {name}"),
         Verb::Network(network) => format!("{who}'s line: {}", network.words()),
+        Verb::Exec { command, .. } => format!("{who} runs {}", cut(command.clone())),
         Verb::Wait(time) => format!("wait {time:?}"),
         Verb::Parallel { branches, .. } => format!("parallel, {} branches", branches.len()),
         Verb::Repeat { times, .. } => format!("repeat {times} times"),

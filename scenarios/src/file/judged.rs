@@ -28,6 +28,8 @@ pub enum Part {
     Done,
     /// When its actor issued it.
     Sent,
+    /// When its message left the client first: at once, or when the connection was back.
+    Wire,
     /// When the acknowledgement came.
     Saved,
     /// When it was delivered at an actor.
@@ -49,7 +51,7 @@ pub enum Delivery {
 }
 
 /// What must hold over everything that was recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checks {
     /// How often each message came to each member.
     pub delivery: Delivery,
@@ -65,6 +67,8 @@ pub struct Checks {
     pub history_equals_live: bool,
     /// Nothing was refused that was not expected to be.
     pub no_server_errors: bool,
+    /// Nobody heard of anything that no step waits for, besides these events.
+    pub no_unexpected_events: Option<Vec<String>>,
 }
 
 impl Checks {
@@ -84,6 +88,7 @@ impl Checks {
             (self.saved_before_broadcast, "saved_before_broadcast: true"),
             (self.history_equals_live, "history_equals_live: true"),
             (self.no_server_errors, "no_server_errors: true"),
+            (self.no_unexpected_events.is_some(), "no_unexpected_events: true"),
         ];
         let asked = flags.into_iter().filter(|(asked, _)| *asked).map(|(_, word)| word);
         delivery.into_iter().chain(asked).collect()

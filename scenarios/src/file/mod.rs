@@ -8,12 +8,15 @@ mod fields;
 pub mod flow;
 mod fragments;
 mod judged;
+mod launch;
 mod names;
 mod nested;
+mod nodes;
 mod order;
 mod patterns;
 mod profile;
 mod quantity;
+mod races;
 mod requests;
 mod scenario;
 mod steps;
@@ -32,6 +35,7 @@ use crate::yaml::{Key, Node};
 
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
 pub use profile::{Profile, profile_schema, read_profile};
+pub use races::races;
 pub use scenario::{Load, read, read_with};
 pub use tidy::tidy;
 pub use words::{
@@ -55,6 +59,8 @@ pub struct Scenario {
     pub timeout: Duration,
     /// Where everything random comes from, when the file fixes it.
     pub seed: Option<u64>,
+    /// Names of variables, values and saves that no report may show, besides those that say so.
+    pub secrets: Vec<String>,
     /// Values for `${name}`.
     pub vars: Vec<(Key, Node)>,
     /// What steps and actors take when they say nothing.
@@ -100,6 +106,12 @@ pub struct Reconnect {
     pub delay: Option<Duration>,
     /// Longest delay before any retry.
     pub max: Option<Duration>,
+    /// Shortest delay before any retry.
+    pub min: Option<Duration>,
+    /// How much of a delay is left to chance, in hundredths.
+    pub jitter_percent: Option<u8>,
+    /// After so many retries that failed nobody tries any more.
+    pub attempts: Option<u32>,
 }
 
 /// One person, with a connection and an inbox of its own.
@@ -130,6 +142,8 @@ pub struct ActorId(pub usize);
 pub struct Step {
     /// Where it stands in the file.
     pub span: Span,
+    /// Which of all the steps of the file it is, those of fragments included.
+    pub number: usize,
     /// Where its verb stands: what a message points at.
     pub verb_span: Span,
     /// What `order` and later steps call it.
@@ -234,6 +248,8 @@ pub enum Verb {
         path: Node,
         /// Query, name by name.
         query: Vec<(Key, Node)>,
+        /// Headers besides the runner's own.
+        headers: Vec<(Key, Node)>,
         /// Body.
         json: Option<Node>,
     },
@@ -315,6 +331,13 @@ pub enum Verb {
     Token(TokenVerb),
     /// Do something to the line between the actor and the server.
     Network(Network),
+    /// Run a program, if whoever plays the scenario allows that.
+    Exec {
+        /// What `sh` is given, to the letter.
+        command: String,
+        /// Variables of its environment.
+        env: Vec<(Key, Node)>,
+    },
     /// Let time pass.
     Wait(Duration),
     /// Wait until every branch that has a barrier of this name has come to it.
@@ -347,41 +370,4 @@ pub enum Verb {
         /// What it does here.
         steps: Vec<Step>,
     },
-}
-
-impl Verb {
-    /// Whether it is nothing but the steps that it holds.
-    pub fn holds_steps(&self) -> bool {
-        matches!(self, Self::Parallel { .. } | Self::Repeat { .. } | Self::Use { .. })
-    }
-
-    /// The lists of steps that it holds.
-    pub fn inner(&self) -> Vec<&[Step]> {
-        match self {
-            Self::Parallel { branches, .. } => branches.iter().map(Vec::as_slice).collect(),
-            Self::Repeat { steps, .. } | Self::Use { steps, .. } => vec![steps],
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Scenario {
-    /// Every step, also of the end, with those that steps hold.
-    pub fn walk(&self, see: &mut dyn FnMut(&Step)) {
-        fn into(steps: &[Step], see: &mut dyn FnMut(&Step)) {
-            for step in steps {
-                see(step);
-                step.verb.inner().into_iter().for_each(|steps| into(steps, see));
-            }
-        }
-        into(&self.steps, see);
-        into(&self.always, see);
-    }
-
-    /// Whether a step stops or kills the database, which must then be nobody else's.
-    pub fn torments_the_database(&self) -> bool {
-        let mut does = false;
-        self.walk(&mut |step| does |= matches!(step.verb, Verb::Database(_)));
-        does
-    }
 }

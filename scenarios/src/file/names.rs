@@ -166,30 +166,7 @@ impl Names<'_> {
     }
 
     fn step(&mut self, step: &Step) {
-        let mut nodes: Vec<&Node> = step.note.iter().collect();
-        let expect = &step.expect;
-        nodes.extend([&expect.json, &expect.ack, &expect.error].into_iter().flatten());
-        match &step.verb {
-            Verb::Http { path, query, json, .. } => {
-                nodes.push(path);
-                nodes.extend(query.iter().map(|(_, node)| node));
-                nodes.extend(json);
-            }
-            Verb::Do { with, .. } => nodes.extend(with.iter().map(|(_, node)| node)),
-            Verb::Emit { event, data, .. } => {
-                nodes.push(event);
-                nodes.extend(data);
-            }
-            Verb::Receive { event, pattern, .. } | Verb::Never { event, pattern, .. } => {
-                nodes.push(event);
-                nodes.extend(pattern);
-            }
-            Verb::Join(chat) | Verb::Leave(chat) | Verb::History(chat) => nodes.push(chat),
-            Verb::Send { chat, text } => nodes.extend([chat, text]),
-            Verb::Reconnected { rejoined, .. } => nodes.extend(rejoined),
-            _ => {}
-        }
-        for node in nodes {
+        for node in step.nodes() {
             self.node(node, &step.actors);
         }
     }

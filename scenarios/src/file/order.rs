@@ -1,6 +1,6 @@
 //! Lines of `order`: moments of steps, and whether they can come in that order at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::actors::Cast;
 use super::fields::text_of;
@@ -16,6 +16,7 @@ pub(super) fn read_chain(
     node: &Node,
     cast: &Cast,
     ids: &BTreeMap<String, Way>,
+    sends: &BTreeSet<String>,
     diag: &mut Diagnostics,
 ) -> Option<Chain> {
     let text = text_of(node, "a line of order", diag)?;
@@ -27,7 +28,7 @@ pub(super) fn read_chain(
     let mut places = places(node.span, &diag.source().slice(node.span), &text).into_iter();
     for word in text.split('<').map(str::trim) {
         let span = places.next().unwrap_or(node.span);
-        match read_moment(word, cast, ids) {
+        match read_moment(word, cast, ids, sends) {
             Ok(moment) => moments.push((word, span, moment)),
             Err(message) => diag.error(span, message),
         }
@@ -55,7 +56,12 @@ fn places(span: Span, written: &str, text: &str) -> Vec<Span> {
     places
 }
 
-fn read_moment(word: &str, cast: &Cast, ids: &BTreeMap<String, Way>) -> Result<Moment, String> {
+fn read_moment(
+    word: &str,
+    cast: &Cast,
+    ids: &BTreeMap<String, Way>,
+    sends: &BTreeSet<String>,
+) -> Result<Moment, String> {
     let (step, part) = if let Some((step, name)) = word.split_once('@') {
         let part = match cast.find(name).as_deref() {
             Some([id]) => Part::At(*id),
@@ -69,8 +75,11 @@ fn read_moment(word: &str, cast: &Cast, ids: &BTreeMap<String, Way>) -> Result<M
     } else if let Some((step, part)) = word.split_once('.') {
         let part = match part {
             "sent" => Part::Sent,
+            "wire" => Part::Wire,
             "saved" => Part::Saved,
-            _ => return Err(format!("`{word}`: a moment ends in `.sent` or `.saved`")),
+            _ => {
+                return Err(format!("`{word}`: a moment ends in `.sent`, `.wire` or `.saved`"));
+            }
         };
         (step, part)
     } else {
@@ -80,6 +89,9 @@ fn read_moment(word: &str, cast: &Cast, ids: &BTreeMap<String, Way>) -> Result<M
         let hint = hint(step, ids.keys().map(String::as_str));
         return Err(format!("no step has the id `{step}`{hint}"));
     }
+    if part == Part::Wire && !sends.contains(step) {
+        return Err(format!("`{word}`: step `{step}` sends no message"));
+    }
     Ok(Moment { step: step.to_owned(), part })
 }
 
@@ -87,7 +99,7 @@ fn read_moment(word: &str, cast: &Cast, ids: &BTreeMap<String, Way>) -> Result<M
 /// on the left begins.
 fn may_precede(left: &Moment, right: &Moment, ids: &BTreeMap<String, Way>) -> bool {
     // A delivery and an acknowledgement may come long after their step.
-    if matches!(right.part, Part::At(_) | Part::Saved) {
+    if matches!(right.part, Part::At(_) | Part::Saved | Part::Wire) {
         return true;
     }
     if left.step == right.step {

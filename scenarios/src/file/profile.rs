@@ -8,6 +8,8 @@ use trialogue_client::{Capabilities, Dialect, is_loopback};
 use url::Url;
 
 use super::fields::{Fields, bool_of, entries_of, text_of, word_of};
+use super::launch::{HOOK_FIELDS, SERVER_FIELDS, read_hooks, read_launch};
+use crate::runner::{Hooks, Launch};
 use crate::scope::{Env, Scope};
 use crate::secrets::Secrets;
 use crate::source::{Diagnostics, Source, hint};
@@ -24,6 +26,8 @@ const PROFILE_FIELDS: &[&str] = &[
     "plain_http",
     "capabilities",
     "accounts",
+    "server",
+    "hooks",
 ];
 const DIALECTS: [(&str, Dialect); 2] = [("trialogue", Dialect::Trialogue), ("stm", Dialect::Stm)];
 const ACCOUNT_FIELDS: &[&str] = &["user", "password"];
@@ -70,7 +74,30 @@ pub fn profile_schema() -> serde_json::Value {
                     "properties": { "user": text, "password": text },
                 },
             },
+            "server": commands(SERVER_FIELDS, &["start"], "How the runner starts and ends it."),
+            "hooks": commands(HOOK_FIELDS, &[], "Commands that do something to a deployed one."),
         },
+    })
+}
+
+/// An object of commands; `ready` may say how long it takes, too.
+fn commands(fields: &[&str], required: &[&str], description: &str) -> serde_json::Value {
+    let text = json!({ "type": "string" });
+    let ready = json!({ "oneOf": [{ "type": "string", "pattern": "^/|\\$\\{" }, {
+        "type": "object", "additionalProperties": false, "required": ["get"],
+        "properties": {
+            "get": { "type": "string", "pattern": "^/|\\$\\{" },
+            "within": { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(us|ms|s|m|h)$" },
+        },
+    }] });
+    let mut properties = serde_json::Map::new();
+    for name in fields {
+        let of = if *name == "ready" { &ready } else { &text };
+        properties.insert((*name).to_owned(), of.clone());
+    }
+    json!({
+        "type": "object", "additionalProperties": false, "required": required,
+        "properties": properties, "description": description,
     })
 }
 
@@ -89,6 +116,12 @@ pub struct Profile {
     pub capabilities: Capabilities,
     /// Accounts that exist there.
     pub accounts: Vec<crate::runner::KnownAccount>,
+    /// How the runner starts and ends it, where it is the runner's to start.
+    pub launch: Option<Launch>,
+    /// What does something to one that somebody else has started.
+    pub hooks: Hooks,
+    /// What no report may show: passwords, and secrets of the environment.
+    pub secrets: Secrets,
 }
 
 impl Profile {
@@ -96,8 +129,17 @@ impl Profile {
     #[must_use]
     pub fn of_url(url: Url, dialect: Dialect) -> Self {
         let capabilities = dialect.capabilities();
-        let accounts = Vec::new();
-        Self { url, dialect, is_own: false, plain_http: false, capabilities, accounts }
+        Self {
+            url,
+            dialect,
+            is_own: false,
+            plain_http: false,
+            capabilities,
+            accounts: Vec::new(),
+            launch: None,
+            hooks: Hooks::default(),
+            secrets: Secrets::default(),
+        }
     }
 
     /// Why the server must not be tested: it is on another machine, and nobody says that its
@@ -122,7 +164,9 @@ impl Profile {
 pub fn read_profile(source: &Arc<Source>, env: Env) -> Result<Profile, Diagnostics> {
     let root = parse(source)?;
     let mut diag = Diagnostics::new(Arc::clone(source));
-    let profile = read_root(&root, &Scope::new(env, Secrets::default()), &mut diag);
+    let secrets = Secrets::default();
+    let profile = read_root(&root, &Scope::new(env, secrets.clone()), &mut diag);
+    let profile = profile.map(|profile| Profile { secrets, ..profile });
     diag.verdict()?;
     // Whatever is missing was reported, so this cannot be reached without a profile.
     profile.ok_or_else(|| {
@@ -157,12 +201,26 @@ fn read_root(root: &Node, scope: &Scope, diag: &mut Diagnostics) -> Option<Profi
         None => base,
     };
     let accounts = fields.node("accounts").map(|node| read_accounts(&node, scope, diag));
+    let launch = fields.entry("server");
+    let hooks = fields.entry("hooks");
+    if let (Some((key, _)), Some(_)) = (&hooks, &launch) {
+        diag.error(key.span, "a server is started by the runner (`server`) or by others (`hooks`)");
+    }
+    let launch = launch.map(|(_, node)| read_launch(&node, scope, diag));
+    let hooks = hooks.and_then(|(_, node)| read_hooks(&node, scope, diag));
     fields.finish(PROFILE_FIELDS, diag);
     let accounts = accounts.unwrap_or_default();
-    Some(Profile { url: url?, dialect: dialect?, is_own, plain_http, capabilities, accounts })
+    let profile = Profile::of_url(url?, dialect?);
+    let (launch, hooks) = (launch.flatten(), hooks.unwrap_or_default());
+    Some(Profile { is_own, plain_http, capabilities, accounts, launch, hooks, ..profile })
 }
 
-fn filled(node: &Node, name: &str, scope: &Scope, diag: &mut Diagnostics) -> Option<String> {
+pub(super) fn filled(
+    node: &Node,
+    name: &str,
+    scope: &Scope,
+    diag: &mut Diagnostics,
+) -> Option<String> {
     text_of(node, name, diag)?;
     match scope.resolve(node, None) {
         Ok(serde_json::Value::String(text)) => Some(text),

@@ -49,12 +49,46 @@ impl Reader<'_> {
         Some(Verb::Do { name: Key { span: node.span, name }, with })
     }
 
+    /// Headers of a raw request: names as HTTP has them, values that are text.
+    pub(super) fn headers(&mut self, node: &Node) -> Vec<(Key, Node)> {
+        let headers = entries_of(node, "headers", self.diag);
+        for (key, value) in &headers {
+            let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+            if key.name.is_empty() || !key.name.chars().all(is_token) {
+                self.error(key.span, format!("`{}` cannot be the name of a header", key.name));
+            }
+            if matches!(value.value, Value::List(_) | Value::Map(_) | Value::Null) {
+                let kind = value.value.kind();
+                self.error(value.span, format!("`{}` is {kind}, not text", key.name));
+            }
+        }
+        headers
+    }
+
+    /// A program: its words are the shell's own, and values come to it as variables. What a server
+    /// answered would else be a piece of the command.
+    pub(super) fn exec(&mut self, node: &Node, env: Option<Node>) -> Option<Verb> {
+        let command = text_of(node, "exec", self.diag)?;
+        let env = env.map_or_else(Vec::new, |node| entries_of(&node, "env", self.diag));
+        for (key, value) in &env {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let odd = key.name.is_empty() || key.name.starts_with(|c: char| c.is_ascii_digit());
+            if odd || !key.name.chars().all(is_word) {
+                self.error(key.span, format!("`{}` cannot be the name of a variable", key.name));
+            }
+            if matches!(value.value, Value::Null) {
+                self.error(value.span, format!("`{}` is nothing at all", key.name));
+            }
+        }
+        Some(Verb::Exec { command, env })
+    }
+
     /// `expect` and `save` stand where there is an answer that has such a part.
     pub(super) fn has_answer(&mut self, verb: &Verb, asked: &[Key], expect: &Expect) {
         let (name, has_answer) = match verb {
             Verb::Http { .. } | Verb::Do { .. } | Verb::History(_) | Verb::Login => ("", true),
             Verb::Connect | Verb::Join(_) | Verb::Leave(_) | Verb::Send { .. } => ("", true),
-            Verb::Receive { .. } | Verb::Reconnected { .. } => ("", true),
+            Verb::Receive { .. } | Verb::Reconnected { .. } | Verb::Exec { .. } => ("", true),
             Verb::Emit { acked, .. } => ("emit` without `ack", *acked),
             Verb::Never { .. } => ("never", false),
             Verb::Delivered { .. } => ("delivered", false),

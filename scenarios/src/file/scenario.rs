@@ -27,6 +27,7 @@ const FILE_FIELDS: &[&str] = &[
     "target",
     "timeout",
     "seed",
+    "secrets",
     "vars",
     "defaults",
     "actors",
@@ -44,6 +45,7 @@ const CHECK_FIELDS: &[&str] = &[
     "saved_before_broadcast",
     "history_equals_live",
     "no_server_errors",
+    "no_unexpected_events",
 ];
 /// Finds the text of a fragment by what `use` says; a sentence when there is none.
 pub type Load<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -110,6 +112,10 @@ fn read_root(
     let target = fields.text("target", diag);
     let timeout = fields.duration("timeout", diag).unwrap_or(TIMEOUT_DEFAULT);
     let seed = fields.node("seed").and_then(|node| count_of(&node, "seed", diag));
+    let secrets = fields.node("secrets").map_or_else(Vec::new, |node| {
+        let names = list_of(&node, "secrets", diag).iter();
+        names.filter_map(|name| text_of(name, "a secret's name", diag)).collect()
+    });
     let vars = fields.node("vars").map_or_else(Vec::new, |node| entries_of(&node, "vars", diag));
     let defaults = read_defaults(fields.node("defaults"), diag);
     let cast = fields.required("actors", diag).map(|node| read_actors(&node, diag));
@@ -119,10 +125,10 @@ fn read_root(
     let always = fields.node("always").map(|node| reader.steps(&node, "always"));
     reader.check_references();
     *lost = reader.lost;
-    let ids = reader.ids;
+    let (ids, sends) = (reader.ids, reader.sends);
     let order = fields.node("order").map_or_else(Vec::new, |node| {
         let chains = list_of(&node, "order", diag).iter();
-        chains.filter_map(|chain| read_chain(chain, &cast, &ids, diag)).collect()
+        chains.filter_map(|chain| read_chain(chain, &cast, &ids, &sends, diag)).collect()
     });
     let check = fields.node("check").map(|node| read_checks(&node, diag)).unwrap_or_default();
     fields.finish(FILE_FIELDS, diag);
@@ -134,6 +140,7 @@ fn read_root(
         target,
         timeout,
         seed,
+        secrets,
         vars,
         defaults,
         actors: cast.actors,
@@ -182,6 +189,8 @@ fn read_checks(node: &Node, diag: &mut Diagnostics) -> Checks {
     ];
     let delivery = fields.node("delivery");
     let delivery = delivery.and_then(|node| word_of(&node, "delivery", &words, diag));
+    let unexpected = fields.node("no_unexpected_events");
+    let unexpected = unexpected.and_then(|node| read_unexpected(&node, diag));
     let mut flag = |name: &str, diag: &mut Diagnostics| {
         fields.node(name).and_then(|node| bool_of(&node, name, diag)).unwrap_or(false)
     };
@@ -193,9 +202,22 @@ fn read_checks(node: &Node, diag: &mut Diagnostics) -> Checks {
         saved_before_broadcast: flag("saved_before_broadcast", diag),
         history_equals_live: flag("history_equals_live", diag),
         no_server_errors: flag("no_server_errors", diag),
+        no_unexpected_events: unexpected,
     };
     fields.finish(CHECK_FIELDS, diag);
     checks
+}
+
+/// `true`, or `{ except: [presence] }`.
+fn read_unexpected(node: &Node, diag: &mut Diagnostics) -> Option<Vec<String>> {
+    if let Value::Bool(wanted) = node.value {
+        return wanted.then(Vec::new);
+    }
+    let mut fields = Fields::open(node, "`no_unexpected_events`", diag)?;
+    let except = fields.required("except", diag)?;
+    fields.finish(&["except"], diag);
+    let names = list_of(&except, "except", diag).iter();
+    Some(names.filter_map(|name| text_of(name, "an event", diag)).collect())
 }
 
 #[cfg(test)]

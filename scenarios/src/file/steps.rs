@@ -38,6 +38,7 @@ pub(super) struct Reader<'a> {
     /// Where the step stands that is being read.
     way: Way,
     lists: usize,
+    numbers: usize,
     pub(super) parallels: usize,
 }
 
@@ -86,6 +87,7 @@ impl<'a> Reader<'a> {
             lost: Vec::new(),
             way: Vec::new(),
             lists: 0,
+            numbers: 0,
             parallels: 0,
         }
     }
@@ -105,6 +107,8 @@ impl<'a> Reader<'a> {
 
     fn step(&mut self, node: &Node) -> Option<Step> {
         let mut fields = Fields::open(node, "a step", self.diag)?;
+        let number = self.numbers;
+        self.numbers += 1;
         let id = fields.node("id").and_then(|node| self.id(&node));
         let actors = fields.node("as").map(|node| self.actors_of(&node, "as"));
         let note = fields.node("note");
@@ -125,7 +129,7 @@ impl<'a> Reader<'a> {
         };
         self.has_answer(&verb, &answer, &expect);
         let span = node.span;
-        Some(Step { span, verb_span, id, actors, note, within, expect, save, verb })
+        Some(Step { span, number, verb_span, id, actors, note, within, expect, save, verb })
     }
 
     fn id(&mut self, node: &Node) -> Option<Key> {

@@ -34,6 +34,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("database", &[]),
     ("token", &[]),
     ("network", &[]),
+    ("exec", &["env"]),
     ("wait", &[]),
     ("barrier", &[]),
     ("parallel", &[]),
@@ -153,6 +154,7 @@ impl Reader<'_> {
             "database" => Verb::Database(self.database(node)?),
             "token" => Verb::Token(self.token(node)?),
             "network" => Verb::Network(self.network(node)?),
+            "exec" => self.exec(node, fields.node("env"))?,
             "wait" => Verb::Wait(duration_of(node, "wait", self.diag)?),
             "barrier" => self.barrier(node)?,
             "parallel" => self.parallel(node),
@@ -195,16 +197,18 @@ impl Reader<'_> {
 
     fn http(&mut self, method: Method, node: &Node) -> Option<Verb> {
         if let Value::Text(_) = node.value {
-            let path = node.clone();
-            return Some(Verb::Http { method, path, query: Vec::new(), json: None });
+            let (path, query, headers) = (node.clone(), Vec::new(), Vec::new());
+            return Some(Verb::Http { method, path, query, headers, json: None });
         }
         let mut fields = Fields::open(node, "a request", self.diag)?;
         let path = fields.required("path", self.diag);
         let query = fields.node("query");
         let query = query.map_or_else(Vec::new, |node| entries_of(&node, "query", self.diag));
+        let headers = fields.node("headers");
+        let headers = headers.map_or_else(Vec::new, |node| self.headers(&node));
         let json = fields.node("json");
-        fields.finish(&["path", "query", "json"], self.diag);
-        Some(Verb::Http { method, path: path?, query, json })
+        fields.finish(&["path", "query", "headers", "json"], self.diag);
+        Some(Verb::Http { method, path: path?, query, headers, json })
     }
 
     fn pattern(&mut self, fields: &mut Fields) -> Option<Node> {

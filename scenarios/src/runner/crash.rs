@@ -4,20 +4,53 @@ use tokio::time::Instant;
 use trialogue_client::LinkState;
 use trialogue_report::diagram::{Row, Tone};
 
+use super::Failure;
 use super::stage::Stage;
 use crate::actor::{Actor, Wrong};
-use crate::file::{Scenario, ServerVerb, Verb};
+use crate::file::{Scenario, ServerVerb, Step, Verb};
 use crate::record::link_of;
 
-/// How many boundaries a scenario has: one before each of its own steps. A boundary inside a
-/// `parallel`, a `repeat` or a fragment is none: there is no single moment between two steps.
+/// How many boundaries a scenario has: one before each of its steps, also those in a `parallel`, a
+/// `repeat` (before the first time) and a fragment.
 pub fn boundaries(scenario: &Scenario) -> usize {
-    scenario.steps.iter().filter(|step| !matches!(step.verb, Verb::Act { .. })).count()
+    steps(scenario).len()
+}
+
+/// The numbers of the steps that do something themselves, in the order of the file.
+pub(super) fn steps(scenario: &Scenario) -> Vec<usize> {
+    fn into(steps: &[Step], numbers: &mut Vec<usize>) {
+        for step in steps {
+            match &step.verb {
+                Verb::Act { .. } => {}
+                verb if verb.holds_steps() => {
+                    verb.inner().into_iter().for_each(|steps| into(steps, numbers));
+                }
+                _ => numbers.push(step.number),
+            }
+        }
+    }
+    let mut numbers = Vec::new();
+    into(&scenario.steps, &mut numbers);
+    numbers
 }
 
 impl Stage<'_> {
+    /// The crash, where it is to come before this step, once. Branches at the same time wait with
+    /// what they ask of the server until everybody is back.
+    pub(super) async fn crash_before(&self, step: &Step) -> Result<(), Vec<Failure>> {
+        if self.crash_at != Some(step.number) || std::mem::replace(&mut self.notes().crashed, true)
+        {
+            return Ok(());
+        }
+        let _alone = self.asking.write().await;
+        let crashed = self.crash().await;
+        crashed.map_err(|wrong| {
+            vec![self.failure(step.span, "the crash before this step", wrong, &[])]
+        })
+    }
+
     /// Kills the server, starts it again, and waits until everybody who was there is back.
-    pub(super) async fn crash(&self) -> Result<(), Wrong> {
+    async fn crash(&self) -> Result<(), Wrong> {
         let there: Vec<&Actor> = self.actors.iter().filter(|actor| actor.wants_a_link()).collect();
         let from: Vec<usize> = there.iter().map(|actor| actor.inbox().len()).collect();
         let band = |text: &str, tone| Row::Band { at: self.now(), text: text.to_owned(), tone };

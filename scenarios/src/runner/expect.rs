@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trialogue_protocol::{ChatId, MessageId, UserId};
 
+use super::exec::ended_well;
 use super::stage::{MomentPart, Stage};
 use super::verbs::Replies;
 use crate::actor::{Reply, Wrong, outcome_of};
@@ -15,6 +16,7 @@ use crate::yaml::Node;
 impl Stage<'_> {
     /// Status, body, acknowledgement and refusal are what the step expects.
     pub(super) fn expected(&self, step: &Step, id: ActorId, reply: &Reply) -> Result<(), Wrong> {
+        ended_well(step, reply)?;
         let expect = &step.expect;
         let differ = |what: &str, wrong: &Mismatch, whole: &Value| {
             let expected = format!("{what} {} at {}", wrong.expected, wrong.path);

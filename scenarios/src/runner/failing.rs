@@ -114,6 +114,7 @@ fn words(step: &Step) -> String {
         Verb::Barrier { .. } => "barrier",
         Verb::Use { .. } => "use",
         Verb::Network(_) => "network",
+        Verb::Exec { .. } => "exec",
         Verb::Wait(_) => "wait",
         Verb::Parallel { .. } => "parallel",
         Verb::Repeat { .. } => "repeat",

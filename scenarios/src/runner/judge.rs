@@ -11,7 +11,7 @@ use super::observe::{Came, why_of};
 use super::stage::{Count, Stage};
 use super::{Failure, FailureKind, Verdict};
 use crate::actor::{Actor, Wrong};
-use crate::check::{self, Judged, Member, Recording, Witnessed, Word};
+use crate::check::{self, Expected, Judged, Member, Recording, Witnessed, Word};
 use crate::file::{ActorId, Chain, Delivery, Moment, flow};
 use crate::matching::{matches, quote};
 use crate::record::What;
@@ -36,7 +36,9 @@ impl Stage<'_> {
                 let verdict = self.verdict(name, promise, span, failure.as_ref());
                 if !complete && verdict.came == Came::Unknown {
                     // The failed step is told already: what it left open is no second failure.
-                    let why = format!("a step failed before: {}", verdict.why);
+                    let ended = self.notes().ended;
+                    let before = if ended { "the run ended" } else { "a step failed" };
+                    let why = format!("{before} before: {}", verdict.why);
                     return said.push(Verdict { came: Came::NotReached, why, ..verdict });
                 }
                 said.push(verdict);
@@ -93,7 +95,7 @@ impl Stage<'_> {
 
     /// The words of the file that are to be judged.
     fn asked(&self) -> Vec<Word> {
-        let asked = self.scenario.check;
+        let asked = &self.scenario.check;
         let all = [
             (asked.delivery != Delivery::Off, Word::Delivery(asked.delivery)),
             (asked.per_sender_order, Word::PerSenderOrder),
@@ -102,6 +104,7 @@ impl Stage<'_> {
             (asked.saved_before_broadcast, Word::SavedBeforeBroadcast),
             (asked.history_equals_live, Word::HistoryEqualsLive),
             (asked.no_server_errors, Word::NoServerErrors),
+            (asked.no_unexpected_events.is_some(), Word::NoUnexpectedEvents),
         ];
         all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, word)| word).collect()
     }
@@ -147,7 +150,10 @@ impl Stage<'_> {
                 _ => true,
             });
         }
-        Recording { people, members }
+        let counts = self.notes().counts.clone();
+        let waited = counts.into_iter().map(|count| (count.actor, count.event, count.pattern));
+        let except = self.scenario.check.no_unexpected_events.clone().unwrap_or_default();
+        Recording { people, members, expected: Expected { except, waited: waited.collect() } }
     }
 
     /// Waits until whoever is in a room was shown what its history holds, or the time is up: a

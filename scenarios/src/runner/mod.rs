@@ -2,13 +2,16 @@
 
 mod accounts;
 mod audience;
+mod config;
 mod crash;
 mod delivered;
 mod emits;
 mod events;
+mod exec;
 mod expect;
 mod failing;
 mod judge;
+mod launch;
 mod lines;
 mod links;
 mod needs;
@@ -22,137 +25,22 @@ mod steps;
 mod verbs;
 mod words;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use trialogue_client::{Capabilities, Dialect};
-use trialogue_faults::ServerCommand;
 use trialogue_report::diagram::{Lane, Row};
-use url::Url;
 
 use crate::file::{ActorId, Scenario};
-use crate::scope::Env;
-use crate::trace::Trace;
+use crate::secrets::Secrets;
 
 pub use audience::{Audience, Entrance, Looking, Seen};
+pub use config::{KnownAccount, Pause, RunConfig, Target, Waiting};
 pub use crash::boundaries;
+pub use launch::{Ending, Hooks, Launch};
 pub use needs::lacking_at_all;
 pub use observe::{Came, Observer, StepDone, steps_in};
-pub use server::{Database, Done, Hooks};
+use server::Server;
+pub use server::{Database, Done};
 use stage::Stage;
-
-/// Where the scenario plays.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// A server of our own, as a child process; steps may kill it.
-    Child(ServerCommand),
-    /// Any command line that starts a server at a known address; steps may kill it.
-    #[cfg(unix)]
-    Shell {
-        /// What `sh` is given.
-        command: String,
-        /// Where the server is then.
-        url: Url,
-        /// Answers below 500 once it serves: `/health/ready`.
-        ready: String,
-    },
-    /// One that somebody else runs; steps do to it what [`RunConfig::hooks`] has a command for.
-    Url(Url),
-}
-
-/// How a scenario is to be played.
-#[derive(Debug, Clone)]
-pub struct RunConfig {
-    /// Where.
-    pub target: Target,
-    /// How the server speaks.
-    pub dialect: Dialect,
-    /// Decides everything random; the file's own, or a new one, when absent.
-    pub seed: Option<u64>,
-    /// What `${env.…}` reads.
-    pub env: Env,
-    /// Longest wait for a server of our own to be ready, or to stop.
-    pub server_within: Duration,
-    /// Commands that do something to a server that somebody else runs.
-    pub hooks: Hooks,
-    /// The server's database, where steps may do something to it.
-    pub database: Option<Arc<dyn Database>>,
-    /// What the server signs tokens with, where steps may make one that has expired.
-    pub token_secret: Option<String>,
-    /// Kills the server and starts it again before the step of this number: see [`boundaries`].
-    pub crash_at: Option<usize>,
-    /// What the server can do, where that is not all of its dialect, or more.
-    pub capabilities: Option<Capabilities>,
-    /// Tokens may travel to another machine without TLS.
-    pub plain_http: bool,
-    /// Accounts that exist at the target.
-    pub accounts: Vec<KnownAccount>,
-    /// Asks before every step, for somebody who looks at each.
-    pub pause: Option<Pause>,
-    /// Is told everything that goes over the wire.
-    pub trace: Option<Trace>,
-    /// Watches the actors over their own connections.
-    pub audience: Option<Arc<dyn Audience>>,
-}
-
-/// An account of a target at which nobody can be registered.
-#[derive(Clone)]
-pub struct KnownAccount {
-    /// Whose it is: the name of an actor, or of a role for every actor of that role.
-    pub of: String,
-    /// Its e-mail.
-    pub email: String,
-    /// Its password.
-    pub password: String,
-}
-
-/// The password stays where it is.
-impl std::fmt::Debug for KnownAccount {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} as {}", self.of, self.email)
-    }
-}
-
-/// Lets somebody look before each step.
-#[derive(Debug, Clone)]
-pub struct Pause(pub mpsc::Sender<Waiting>);
-
-/// A step that waits to be begun.
-#[derive(Debug)]
-pub struct Waiting {
-    /// `file:line:column`.
-    pub place: String,
-    /// The step in one line.
-    pub words: String,
-    /// It is a heading: nothing happens in it.
-    pub is_heading: bool,
-    /// Begins it; dropping this begins it too.
-    pub go: oneshot::Sender<()>,
-}
-
-impl RunConfig {
-    /// The defaults for a target.
-    pub fn new(target: Target) -> Self {
-        Self {
-            target,
-            dialect: Dialect::Trialogue,
-            seed: None,
-            env: |name| std::env::var(name).ok(),
-            server_within: Duration::from_secs(30),
-            hooks: Hooks::default(),
-            database: None,
-            token_secret: None,
-            crash_at: None,
-            capabilities: None,
-            plain_http: false,
-            accounts: Vec::new(),
-            pause: None,
-            trace: None,
-            audience: None,
-        }
-    }
-}
 
 /// Of what kind something is that did not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -324,6 +212,9 @@ pub enum RunError {
     /// A server of somebody's command line does not serve.
     #[error("{0}")]
     NotServing(String),
+    /// It was told to end.
+    #[error("told to end")]
+    Stopped,
     /// A client cannot be made.
     #[error("a client for this server cannot be made")]
     Client(#[from] trialogue_client::Error),
@@ -331,8 +222,9 @@ pub enum RunError {
 
 /// Plays a scenario and tells the observer everything as it happens.
 ///
-/// Whatever comes of it, nothing is left: connections are closed and a server of our own is
-/// stopped before this answers; when the future is dropped, they end with it.
+/// Whatever comes of it, nothing is left: connections are closed and a server that was started is
+/// stopped before this answers, also where [`RunConfig::stop`] ends it early; when the future is
+/// dropped, they end with it.
 pub async fn run(
     scenario: &Scenario,
     config: RunConfig,
@@ -341,9 +233,35 @@ pub async fn run(
     if let Some(why) = needs::lacking_at_all(scenario, &config) {
         return Ok(observe::unimplemented(scenario, &why));
     }
-    let stage = Stage::set(scenario, config, observer).await?;
-    stage.provision().await?;
-    Ok(stage.play().await)
+    let (stop, secrets) = (config.stop.clone(), config.secrets.clone());
+    let server = Server::start(&config).await.map_err(|error| error.hidden(&secrets))?;
+    let playing = async {
+        let stage = Stage::set(scenario, config, &server, observer).await?;
+        stage.provision().await?;
+        Ok(stage.play().await)
+    };
+    let played = tokio::select! {
+        played = playing => played,
+        () = stop.cancelled() => Err(RunError::Stopped),
+    };
+    server.end().await;
+    played.map_err(|error: RunError| error.hidden(&secrets))
+}
+
+impl RunError {
+    /// The same without secrets in what others said.
+    fn hidden(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::NotServing(why) => Self::NotServing(secrets.hide(&why)),
+            Self::Registration { name, why } => {
+                Self::Registration { name, why: secrets.hide(&why) }
+            }
+            Self::Account { place, message } => {
+                Self::Account { place, message: secrets.hide(&message) }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Everybody who has a lane: the actors in the order of the file, the server, its database.

@@ -7,6 +7,7 @@ use trialogue_report::diagram::{Arrow, Direction, Row, Tone, Wire};
 use super::stage::Stage;
 use super::{Failure, Report};
 use crate::file::{ActorId, Scenario, Step, Verb, flow};
+use crate::secrets::Secrets;
 use crate::source::Span;
 
 /// Is told what happens the moment it is known to be true. Must not block: the scenario waits
@@ -125,7 +126,9 @@ impl Stage<'_> {
             self.show_broken(step, who);
         }
         let took = self.now().saturating_sub(began);
-        let done = StepDone { came, began, took, times: 1, why, ..untouched(self.scenario, step) };
+        let mut done =
+            StepDone { came, began, took, times: 1, why, ..untouched(self.scenario, step) };
+        done.words = self.around.secrets.hide(&done.words);
         let mut notes = self.notes();
         notes.observer.step(&done);
         match notes.done.iter_mut().find(|known| known.place == done.place) {
@@ -154,8 +157,9 @@ impl Stage<'_> {
         let mut all = all_untouched(self.scenario);
         let notes = self.notes();
         for step in &mut all {
-            if let Some(known) = notes.done.iter().find(|known| known.place == step.place) {
-                step.clone_from(known);
+            match notes.done.iter().find(|known| known.place == step.place) {
+                Some(known) => step.clone_from(known),
+                None => step.words = self.around.secrets.hide(&step.words),
             }
         }
         all
@@ -204,7 +208,10 @@ fn untouched(scenario: &Scenario, step: &Step) -> StepDone {
 /// The report of a scenario that needs what the target does not offer: nothing of it was begun.
 pub(super) fn unimplemented(scenario: &Scenario, why: &str) -> Report {
     let mut steps = all_untouched(scenario);
+    let secrets = Secrets::default();
+    secrets.learn_file(scenario);
     for step in &mut steps {
+        step.words = secrets.hide(&step.words);
         (step.came, step.why) = (Came::Unimplemented, why.to_owned());
     }
     Report { of: steps.len(), steps, ..Report::default() }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use trialogue_client::{Credentials, Dialect, Http, HttpConfig, Rest};
 #[cfg(unix)]
@@ -12,12 +13,15 @@ use trialogue_faults::ShellProcess;
 use trialogue_faults::{ServerProcess, Signal};
 use url::Url;
 
+use super::launch::{Ending, Hooks, Launch};
 use super::{RunConfig, RunError, Target};
 use crate::actor::Wrong;
 use crate::file::{DatabaseVerb, ServerVerb};
 
 /// How long a graceful stop may take: the server promises ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
+/// How long the address of a server that was ended may stay taken.
+const FREE_WITHIN: Duration = Duration::from_secs(2);
 /// Between two looks at whether somebody's own server serves.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -28,43 +32,6 @@ pub type Done<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>
 pub trait Database: Debug + Send + Sync {
     /// Does it, and waits until it is done.
     fn torment(&self, verb: DatabaseVerb) -> Done<'_>;
-}
-
-/// Commands that do something to a server which the runner does not start itself, each given to
-/// `sh` and waited for: `docker restart chat`.
-#[derive(Debug, Clone, Default)]
-pub struct Hooks {
-    /// Starts it.
-    pub start: Option<String>,
-    /// Stops it gracefully.
-    pub stop: Option<String>,
-    /// Ends it without a warning.
-    pub kill: Option<String>,
-    /// Stops and starts it; both of these when absent.
-    pub restart: Option<String>,
-    /// Freezes it.
-    pub pause: Option<String>,
-    /// Thaws it.
-    pub resume: Option<String>,
-    /// Answers below 500 once it serves: `/health/ready`. Not waited for when absent.
-    pub ready: Option<String>,
-}
-
-impl Hooks {
-    pub(super) fn of(&self, verb: ServerVerb) -> Option<Vec<&str>> {
-        let one = match verb {
-            ServerVerb::Start => &self.start,
-            ServerVerb::Stop => &self.stop,
-            ServerVerb::Kill => &self.kill,
-            ServerVerb::Pause => &self.pause,
-            ServerVerb::Resume => &self.resume,
-            ServerVerb::Restart => match (&self.restart, &self.stop, &self.start) {
-                (None, Some(stop), Some(start)) => return Some(vec![stop, start]),
-                (restart, ..) => restart,
-            },
-        };
-        one.as_deref().map(|command| vec![command])
-    }
 }
 
 /// The server of a run.
@@ -82,8 +49,7 @@ enum Kind {
     Child(Mutex<Option<ServerProcess>>),
     #[cfg(unix)]
     Shell {
-        command: String,
-        ready: String,
+        launch: Launch,
         process: Mutex<Option<ShellProcess>>,
     },
     Hooks(Hooks),
@@ -92,27 +58,37 @@ enum Kind {
 impl Server {
     /// Starts a server of our own and waits until it is ready; somebody else's is just there.
     pub(super) async fn start(config: &RunConfig) -> Result<Self, RunError> {
-        let within = config.server_within;
+        let mut within = config.server_within;
         let (url, kind) = match &config.target {
-            Target::Url(url) => (url.clone(), Kind::Hooks(config.hooks.clone())),
+            Target::Url(url) => {
+                within = config.hooks.within.unwrap_or(within);
+                (url.clone(), Kind::Hooks(config.hooks.clone()))
+            }
             Target::Child(command) => {
                 let child = ServerProcess::start(command, within).await?;
                 let url = child.url().parse().map_err(|_| RunError::Url(child.url().to_owned()))?;
                 (url, Kind::Child(Mutex::new(Some(child))))
             }
             #[cfg(unix)]
-            Target::Shell { command, url, ready } => {
-                let process = Mutex::new(None);
-                let (command, ready) = (command.clone(), ready.clone());
-                (url.clone(), Kind::Shell { command, ready, process })
+            Target::Shell { url, launch } => {
+                within = launch.within.unwrap_or(within);
+                let (launch, process) = (launch.clone(), Mutex::new(None));
+                (url.clone(), Kind::Shell { launch, process })
             }
         };
         let server = Self { url, kind, within, database: config.database.clone() };
         #[cfg(unix)]
         if let Kind::Shell { .. } = server.kind {
-            server.torment(ServerVerb::Start).await.map_err(|wrong| {
-                RunError::NotServing(format!("the server of the profile: {}", wrong.got))
-            })?;
+            let started = tokio::select! {
+                started = server.torment(ServerVerb::Start) => started.map_err(|wrong| {
+                    RunError::NotServing(format!("the server of the profile: {}", wrong.got))
+                }),
+                () = config.stop.cancelled() => Err(RunError::Stopped),
+            };
+            if let Err(error) = started {
+                server.end().await;
+                return Err(error);
+            }
         }
         Ok(server)
     }
@@ -131,9 +107,7 @@ impl Server {
         let done = match &self.kind {
             Kind::Child(child) => self.torment_child(child, verb).await,
             #[cfg(unix)]
-            Kind::Shell { command, ready, process } => {
-                self.torment_shell(command, ready, process, verb).await
-            }
+            Kind::Shell { launch, process } => self.torment_shell(launch, process, verb).await,
             Kind::Hooks(hooks) => {
                 let Some(commands) = hooks.of(verb) else {
                     let got = "somebody else's, without a command for that";
@@ -173,8 +147,7 @@ impl Server {
     #[cfg(unix)]
     async fn torment_shell(
         &self,
-        command: &str,
-        ready: &str,
+        launch: &Launch,
         place: &Mutex<Option<ShellProcess>>,
         verb: ServerVerb,
     ) -> Result<(), String> {
@@ -187,26 +160,60 @@ impl Server {
             ServerVerb::Pause => return signal(Signal::Pause),
             ServerVerb::Resume => return signal(Signal::Resume),
             ServerVerb::Start if lock().is_some() => return Err("it is running".to_owned()),
-            ServerVerb::Kill => {
-                let process = lock().take();
-                return process.map(drop).ok_or_else(|| "it is not running".to_owned());
-            }
-            ServerVerb::Stop | ServerVerb::Restart => {
+            ServerVerb::Kill | ServerVerb::Stop | ServerVerb::Restart => {
                 let process = lock().take();
                 let process = process.ok_or_else(|| "it is not running".to_owned())?;
-                process.end(STOP_WITHIN).await;
+                let how = if verb == ServerVerb::Kill { &launch.kill } else { &launch.stop };
+                self.end_as(how, process).await?;
             }
             ServerVerb::Start => {}
         }
-        if verb == ServerVerb::Stop {
+        if matches!(verb, ServerVerb::Kill | ServerVerb::Stop) {
             return Ok(());
         }
-        *lock() = Some(ShellProcess::start(command).map_err(|error| error.to_string())?);
+        self.until_free().await?;
+        *lock() = Some(ShellProcess::start(&launch.start).map_err(|error| error.to_string())?);
         let runs = || match lock().as_ref() {
             Some(process) if !process.runs() => Err(format!("it ended: {}", process.said())),
             _ => Ok(()),
         };
-        self.until_ready(ready, runs).await
+        let said = || lock().as_ref().map(ShellProcess::said).unwrap_or_default();
+        let ready = self.until_ready(&launch.ready, runs).await;
+        ready.map_err(|why| format!("{why}; it said: {}", said().trim_end()))
+    }
+
+    /// Waits until nobody has the address any more: whoever is killed may let go of it a moment
+    /// later, and whoever keeps it is another server.
+    #[cfg(unix)]
+    async fn until_free(&self) -> Result<(), String> {
+        let addresses = self.url.socket_addrs(|| None).map_err(|error| error.to_string())?;
+        let Some(address) = addresses.first() else { return Ok(()) };
+        let by = Instant::now() + FREE_WITHIN;
+        while TcpStream::connect(address).await.is_ok() {
+            if Instant::now() >= by {
+                return Err(format!("another server is at {address} already"));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Ends it as the profile says, and then whatever is left of it.
+    #[cfg(unix)]
+    async fn end_as(&self, how: &Ending, process: ShellProcess) -> Result<(), String> {
+        let done = match how {
+            Ending::Signal(signal) => process.signal(*signal).map_err(|error| error.to_string()),
+            Ending::Command(command) => self.run_command(command).await,
+        };
+        process.end_quietly(STOP_WITHIN).await;
+        done
+    }
+
+    #[cfg(unix)]
+    async fn run_command(&self, command: &str) -> Result<(), String> {
+        let process = ShellProcess::start(command).map_err(|error| error.to_string())?;
+        let done = process.finish(self.within).await;
+        done.map_err(|why| format!("`{command}` {why}"))
     }
 
     async fn run_hooks(
@@ -217,11 +224,7 @@ impl Server {
     ) -> Result<(), String> {
         for command in commands {
             #[cfg(unix)]
-            {
-                let process = ShellProcess::start(command).map_err(|error| error.to_string())?;
-                let done = process.finish(self.within).await;
-                done.map_err(|why| format!("`{command}` {why}"))?;
-            }
+            self.run_command(command).await?;
             #[cfg(not(unix))]
             return Err(format!("`{command}` needs a shell"));
         }
@@ -301,12 +304,13 @@ impl Server {
                 }
             }
             #[cfg(unix)]
-            Kind::Shell { process, .. } => {
+            Kind::Shell { launch, process } => {
                 let process = process.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(process) = process {
-                    // As above.
-                    let _gone = process.signal(Signal::Resume);
-                    process.end(STOP_WITHIN).await;
+                let Some(process) = process else { return };
+                // As above.
+                let _gone = process.signal(Signal::Resume);
+                if let Err(error) = self.end_as(&launch.stop, process).await {
+                    tracing::warn!(%error, "the server did not stop by itself");
                 }
             }
             Kind::Hooks(_) => {}

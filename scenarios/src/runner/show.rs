@@ -135,6 +135,12 @@ impl Stage<'_> {
             Verb::State { .. } | Verb::Wait(_) => {}
             Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Use { .. } => return,
             Verb::Barrier { .. } => return,
+            Verb::Exec { .. } => {
+                for (id, reply) in replies {
+                    let text = format!("runs a program: exit code {}", reply.json["code"]);
+                    self.note(*id, reply.at, text, Tone::Plain);
+                }
+            }
             Verb::Database(verb) => self.show_database(*verb),
             Verb::Token(verb) => {
                 let text = match verb {
@@ -377,7 +383,8 @@ fn hidden(row: &Row, secrets: &Secrets) -> Row {
     let texts: Vec<&mut String> = match &mut row {
         Row::Arrow(arrow) => vec![&mut arrow.label, &mut arrow.detail],
         Row::Note { text, .. } | Row::Band { text, .. } => vec![text],
-        Row::Act { .. } | Row::Alive { .. } | Row::Gap => Vec::new(),
+        Row::Act { title, .. } => vec![title],
+        Row::Alive { .. } | Row::Gap => Vec::new(),
     };
     for text in texts {
         *text = secrets.hide(text);

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 use tokio::time::{Instant, timeout_at};
 use trialogue_client::{Capabilities, Outcome};
 use trialogue_protocol::{ChatId, ClientMessageId, JobId, MessageId};
 use trialogue_report::diagram::{Row, Tone};
 
 use super::accounts::{accounts_of, unresolved};
+use super::crash;
 use super::lines::Lines;
 use super::observe::{Came, Observer, StepDone};
 use super::server::Server;
@@ -19,9 +21,8 @@ use super::{Audience, Failure, Pause, Recovery, Report, RunConfig, RunError};
 use crate::actor::{Account, Actor, Looked, Surroundings, Wrong, outcome_of};
 use crate::check;
 use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
-use crate::record::{Bell, Clock};
+use crate::record::{Bell, Clock, Entry, What};
 use crate::scope::Scope;
-use crate::secrets::Secrets;
 use crate::source::Span;
 
 /// Steps at the end get this long even when the scenario's own time is up.
@@ -64,6 +65,10 @@ pub(super) struct Notes<'a> {
     pub(super) own_words: BTreeSet<MessageId>,
     /// Something was to be done that the target cannot: why nothing follows.
     pub(super) stopped: Option<String>,
+    /// The last step that was asked for is over.
+    pub(super) ended: bool,
+    /// The crash that was asked for is over.
+    pub(super) crashed: bool,
     /// The job of every chat that was booked, and who is to do it.
     pub(super) jobs: BTreeMap<ChatId, (JobId, ActorId)>,
     pub(super) counts: Vec<Count>,
@@ -87,6 +92,37 @@ pub(super) struct Notes<'a> {
     pub(super) held: usize,
 }
 
+impl<'a> Notes<'a> {
+    /// Nothing but the values of the file.
+    fn begin(scope: Scope, observer: &'a mut dyn Observer, actors: usize) -> Self {
+        Self {
+            scope,
+            observer,
+            lanes: Vec::new(),
+            sent: Vec::new(),
+            chats: BTreeSet::new(),
+            jobs: BTreeMap::new(),
+            own_words: BTreeSet::new(),
+            stopped: None,
+            ended: false,
+            crashed: false,
+            counts: Vec::new(),
+            barriers: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
+            moments: BTreeMap::new(),
+            told: vec![0; actors],
+            server_busy: false,
+            killed: None,
+            started: None,
+            recovery: None,
+            slowest: None,
+            done: Vec::new(),
+            current: Span::default(),
+            held: 0,
+        }
+    }
+}
+
 /// A moment that a step itself records; deliveries are found in the inboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MomentPart {
@@ -99,13 +135,18 @@ pub(super) enum MomentPart {
 pub(super) struct Stage<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) around: Surroundings,
-    pub(super) server: Server,
+    pub(super) server: &'a Server,
     pub(super) lines: Lines,
     pub(super) actors: Vec<Actor>,
     pub(super) accounts: Vec<Account>,
     /// What the server signs tokens with, where that is known.
     pub(super) token_secret: Option<String>,
+    /// The number of the step before which the server crashes.
     pub(super) crash_at: Option<usize>,
+    /// Held by steps that ask something of the server, where it may crash: a crash waits for them.
+    pub(super) asking: RwLock<()>,
+    pub(super) allow_exec: bool,
+    pub(super) until: Option<String>,
     pub(super) capabilities: Capabilities,
     pub(super) pause: Option<Pause>,
     audience: Option<Arc<dyn Audience>>,
@@ -121,17 +162,19 @@ impl<'a> Stage<'a> {
     pub(super) async fn set(
         scenario: &'a Scenario,
         config: RunConfig,
+        server: &'a Server,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, RunError> {
-        let server = Server::start(&config).await?;
+        let secrets = config.secrets.clone();
+        secrets.learn_file(scenario);
         let around = Surroundings {
             url: server.url().clone(),
             dialect: config.dialect,
             clock: Clock::start(),
             bell: Bell::default(),
             looked: scenario.check.saved_before_broadcast.then(Looked::default),
-            secrets: Secrets::default(),
-            trace: config.trace.clone(),
+            trace: config.trace.as_ref().map(|trace| trace.hiding(&secrets)),
+            secrets,
             plain_http: config.plain_http,
             seen: None,
             seed: config.seed.or(scenario.seed).unwrap_or_else(rand::random),
@@ -144,7 +187,8 @@ impl<'a> Stage<'a> {
             Actor::new(spec, &scenario.defaults, &around, index).map_err(RunError::from)
         });
         let actors = actors.collect::<Result<Vec<_>, _>>()?;
-        let mut scope = Scope::new(config.env, around.secrets.clone());
+        let scope = Scope::new(config.env, around.secrets.clone());
+        let mut scope = scope.marked(&scenario.secrets);
         let accounts = accounts_of(scenario, &scope, &config.accounts)?;
         for (actor, account) in actors.iter().zip(&accounts) {
             around.secrets.add(&account.password);
@@ -152,31 +196,10 @@ impl<'a> Stage<'a> {
             scope.set_of(actor.name(), "role", json!(actor.role()));
         }
         set_vars(scenario, &mut scope)?;
-        let notes = Mutex::new(Notes {
-            scope,
-            observer,
-            lanes: Vec::new(),
-            sent: Vec::new(),
-            chats: BTreeSet::new(),
-            jobs: BTreeMap::new(),
-            own_words: BTreeSet::new(),
-            stopped: None,
-            counts: Vec::new(),
-            barriers: BTreeMap::new(),
-            abandoned: BTreeSet::new(),
-            moments: BTreeMap::new(),
-            told: vec![0; actors.len()],
-            server_busy: false,
-            killed: None,
-            started: None,
-            recovery: None,
-            slowest: None,
-            done: Vec::new(),
-            current: Span::default(),
-            held: 0,
-        });
+        let notes = Mutex::new(Notes::begin(scope, observer, actors.len()));
         let capabilities = config.capabilities.unwrap_or(around.dialect.capabilities());
-        let RunConfig { token_secret, crash_at, pause, audience, .. } = config;
+        let RunConfig { token_secret, pause, allow_exec, until, audience, .. } = config;
+        let crash_at = config.crash_at.and_then(|at| crash::steps(scenario).get(at).copied());
         Ok(Self {
             scenario,
             around,
@@ -186,6 +209,9 @@ impl<'a> Stage<'a> {
             accounts,
             token_secret,
             crash_at,
+            asking: RwLock::new(()),
+            allow_exec,
+            until,
             capabilities,
             pause,
             audience,
@@ -212,14 +238,15 @@ impl<'a> Stage<'a> {
         let limit = self.scenario.timeout;
         // Whoever looks at every step takes the time that it takes.
         let deadline = Instant::now() + if self.pause.is_some() { FOREVER } else { limit };
-        failures.extend(self.within(deadline, self.top(&self.scenario.steps)).await);
+        failures.extend(self.within(deadline, self.steps(&self.scenario.steps)).await);
         let deadline = Instant::now() + ALWAYS_WITHIN;
         failures.extend(self.within(deadline, self.steps(&self.scenario.always)).await);
         for failure in &failures {
             let text = format!("{} did not hold", failure.what);
             self.row(&Row::Band { at: self.now(), text, tone: Tone::Bad });
         }
-        let (verdicts, broken) = self.check(failures.is_empty()).await;
+        let complete = failures.is_empty() && !self.notes().ended;
+        let (verdicts, broken) = self.check(complete).await;
         let steps = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always);
         let of = steps + verdicts.len();
         let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
@@ -231,7 +258,6 @@ impl<'a> Stage<'a> {
             audience.judged(&report).await;
         }
         futures_util::future::join_all(self.actors.iter().map(Actor::close)).await;
-        self.server.end().await;
         report
     }
 
@@ -306,6 +332,12 @@ impl<'a> Stage<'a> {
             Part::Done => of(MomentPart::Done),
             Part::Sent => of(MomentPart::Sent),
             Part::Saved => of(MomentPart::Saved),
+            Part::Wire => {
+                let sent = self.sent(step).ok()?;
+                let at =
+                    self.actor(sent.actor).inbox().with(|entries| left_at(entries, &sent.id))?;
+                Some((at, at))
+            }
             Part::At(actor) => {
                 let id = self.stored_id(step)?;
                 let at = check::shown_at(&self.actor(actor).inbox().entries(), id)?;
@@ -313,6 +345,17 @@ impl<'a> Stage<'a> {
             }
         }
     }
+}
+
+/// When a message was handed to the connection first.
+fn left_at(entries: &[Entry], id: &ClientMessageId) -> Option<Duration> {
+    let left = entries.iter().find(|entry| {
+        let What::Outcome { id: own, outcome: Outcome::Sending { .. } } = &entry.what else {
+            return false;
+        };
+        own == id
+    });
+    left.map(|entry| entry.at)
 }
 
 /// Names the values of the file.

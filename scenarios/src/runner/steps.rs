@@ -21,25 +21,6 @@ impl Stage<'_> {
         })
     }
 
-    /// The scenario's own steps, between which the server may crash.
-    pub(super) fn top<'s>(&'s self, steps: &'s [Step]) -> Way<'s> {
-        Box::pin(async move {
-            let mut boundary = 0;
-            for step in steps {
-                let counts = !matches!(step.verb, Verb::Act { .. });
-                if counts && self.crash_at == Some(boundary) {
-                    let crashed = self.crash().await;
-                    crashed.map_err(|wrong| {
-                        vec![self.failure(step.span, "the crash before this step", wrong, &[])]
-                    })?;
-                }
-                boundary += usize::from(counts);
-                self.one(step).await?;
-            }
-            Ok(())
-        })
-    }
-
     async fn one(&self, step: &Step) -> Result<(), Vec<Failure>> {
         self.notes().current = step.span;
         self.learn();
@@ -52,6 +33,11 @@ impl Stage<'_> {
         let done = if step.verb.holds_steps() {
             self.container(step).await
         } else {
+            self.crash_before(step).await?;
+            let _asking = match self.crash_at.is_some() && asks(step) {
+                true => Some(self.asking.read().await),
+                false => None,
+            };
             self.step(step).await
         };
         match &done {
@@ -67,6 +53,11 @@ impl Stage<'_> {
         }
         done?;
         self.notes().held += usize::from(!matches!(step.verb, Verb::Act { .. }));
+        let is_last = step.id.as_ref().is_some_and(|id| self.until.as_ref() == Some(&id.name));
+        if is_last && !std::mem::replace(&mut self.notes().ended, true) {
+            // Nothing of the rest is begun, and nothing has failed.
+            return Err(Vec::new());
+        }
         Ok(())
     }
 
@@ -77,7 +68,7 @@ impl Stage<'_> {
         };
         let (go, gone) = oneshot::channel();
         let place = self.scenario.source.place(step.span);
-        let words = flow::line(step, &self.scenario.actors);
+        let words = self.around.secrets.hide(&flow::line(step, &self.scenario.actors));
         let is_heading = matches!(step.verb, Verb::Act { .. });
         // Nobody looks any more: the rest goes on by itself.
         if ask.send(Waiting { place, words, is_heading, go }).await.is_ok() {
@@ -184,4 +175,21 @@ impl Stage<'_> {
         let all = came() >= wanted;
         Ok(all.then(|| Reply { sent, at: self.now(), ..Reply::default() }))
     }
+}
+
+/// Whether a step asks something of the server, and is over once that has answered. Others wait for
+/// what comes by itself, for each other or for time.
+fn asks(step: &Step) -> bool {
+    !matches!(
+        step.verb,
+        Verb::Act { .. }
+            | Verb::Wait(_)
+            | Verb::Exec { .. }
+            | Verb::Barrier { .. }
+            | Verb::Receive { .. }
+            | Verb::Never { .. }
+            | Verb::Delivered { .. }
+            | Verb::State { .. }
+            | Verb::Reconnected { .. }
+    )
 }

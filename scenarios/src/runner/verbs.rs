@@ -10,7 +10,7 @@ use super::failing::asked;
 use super::stage::{Count, Sent, Stage};
 use crate::actor::{Actor, Reply, Wrong};
 use crate::file::{ActorId, Step, Verb, Via};
-use crate::yaml::{Key, Node, Value};
+use crate::yaml::{Key, Node};
 
 /// Log-ins of one step at the same time: each is two passwords that a server checks slowly.
 const LOGINS_AT_ONCE: usize = 4;
@@ -122,10 +122,11 @@ impl Stage<'_> {
             Verb::Login => self.login(id).await,
             Verb::Connect => self.connect(actor, deadline).await,
             Verb::Disconnect => actor.disconnect().await,
-            Verb::Http { method, path, query, json } => {
+            Verb::Http { method, path, query, headers, json } => {
                 let path = self.path(path, query, id)?;
+                let headers = self.texts(headers, id)?;
                 let json = json.as_ref().map(|json| self.value(json, id)).transpose()?;
-                actor.raw(method.as_str(), &path, json.as_ref()).await
+                actor.raw(method.as_str(), &path, &headers, json.as_ref()).await
             }
             Verb::Do { name, with } => self.named(actor, id, name, with).await,
             Verb::Emit { event, data, acked } => {
@@ -162,6 +163,7 @@ impl Stage<'_> {
                 let chats = chats.collect::<Result<Vec<_>, _>>()?;
                 self.reconnected(actor, *failed_attempts, &chats, deadline).await
             }
+            Verb::Exec { command, env } => self.exec(id, command, env, deadline).await,
             Verb::Token(verb) => actor.token(*verb, self.token_secret.as_deref()).await,
             Verb::Network(network) => {
                 let sent = self.now();

@@ -132,6 +132,14 @@ const STEPS: &str = r#"
 { as: a, get: { json: 1 } }
 { as: a, post: { path: /x, header: {} } }
 { as: a, put: 7 }
+{ as: a, get: { path: /x, headers: { X-Mine: "1", Cookie: a=b } } }
+{ as: a, get: { path: /x, headers: { "no name": x } } }
+{ as: a, get: { path: /x, headers: { X: [1] } } }
+{ as: a, get: { path: /x, headers: x } }
+{ as: a, exec: "echo ${HOME}", env: { CHAT: "x", N: 1 }, within: 2s, expect: { json: { code: 1 } } }
+{ as: a, exec: { run: x } }
+{ as: a, exec: x, env: { a-b: x } }
+{ as: a, exec: x, env: { A: ~ } }
 { as: a, do: book, with: { provider: b } }
 { as: a, do: bok }
 { as: a, emit: x, data: [1, 2] }
@@ -219,6 +227,16 @@ defaults: { within: 5s, transport: polling+upgrade, reconnect: { delay: 200ms, m
 defaults: { transport: udp }
 defaults: { witin: 5s }
 defaults: { reconnect: { cap: 1s } }
+defaults: { reconnect: { delay: 1s, min: 100ms, max: 2s, jitter: 0.5, attempts: 3 } }
+defaults: { reconnect: { jitter: 2 } }
+defaults: { reconnect: { jitter: half } }
+defaults: { reconnect: { attempts: 0 } }
+secrets: [PIN, code]
+secrets: PIN
+check: { no_unexpected_events: true }
+check: { no_unexpected_events: { except: [presence] } }
+check: { no_unexpected_events: { but: [presence] } }
+check: { no_unexpected_events: [presence] }
 always: []
 always: {}
 order: []

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use regex::Regex;
 use trialogue_client::Dialect;
-use trialogue_scenarios::file::{self, Profile, Scenario};
+use trialogue_scenarios::file::{self, Profile, Scenario, ServerVerb, Verb};
+use trialogue_scenarios::source::nearest;
 use trialogue_scenarios::{bundled, bundled_names};
 
 use super::super::Context;
@@ -41,6 +42,15 @@ pub(super) struct ChooseArgs {
 pub(super) struct Chosen {
     pub(super) scenario: Scenario,
     pub(super) profile: Option<Profile>,
+}
+
+impl Chosen {
+    /// Whether nothing else may be played at its server meanwhile.
+    pub(super) fn needs_the_server_alone(&self) -> bool {
+        let mut torments = false;
+        self.scenario.walk(&mut |step| torments |= matches!(step.verb, Verb::Server(_)));
+        self.profile.as_ref().is_some_and(|profile| profile.launch.is_some() || torments)
+    }
 }
 
 /// One time that a scenario is played.
@@ -91,7 +101,7 @@ impl ChooseArgs {
     /// Every file, before anything is started: a mistake in the last one is told first.
     pub(super) fn choose(
         &self,
-        target: Option<&str>,
+        args: &super::Args,
         context: &Context,
         out: &mut Out,
     ) -> anyhow::Result<Vec<Chosen>> {
@@ -105,7 +115,9 @@ impl ChooseArgs {
             match file::read(&load(&place)?) {
                 Ok(scenario) if !self.wants(&scenario) => {}
                 Ok(scenario) => {
+                    let target = args.target.as_deref();
                     let profile = profile_of(&scenario, target, context.global.dialect)?;
+                    may_be_played(&scenario, profile.as_ref(), args)?;
                     chosen.push(Chosen { scenario, profile });
                 }
                 Err(mistakes) => {
@@ -140,6 +152,38 @@ impl ChooseArgs {
             && (with.is_empty() || with.iter().any(|tag| has(tag)))
             && !without.iter().any(|tag| has(&tag[1..]))
     }
+}
+
+/// What the arguments ask of the scenario is possible.
+fn may_be_played(
+    scenario: &Scenario,
+    profile: Option<&Profile>,
+    args: &super::Args,
+) -> Result<(), Failure> {
+    let name = &scenario.name;
+    if scenario.runs_programs() && !args.allow_exec && !args.dry_run {
+        return Err(Failure::usage(format!(
+            "{name} runs programs of its own (`exec`): if you trust the file, say --allow-exec"
+        )));
+    }
+    if let Some(id) = &args.until {
+        let mut ids: Vec<String> = Vec::new();
+        scenario.walk(&mut |step| ids.extend(step.id.as_ref().map(|id| id.name.clone())));
+        if !ids.contains(id) {
+            let hint = nearest(id, ids.iter().map(String::as_str));
+            let hint = hint.map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+            return Err(Failure::usage(format!("no step of {name} has the id `{id}`{hint}")));
+        }
+    }
+    let killable = profile.is_none_or(|profile| {
+        let can = |verb| profile.hooks.can(verb);
+        profile.launch.is_some() || (can(ServerVerb::Kill) && can(ServerVerb::Start))
+    });
+    if args.crash_at.is_some() && !killable {
+        let why = "--crash-at needs a server that the runner may kill and start";
+        return Err(Failure::usage(why));
+    }
+    Ok(())
 }
 
 /// What the command line names, else what the file does, else a server of our own.

@@ -305,6 +305,6 @@ fn names(names: &[&str]) -> String {
 }
 
 /// `1 scenario`, `2 scenarios`.
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -6,6 +6,7 @@
 mod choose;
 mod judged;
 mod log;
+mod plan;
 mod play;
 mod steps;
 mod watch;
@@ -61,8 +62,17 @@ pub(crate) struct Args {
     #[arg(long)]
     until_fail: bool,
     /// Kill the server and start it again before the step of this number, or once before `each`
-    #[arg(long, value_name = "STEP|each", conflicts_with_all = ["target", "watch"])]
+    #[arg(long, value_name = "STEP|each", conflicts_with = "watch")]
     crash_at: Option<CrashAt>,
+    /// Play only up to the step of this id, and what stands under `always`
+    #[arg(long, value_name = "ID")]
+    until: Option<String>,
+    /// Let `exec` steps run programs of the file's own: only of files that you trust
+    #[arg(long, env = "TRIALOGUE_ALLOW_EXEC")]
+    allow_exec: bool,
+    /// Say what would be played, and start nothing
+    #[arg(long, conflicts_with_all = ["watch", "step"])]
+    dry_run: bool,
     /// Begin nothing new after the first scenario that does not hold
     #[arg(long)]
     fail_fast: bool,
@@ -165,7 +175,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let reports = args.reports.check(out)?;
     loop {
         let changed = watch::Look::at(&args.chosen)?;
-        let exit = match args.chosen.choose(args.target.as_deref(), context, out) {
+        let exit = match args.chosen.choose(&args, context, out) {
+            Ok(chosen) if args.dry_run => return plan::show(&args, &chosen, out),
             Ok(chosen) => once(&args, &chosen, &reports, context, out).await?,
             // Whoever is writing a file makes mistakes in it.
             Err(error) if args.watch => out.error(&error),
@@ -268,8 +279,10 @@ async fn rounds(
     let single = chosen.len() == 1 && repeat == 1 && args.crash_at.is_none();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = u16::try_from(cores).unwrap_or(1).min(JOBS_MAX);
-    // Only one step at a time can be waited for.
-    let jobs = if args.step { 1 } else { args.jobs.unwrap_or(cores) };
+    // Only one step at a time can be waited for, and a server that one scenario starts or torments
+    // is the server of the others.
+    let alone = args.step || chosen.iter().any(Chosen::needs_the_server_alone);
+    let jobs = if alone { 1 } else { args.jobs.unwrap_or(cores) };
     let log = Log::new(args, single, reports.take_stdout(), chosen, out);
     let mut waiting = (1..=repeat).flat_map(|n| {
         chosen.iter().enumerate().flat_map(move |(at, of)| {

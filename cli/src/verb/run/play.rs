@@ -8,8 +8,11 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use trialogue_scenarios::file::Profile;
 use trialogue_scenarios::trace::{SCHEMA, Trace};
-use trialogue_scenarios::{Pause, Report, RunConfig, Target, lacking_at_all, run as play};
+use trialogue_scenarios::{
+    Pause, Report, RunConfig, RunError, Target, lacking_at_all, run as play,
+};
 use trialogue_server::embedded::{Cluster, Database};
 
 use super::super::Context;
@@ -87,7 +90,7 @@ async fn stage(
     };
     let cluster = own.as_ref().map_or(cluster, |own| Some(&own.0));
     let target = match (&round.of.profile, cluster) {
-        (Some(profile), _) => Ok(Target::Url(profile.url.clone())),
+        (Some(profile), _) => target_of(profile),
         (None, Some(cluster)) => match cluster.fresh_database("run").await {
             Ok(fresh) => {
                 let command = server(&fresh);
@@ -133,14 +136,22 @@ async fn playing(
         config.capabilities = Some(profile.capabilities);
         config.accounts.clone_from(&profile.accounts);
         config.plain_http = profile.plain_http;
+        config.hooks = profile.hooks.clone();
+        config.secrets = profile.secrets.clone();
     }
     config.trace.clone_from(&watcher.trace);
+    config.allow_exec = args.allow_exec;
+    config.until.clone_from(&args.until);
     let scenario = &round.of.scenario;
-    let gone = log.gone();
+    let (gone, stop) = (log.gone(), context.shutdown.child_token());
+    config.stop = stop.clone();
     let playing = async {
         // Of a scenario that makes no sense there, nothing is asked of the target either.
-        if let (Some(profile), None) = (&round.of.profile, lacking_at_all(scenario, &config)) {
-            target::answers(profile).await?;
+        if let (Some(profile), None) = (&round.of.profile, lacking_at_all(scenario, &config))
+            && profile.launch.is_none()
+        {
+            let answers = until(&stop, target::answers(profile)).await;
+            answers.unwrap_or(Err(RunError::Stopped.into()))?;
         }
         if !args.step {
             return Ok(play(scenario, config, watcher).await?);
@@ -150,12 +161,30 @@ async fn playing(
         let (came, ()) = tokio::join!(play(scenario, config, watcher), steps::answer(asked, log));
         Ok(came?)
     };
-    let came: Option<anyhow::Result<Report>> =
-        until(&gone, until(&context.shutdown, playing)).await.flatten();
+    tokio::pin!(playing);
+    // Whatever was started is ended before this is over, whoever ends it.
+    let came: anyhow::Result<Report> = tokio::select! {
+        came = &mut playing => came,
+        () = gone.cancelled() => {
+            stop.cancel();
+            playing.await
+        }
+    };
     match came {
-        Some(Ok(report)) => Ended::Report(Box::new(report)),
-        Some(Err(error)) => Ended::NotRun(format!("{error:#}")),
-        None => Ended::CutShort,
+        Ok(report) => Ended::Report(Box::new(report)),
+        Err(error) if matches!(error.downcast_ref(), Some(RunError::Stopped)) => Ended::CutShort,
+        Err(error) => Ended::NotRun(format!("{error:#}")),
+    }
+}
+
+/// Where a profile is played: at a server that it starts, or at one that is there.
+fn target_of(profile: &Profile) -> anyhow::Result<Target> {
+    match &profile.launch {
+        None => Ok(Target::Url(profile.url.clone())),
+        #[cfg(unix)]
+        Some(launch) => Ok(Target::Shell { url: profile.url.clone(), launch: launch.clone() }),
+        #[cfg(not(unix))]
+        Some(_) => Err(anyhow::anyhow!("a command line of a profile needs a shell")),
     }
 }
 

@@ -142,8 +142,8 @@ impl Voice {
     pub(crate) fn start(mut config: SessionConfig) -> Self {
         let rest = config.rest.clone();
         let ms = Duration::from_millis;
-        config.link.backoff = Backoff { first: ms(50), cap: ms(500) };
-        config.outbox.backoff = Backoff { first: ms(50), cap: ms(500) };
+        config.link.backoff = Backoff::new(ms(50), ms(500));
+        config.outbox.backoff = Backoff::new(ms(50), ms(500));
         config.notices_every = ms(500);
         // Longer than this stand-in ever takes to store a message.
         config.settle = ms(1_000);

@@ -161,6 +161,10 @@ impl Link {
     /// Waits for the next retry: the server's word wins over our own delay.
     fn wait(&mut self, why: Trouble, retry_after: Option<Duration>, now: Now) {
         self.retries = self.retries.saturating_add(1);
+        if self.config.retries_max.is_some_and(|most| self.retries > most) {
+            (self.retries, self.trouble, self.phase) = (0, why, Phase::Idle);
+            return;
+        }
         let own = self.config.backoff.delay(self.retries, &mut self.jitter);
         let delay = match self.drain.take() {
             // The server spreads its clients by this number: ours would only blur it.

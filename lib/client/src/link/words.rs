@@ -11,6 +11,9 @@ use crate::time::Backoff;
 pub struct LinkConfig {
     /// Delay before retries: 1 s doubling to 15 s by default (RELIABILITY §2.9).
     pub backoff: Backoff,
+    /// After so many retries in a row that failed nobody wants a connection any more (none: it is
+    /// tried without an end).
+    pub retries_max: Option<u32>,
     /// A connection that lived this long starts counting retries from one again (30 s).
     pub stable_after: Duration,
     /// Joins under way at once (8): the server allows 10 a second.
@@ -23,7 +26,8 @@ pub struct LinkConfig {
 impl Default for LinkConfig {
     fn default() -> Self {
         Self {
-            backoff: Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(15) },
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(15)),
+            retries_max: None,
             stable_after: Duration::from_secs(30),
             joins_in_flight_max: 8,
             refresh_pause: Duration::from_secs(5),
@@ -61,7 +65,8 @@ impl From<&crate::Error> for Trouble {
 /// What a face shows about the connection. Told whenever it changes, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkState {
-    /// Not connected because nobody asked for it, or somebody asked for the opposite.
+    /// Not connected because nobody asked for it, or somebody asked for the opposite, or all the
+    /// retries that were allowed have failed.
     Offline,
     /// The first contact is under way.
     Connecting {

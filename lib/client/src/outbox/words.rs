@@ -35,7 +35,7 @@ impl Default for OutboxConfig {
             entries_max: 1_000,
             bytes_max: 16 * 1024 * 1024,
             ack_timeout: Duration::from_secs(10),
-            backoff: Backoff { first: Duration::from_millis(500), cap: Duration::from_secs(30) },
+            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
             retry_burst: 20,
             retry_every: Duration::from_millis(500),
             marks: false,

@@ -34,7 +34,7 @@ impl Default for TimelineConfig {
             gap_patience: Duration::from_millis(250),
             page_limit: 500,
             held_back_max: 512,
-            backoff: Backoff { first: Duration::from_millis(250), cap: Duration::from_secs(10) },
+            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(10)),
             fruitless_max: 3,
             missed_max: 1_000,
             earlier_max: 10_000,

@@ -25,8 +25,8 @@ pub(crate) fn rest(stage: &Stage, token: &str) -> Rest {
 pub(crate) fn quick(rest: Rest) -> SessionConfig {
     let mut config = SessionConfig::new(rest);
     let ms = Duration::from_millis;
-    config.link.backoff = Backoff { first: ms(20), cap: ms(100) };
-    config.outbox.backoff = Backoff { first: ms(20), cap: ms(100) };
+    config.link.backoff = Backoff::new(ms(20), ms(100));
+    config.outbox.backoff = Backoff::new(ms(20), ms(100));
     config.outbox.ack_timeout = ms(200);
     config.timeline.gap_patience = ms(20);
     config.seed = 7;

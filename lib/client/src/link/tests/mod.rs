@@ -101,6 +101,22 @@ fn a_lost_connection_is_tried_again_without_an_end_and_says_which_retry_and_when
 }
 
 #[test]
+fn who_may_try_only_so_often_gives_up_and_may_begin_again() {
+    let config = LinkConfig { retries_max: Some(2), ..LinkConfig::default() };
+    let mut of = Story { link: Link::new(config, 1), now: S(1_000) };
+    let serial = of.connect();
+    of.lose(serial);
+    of.failed_retry();
+    assert!(matches!(of.link.state(), LinkState::Reconnecting { attempt: 2, .. }));
+    let serial = opening(&of.wake()).expect("the last retry");
+    let failure = unreachable();
+    of.on(Event::OpenFailed { serial, failure });
+    assert_eq!(of.link.state(), &LinkState::Offline);
+    assert_eq!(of.link.next_wake(), None);
+    assert!(opening(&of.on(Event::Start)).is_some());
+}
+
+#[test]
 fn a_connection_that_lived_long_starts_counting_from_one_and_a_short_one_does_not() {
     let mut story = Story::new();
     let serial = story.connect();
