@@ -88,7 +88,12 @@ impl Tmux {
 
     #[track_caller]
     fn wait_for(&self, name: &str, words: &str) -> String {
-        let deadline = Instant::now() + SHOWN_MAX;
+        self.wait_within(name, words, SHOWN_MAX)
+    }
+
+    #[track_caller]
+    fn wait_within(&self, name: &str, words: &str, longest: Duration) -> String {
+        let deadline = Instant::now() + longest;
         loop {
             let screen = self.screen(name);
             if screen.contains(words) {
@@ -321,4 +326,29 @@ fn the_commented_settings_are_written_once() {
     let again = init();
     assert_eq!(again.code, Some(2), "{again}");
     assert!(again.stderr.contains("is there already"), "{again}");
+}
+
+#[test]
+fn a_script_plays_the_panes_by_steps_and_by_itself_and_leaves_them_to_the_user() {
+    let Some(tmux) = Tmux::start() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let mut demo = trialogue();
+    for name in ["TRIALOGUE_PG_BIN", "TRIALOGUE_PG_MIRROR"] {
+        demo.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    demo.env("TRIALOGUE_DATA_DIR", data.path());
+    demo.args(["demo", "--tui", "--script", "rapid-typing"]);
+    tmux.open("script", (140, 30), &demo);
+    // A database from nothing on a busy machine comes before the first frame.
+    tmux.wait_within("script", "next: ", 4 * SHOWN_MAX);
+    tmux.press("script", &["F8"]);
+    tmux.wait_for("script", "rapid-typing step 1 of");
+    tmux.press("script", &["F9"]);
+    let end = tmux.wait_within("script", "steps and checks held", 2 * SHOWN_MAX);
+    assert!(!end.contains("did not hold"), "{end}");
+    tmux.types("script", "by hand");
+    tmux.press("script", &["Enter"]);
+    tmux.wait_for("script", "Customer   by hand");
+    tmux.press("script", &["C-q"]);
+    tmux.wait_for("script", "ended 0");
 }

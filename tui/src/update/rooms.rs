@@ -62,6 +62,10 @@ pub(super) fn follow(model: &mut Model, chat: ChatId, out: &mut Vec<Effect>) {
         let over = model.chats.rooms.len().saturating_sub(ROOMS_MAX);
         model.chats.rooms.drain(..over);
     }
+    if model.chats.get(chat).is_none() {
+        // Somebody else has booked it: the list does not know it yet.
+        out.push(Effect::LoadChats);
+    }
     open_chat(model, chat, out);
 }
 
