@@ -141,8 +141,9 @@ fn no_flag_of_any_verb_takes_a_secret() {
             let takes_value = words.iter().any(|word| word.starts_with('<'));
             let name = flag.trim_start_matches('-');
             let hides = ["password", "token", "secret"].iter().any(|word| name.contains(word));
-            // Which file it is in is no secret; and `serve` refuses the other (configuring.rs).
-            let known = name.ends_with("-file") || name == "jwt-secret";
+            // Where it is is no secret; and `serve` refuses the other (configuring.rs).
+            let known = ["-file", "-env"].iter().any(|end| name.ends_with(end));
+            let known = known || name == "jwt-secret";
             assert!(!(hides && takes_value) || known, "{path:?} {line}");
         }
     }
