@@ -38,7 +38,9 @@ mod offline;
 mod operating;
 mod outbox;
 #[cfg(unix)]
+mod pipelines;
 mod plans;
+#[cfg(unix)]
 mod playing;
 #[cfg(unix)]
 mod profiles;
