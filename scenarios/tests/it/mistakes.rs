@@ -22,7 +22,7 @@ fn mistakes(text: &str) -> String {
         let (line, column) = source.line_column(found.span.start);
         // The list of all verbs is long, and grows.
         let message = found.message.split("one of act,").next().unwrap_or_default();
-        writeln!(all, "{line}:{column} {message}").unwrap();
+        writeln!(all, "{line}:{column} {message}").expect("a string takes all");
     }
     all
 }

@@ -18,6 +18,9 @@ pub(super) const CUSTOMER: &str = "customer";
 pub(super) const PROVIDER: &str = "service_provider";
 pub(super) const LSM: &str = "local_service_manager";
 
+/// Takes texts on one way of a WebSocket, and nothing for its end.
+type Texts = UnboundedSender<Option<String>>;
+
 /// One way in which a server, a line or a client goes wrong: looks at everything that passes.
 pub(super) type Lie = Box<dyn FnMut(Passing<'_>, &mut Out) + Send>;
 
@@ -136,7 +139,7 @@ struct Session {
     /// Events that wait for an acknowledgement.
     asked: HashMap<u64, (String, Value)>,
     /// Where it is a WebSocket: texts for the client and for the server, nothing for its end.
-    carrier: Option<(UnboundedSender<Option<String>>, UnboundedSender<Option<String>>)>,
+    carrier: Option<(Texts, Texts)>,
     /// What waits for the next poll.
     waiting: Vec<String>,
 }
@@ -161,12 +164,7 @@ impl Hub {
     }
 
     /// From now on it is this WebSocket.
-    pub(super) fn carry(
-        &self,
-        session: usize,
-        to_client: UnboundedSender<Option<String>>,
-        to_server: UnboundedSender<Option<String>>,
-    ) {
+    pub(super) fn carry(&self, session: usize, to_client: Texts, to_server: Texts) {
         let mut state = self.state.lock().unwrap();
         let Some(session) = state.sessions.get_mut(&session) else { return };
         for text in session.waiting.drain(..) {

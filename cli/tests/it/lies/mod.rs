@@ -134,12 +134,17 @@ fn text_of(report: &Report) -> String {
     report.failures.iter().map(|failure| format!("{failure}\n\n")).collect()
 }
 
+/// The verdict, for those who read all of them with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a verdict is to be read by people")]
+fn tell(bug: &Bug, found: &BTreeSet<String>, text: &str) {
+    println!("=== {} ({}): {found:?}\n{text}", bug.what, bug.scenario);
+}
+
 /// What is not as the list says.
 fn fault_of(bug: &Bug, report: &Report) -> Option<String> {
     let text = text_of(report);
     let (found, expect) = (broken(report), bug.found);
-    // Shown by `--nocapture`: to be read.
-    println!("=== {} ({}): {found:?}\n{text}", bug.what, bug.scenario);
+    tell(bug, &found, &text);
     let is_it = |name: &String| expect.iter().any(|begin| name.starts_with(begin));
     if found.len() != expect.len() || !found.iter().all(is_it) {
         return Some(format!("{}: {found:?} did not hold, not {expect:?}\n{text}", bug.what));

@@ -60,10 +60,11 @@ pub(super) const BUGS: &[Bug] = &[
         lie: || {
             let mut seen: Vec<(Value, Instant)> = Vec::new();
             Box::new(move |passing, _| match passing {
-                Passing::Pushed(frame) if frame.name == "new_message" => {
-                    if seen.iter().all(|(id, _)| *id != frame.data["id"]) {
-                        seen.push((frame.data["id"].clone(), Instant::now()));
-                    }
+                Passing::Pushed(frame)
+                    if frame.name == "new_message"
+                        && seen.iter().all(|(id, _)| *id != frame.data["id"]) =>
+                {
+                    seen.push((frame.data["id"].clone(), Instant::now()));
                 }
                 Passing::Answered(answer) if answer.path.contains("/messages") => {
                     if let Some(messages) = answer.json["messages"].as_array_mut() {
