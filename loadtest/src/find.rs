@@ -26,6 +26,8 @@ pub enum Wanted {
     MaxRate,
     /// Sockets of a room.
     MaxMembers,
+    /// Sockets, in as many more rooms of the same size.
+    MaxConnections,
 }
 
 impl std::str::FromStr for Wanted {
@@ -35,7 +37,8 @@ impl std::str::FromStr for Wanted {
         match text {
             "max-rate" => Ok(Self::MaxRate),
             "max-members" => Ok(Self::MaxMembers),
-            _ => Err("it is max-rate or max-members".to_owned()),
+            "max-connections" => Ok(Self::MaxConnections),
+            _ => Err("it is max-rate, max-members or max-connections".to_owned()),
         }
     }
 }
@@ -46,6 +49,7 @@ impl Wanted {
         match self {
             Self::MaxRate => "max-rate",
             Self::MaxMembers => "max-members",
+            Self::MaxConnections => "max-connections",
         }
     }
 
@@ -53,6 +57,7 @@ impl Wanted {
     pub fn of(self, plan: &Plan) -> f64 {
         match (self, &plan.pace) {
             (Self::MaxMembers, _) => f64::from(plan.members),
+            (Self::MaxConnections, _) => plan.sockets() as f64,
             (Self::MaxRate, Pace::Open { stages, .. }) => {
                 stages.iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max)
             }
@@ -67,6 +72,10 @@ impl Wanted {
         let part = value / self.of(&plan).max(1e-9);
         match (self, &mut plan.pace) {
             (Self::MaxMembers, _) => plan.members = value.round().max(1.0) as u32,
+            (Self::MaxConnections, _) => {
+                plan.rooms = (value / f64::from(plan.members.max(1))).round().max(1.0) as u32;
+                plan.workers = plan.workers.min(plan.rooms);
+            }
             (Self::MaxRate, Pace::Open { stages, .. }) => {
                 for stage in stages {
                     stage.from *= part;
@@ -92,6 +101,12 @@ pub struct Tried {
 }
 
 impl Tried {
+    /// A run that could not be done with it: why, and whether that was the rig's fault.
+    pub fn not_run(value: f64, why: String, is_rig: bool) -> Self {
+        let verdict = if is_rig { Verdict::Inconclusive } else { Verdict::Failed };
+        Self { value, verdict, why: vec![why] }
+    }
+
     /// A run with this value.
     pub fn new(value: f64, document: &Document) -> Self {
         Self { value, verdict: document.verdict, why: document.why.clone() }
@@ -148,7 +163,7 @@ impl Search {
             (None, Some(bad)) => bad / 2.0,
             (Some(good), Some(bad)) => (good + bad) / 2.0,
         };
-        let value = if self.wanted == Wanted::MaxMembers { value.round() } else { value };
+        let value = if self.wanted == Wanted::MaxRate { value } else { value.round() };
         // Less than one is nothing.
         (value >= 1.0 || self.wanted == Wanted::MaxRate && value >= 0.1).then_some(value)
     }
@@ -182,8 +197,8 @@ impl Search {
         if self.confirming.is_none()
             && let (Some(good), Some(bad)) = (self.good, self.bad)
         {
-            let near = bad - good <= good * NEAR
-                || (self.wanted == Wanted::MaxMembers && bad - good <= 1.0);
+            let near =
+                bad - good <= good * NEAR || (self.wanted != Wanted::MaxRate && bad - good <= 1.0);
             if near {
                 // The run that found it was the first time.
                 self.confirming = Some((good, 1));
@@ -192,7 +207,7 @@ impl Search {
     }
 
     fn whole(&self, value: f64) -> f64 {
-        if self.wanted == Wanted::MaxMembers { value.floor().max(1.0) } else { value }
+        if self.wanted == Wanted::MaxRate { value } else { value.floor().max(1.0) }
     }
 
     /// Why the lowest value that did not pass did not: what broke first, or that it was the rig.
@@ -260,6 +275,7 @@ mod tests {
         check(Wanted::MaxRate, 100.0, 777.0, 2);
         check(Wanted::MaxMembers, 3.0, 213.0, 0);
         check(Wanted::MaxMembers, 64.0, 7.0, 0);
+        check(Wanted::MaxConnections, 150.0, 9_700.0, 1);
     }
 
     #[test]
@@ -288,5 +304,15 @@ mod tests {
         let more = Wanted::MaxRate.with(&plan, 250.0);
         assert!((Wanted::MaxRate.of(&more) - 250.0).abs() < 1e-9);
         assert_eq!(Wanted::MaxMembers.with(&plan, 1.0).senders, 1);
+        let more = Wanted::MaxConnections.with(&plan, 300.0);
+        assert_eq!((more.rooms, more.members, more.sockets()), (100, 3, 300));
+        let one = Wanted::MaxConnections.with(&Plan { workers: 4, ..plan }, 1.0);
+        assert_eq!((one.rooms, one.workers), (1, 1));
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_done_is_a_limit_of_the_server_or_of_the_rig() {
+        let none = |is_rig| Tried::not_run(9.0, "no".to_owned(), is_rig).verdict;
+        assert_eq!((none(false), none(true)), (Verdict::Failed, Verdict::Inconclusive));
     }
 }

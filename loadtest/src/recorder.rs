@@ -33,11 +33,25 @@ pub enum Metric {
     Spread,
     /// From the begin of a connection to its place in a room.
     Join,
+    /// From the fault to the moment at which a socket saw that it had lost the server.
+    Seen,
+    /// From the fault to the socket's next session.
+    Reconnected,
+    /// From the fault to its place in its room.
+    Rejoined,
+    /// From the fault to the last page of what it had missed.
+    CaughtUp,
+    /// From the begin of the connection that succeeded to each message that was caught up with.
+    Replay,
+    /// From asking to leave a room, or to enter it again, to the answer.
+    Move,
+    /// From the intended moment of asking for a page of history to the page.
+    Page,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Delivery,
         Self::Uncorrected,
         Self::Ack,
@@ -47,6 +61,13 @@ impl Metric {
         Self::Last,
         Self::Spread,
         Self::Join,
+        Self::Seen,
+        Self::Reconnected,
+        Self::Rejoined,
+        Self::CaughtUp,
+        Self::Replay,
+        Self::Move,
+        Self::Page,
     ];
 
     /// Its name in results and expressions.
@@ -61,6 +82,13 @@ impl Metric {
             Self::Last => "last",
             Self::Spread => "spread",
             Self::Join => "join",
+            Self::Seen => "seen",
+            Self::Reconnected => "reconnected",
+            Self::Rejoined => "rejoined",
+            Self::CaughtUp => "caught_up",
+            Self::Replay => "replay",
+            Self::Move => "move",
+            Self::Page => "page",
         }
     }
 }
@@ -109,7 +137,7 @@ impl Figures {
     }
 }
 
-fn empty() -> Histogram<u64> {
+pub(crate) fn empty() -> Histogram<u64> {
     // It grows with its largest value. Three digits are within the library's bounds.
     Histogram::new(DIGITS).expect("three digits")
 }

@@ -6,10 +6,12 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
 
-use crate::plan::{Pace, Plan};
+use crate::facts::Facts;
+use crate::plan::{Pace, Plan, Unrest};
 use crate::recorder::{Figures, Metric, decode, encode, figures};
 use crate::rig::Rig;
 use crate::slo::Judged;
+pub use crate::unrest::{FailedIteration, Iterations, Recovery};
 use crate::verdict::{Counts, Example, Fault};
 
 /// The shape of the document, in its field `schema`. The number grows when a field changes its
@@ -198,6 +200,9 @@ pub struct Document {
     pub steered: bool,
     /// What follows.
     pub verdict: Verdict,
+    /// The expression that ended it early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<Judged>,
     /// Why it is not passed: sentences.
     pub why: Vec<String>,
     /// Microseconds until every socket was in its room.
@@ -219,6 +224,12 @@ pub struct Document {
     pub examples: Vec<Example>,
     /// Connections that ended by themselves.
     pub cut: Cut,
+    /// What became of sockets that lost the server on purpose; absent where none was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+    /// The scenario that was the load, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<Iterations>,
     /// What was measured, the warm-up left out.
     pub metrics: Vec<Measured>,
     /// The run in the order of time.
@@ -239,37 +250,67 @@ impl Document {
     /// The value of a name in an expression: `delivery.p99` in microseconds, `lost`, `reach`. None
     /// when nothing was measured.
     pub fn value(&self, name: &str) -> Option<f64> {
-        if let Some((metric, figure)) = name.split_once('.') {
-            let measured = self.metrics.iter().find(|one| one.name == metric)?;
-            return measured.figures.value(figure);
-        }
-        if let Some(fault) = Fault::ALL.into_iter().find(|fault| fault.name() == name) {
-            return Some(self.counts.of(fault) as f64);
+        let figures = |metric: &str| {
+            self.metrics.iter().find(|one| one.name == metric).map(|one| one.figures)
+        };
+        let facts = Facts {
+            took: self.took,
+            sockets: self.plan.sockets(),
+            joining: self.joining,
+            cut: self.cut.count,
+            recovery: self.recovery.as_ref(),
+            iterations: self.scenario.as_ref(),
+            cpu: self.rig.cpu,
+            ..Facts::of(&self.counts, &figures)
+        };
+        facts.value(name)
+    }
+
+    /// What only some workloads promise.
+    fn judge_workload(&self, failed: &mut Vec<String>, open: &mut Vec<String>) {
+        if let Some(of) = &self.scenario {
+            if of.failed > 0 {
+                failed.push(format!("{} of {} iterations failed", of.failed, of.begun));
+            }
+            if of.unknown > 0 {
+                open.push(format!("{} iterations are unknown", of.unknown));
+            }
+            if of.passed + of.failed == 0 {
+                open.push("no iteration came to its end".to_owned());
+            }
+            return;
         }
         let counts = &self.counts;
-        Some(match name {
-            "reach" => return (counts.owed > 0).then_some(self.reach),
-            "join_rate" => match self.joining {
-                0 => return None,
-                micros => self.plan.sockets() as f64 * 1e6 / micros as f64,
-            },
-            "rate" => self.rate,
-            "delivery_rate" => self.delivery_rate,
-            "sent" => counts.sent as f64,
-            "acked" => counts.acked as f64,
-            "refused" => counts.refused as f64,
-            "rate_limited" => counts.limited as f64,
-            "unanswered" => counts.unanswered as f64,
-            "delivered" => counts.delivered as f64,
-            "cut" => self.cut.count as f64,
-            "cpu" => self.rig.cpu,
-            _ => return None,
-        })
+        let silence = match self.plan.unrest {
+            _ if matches!(self.plan.pace, Pace::Silent { .. }) => None,
+            Unrest::Apart => (counts.acked == 0).then_some("nothing was acknowledged"),
+            Unrest::History { .. } => (counts.pages == 0).then_some("no page came"),
+            _ => (counts.reached == 0).then_some("nothing was delivered"),
+        };
+        open.extend(silence.map(str::to_owned));
+        if self.plan.unrest == Unrest::Apart && counts.unanswered > 0 {
+            failed.push(format!("{} sends were not answered", counts.unanswered));
+        }
+        let asked = counts.pages_asked - counts.pages.min(counts.pages_asked);
+        if asked > counts.refused && self.plan.unrest.is_of_pages() {
+            failed.push(format!("{} pages never came", asked - counts.refused));
+        }
+        let Some(recovery) = &self.recovery else { return };
+        if recovery.lost == 0 {
+            open.push("no connection was lost".to_owned());
+        }
+        if recovery.never_back > 0 {
+            let why = recovery.reasons.last().map_or("", |(why, _)| why.as_str());
+            let text = format!("{} sockets never came back ({why})", recovery.never_back);
+            // A rig that is too slow may be why.
+            if open.is_empty() { failed.push(text) } else { open.push(text) }
+        }
     }
 
     /// Decides the verdict, and says why.
     pub(crate) fn judge(&mut self) {
         let mut failed = Vec::new();
+        failed.extend(self.aborted.as_ref().map(|why| format!("aborted: {why}")));
         for Cases { fault, count } in &self.faults {
             let is_fault = match fault {
                 // A late rig makes everything late.
@@ -296,10 +337,7 @@ impl Document {
                 None => open.push(format!("not decided: {slo}")),
             }
         }
-        let is_silent = matches!(self.plan.pace, Pace::Silent { .. });
-        if self.counts.reached == 0 && !is_silent {
-            open.push("nothing was delivered".to_owned());
-        }
+        self.judge_workload(&mut failed, &mut open);
         self.verdict = match (failed.is_empty(), open.is_empty()) {
             (false, _) => Verdict::Failed,
             (true, false) => Verdict::Inconclusive,

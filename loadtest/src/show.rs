@@ -6,9 +6,11 @@ use trialogue_report::diagram::Tone;
 
 use crate::cast::PEOPLE_MAX;
 use crate::find::{Tried, Wanted};
-use crate::plan::{Pace, Plan, Stage};
-use crate::result::{Document, Verdict};
+use crate::plan::{Absence, Pace, Plan, Stage, Unrest};
+use crate::recorder::Figures;
+use crate::result::{Document, Iterations, Verdict};
 use crate::run::{Progress, Second};
+use crate::slo::Judged;
 use crate::verdict::{Counts, Fault};
 
 /// Reasons of one kind that are shown.
@@ -19,6 +21,9 @@ pub(crate) const TIMES: &str = "times";
 
 /// Names and values, in the order in which they matter.
 pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
+    if let Some(scenario) = &of.scenario {
+        return story(of, scenario);
+    }
     let mut rows = vec![verdict(of), ("plan", plan(of), Tone::Plain)];
     let counts = &of.counts;
     if let Some(rate) = of.value("join_rate") {
@@ -43,16 +48,13 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
         counts.foreign
     );
     rows.push(("deliveries", reach, if missing == 0 { Tone::Good } else { Tone::Bad }));
+    rows.extend(unrest(of));
     rows.push(("wrong", faults(counts), tone(of.faults.is_empty())));
     if !of.metrics.is_empty() {
         rows.push((TIMES, "in milliseconds".to_owned(), Tone::Plain));
     }
     for measured in &of.metrics {
-        let figures = &measured.figures;
-        let [p50, p90, p99, p999, max] =
-            [figures.p50, figures.p90, figures.p99, figures.p999, figures.max].map(millis);
-        let text = format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max}");
-        rows.push((name(&measured.name), text, Tone::Plain));
+        rows.push((name(&measured.name), percentiles(&measured.figures), Tone::Plain));
     }
     if of.cut.count > 0 {
         let why = of.cut.reasons.iter().take(SHOWN_MAX);
@@ -69,14 +71,7 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     let rig_tone = if of.rig.is_saturated() { Tone::Open } else { Tone::Good };
     rows.push(("rig", rig, rig_tone));
     rows.extend(server(of));
-    for slo in &of.slos {
-        let (word, tone) = match slo.held {
-            Some(true) => ("held", Tone::Good),
-            Some(false) => ("MISSED", Tone::Bad),
-            None => ("open", Tone::Open),
-        };
-        rows.push(("objective", format!("{word}: {slo}"), tone));
-    }
+    rows.extend(of.slos.iter().map(objective));
     for example in &of.examples {
         let crate::verdict::Example { fault, worker, room, member, at, text } = example;
         let at = *at as f64 / 1e6;
@@ -100,6 +95,86 @@ fn server(of: &Document) -> Option<(&'static str, String, Tone)> {
     let said = of.server.iter().map(|one| one.metrics.len()).max().filter(|said| *said > 0);
     told.extend(said.map(|said| format!("{said} figures of its own")));
     (!told.is_empty()).then(|| ("server", told.join(", "), Tone::Plain))
+}
+
+fn objective(slo: &Judged) -> (&'static str, String, Tone) {
+    let (word, tone) = match slo.held {
+        Some(true) => ("held", Tone::Good),
+        Some(false) => ("MISSED", Tone::Bad),
+        None => ("open", Tone::Open),
+    };
+    ("objective", format!("{word}: {slo}"), tone)
+}
+
+fn percentiles(figures: &Figures) -> String {
+    let [p50, p90, p99, p999, max] =
+        [figures.p50, figures.p90, figures.p99, figures.p999, figures.max].map(millis);
+    format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max}")
+}
+
+/// A scenario as load.
+fn story(of: &Document, scenario: &Iterations) -> Vec<(&'static str, String, Tone)> {
+    let Iterations { name, begun, passed, failed, unknown, cut_short, .. } = scenario;
+    let mut rows =
+        vec![verdict(of), ("scenario", format!("{name}, seed {}", of.plan.seed), Tone::Plain)];
+    let text = format!(
+        "{begun} begun ({:.1}/s), {passed} passed, {failed} failed, {unknown} unknown, {cut_short} \
+         cut short; {} steps or checks unimplemented",
+        of.rate, scenario.unimplemented
+    );
+    rows.push(("iterations", text, tone(*failed == 0)));
+    for measured in &of.metrics {
+        let figures = percentiles(&measured.figures);
+        match measured.name.strip_prefix("step:") {
+            Some(step) => rows.push(("step", format!("{step}: {figures}"), Tone::Plain)),
+            None if measured.name == "iteration" => rows.push(("iteration", figures, Tone::Plain)),
+            None => rows.push(("slip", figures, Tone::Plain)),
+        }
+    }
+    let cpu = format!("{:.0} % of all cores", of.rig.cpu * 100.0);
+    rows.push(("rig", cpu, if of.rig.is_saturated() { Tone::Open } else { Tone::Good }));
+    rows.extend(of.slos.iter().map(objective));
+    for failure in scenario.failures.iter().take(SHOWN_MAX) {
+        let text = format!("iteration {}, seed {}: {}", failure.n, failure.seed, failure.why);
+        rows.push(("failed", text, Tone::Bad));
+    }
+    rows
+}
+
+/// What only some workloads have.
+fn unrest(of: &Document) -> Vec<(&'static str, String, Tone)> {
+    let (counts, mut rows) = (&of.counts, Vec::new());
+    if let Some(recovery) = &of.recovery {
+        let text = format!(
+            "{} times lost, {} times back with everything, {} never back; {} attempts failed; {} \
+             messages caught up with, {} came both ways",
+            recovery.lost,
+            recovery.back,
+            recovery.never_back,
+            recovery.failed_attempts,
+            counts.caught_up,
+            counts.overlap
+        );
+        rows.push(("recovery", text, tone(recovery.never_back == 0)));
+    }
+    if of.plan.unrest.is_of_pages() {
+        let text = format!(
+            "{} asked for, {} came ({:.1}/s) with {} messages",
+            counts.pages_asked,
+            counts.pages,
+            of.value("page_rate").unwrap_or_default(),
+            counts.page_messages
+        );
+        rows.push(("pages", text, tone(counts.pages == counts.pages_asked)));
+    }
+    if counts.typed + counts.read > 0 {
+        let text = format!(
+            "{} times typing, seen {} times; {} marked as read, seen {} times; {} errors",
+            counts.typed, counts.typed_seen, counts.read, counts.read_seen, counts.errors
+        );
+        rows.push(("besides", text, Tone::Plain));
+    }
+    rows
 }
 
 fn tone(good: bool) -> Tone {
@@ -176,6 +251,14 @@ pub fn progress(progress: &Progress) -> String {
     match progress {
         Progress::Rooms(made, all) => format!("rooms: {made} of {all}"),
         Progress::Sockets(joined, all) => format!("sockets: {joined} of {all}"),
+        Progress::Iterations { elapsed, length, iterations, playing } => format!(
+            "{:.0} of {:.0} s: {} iterations begun, {} passed, {} failed, {playing} go on",
+            elapsed.as_secs_f64(),
+            length.as_secs_f64(),
+            iterations.begun,
+            iterations.passed,
+            iterations.failed,
+        ),
         Progress::Draining => "everything is sent; waiting for what is under way".to_owned(),
         Progress::SoFar(document) => facts_line(document),
         Progress::Second(second) => {
@@ -214,6 +297,32 @@ pub fn tried(wanted: Wanted, tried: &Tried) -> String {
     format!("{} {value:.1}: {word}{why}", wanted.name())
 }
 
+/// What happens besides messages, in a line.
+fn unrest_line(plan: &Plan) -> Option<String> {
+    let seconds = |micros: u64| micros as f64 / 1e6;
+    let often = |of: &Absence| {
+        let (every, away) = (seconds(of.every), seconds(of.away));
+        format!("{:.0} % of them every {every:.1} s for {away:.1} s", of.share * 100.0)
+    };
+    Some(match &plan.unrest {
+        Unrest::Calm => return None,
+        Unrest::Apart => "nobody enters a room: only acknowledgements come back".to_owned(),
+        Unrest::Jitter(of) => format!("connections are cut: {}", often(of)),
+        Unrest::Churn(of) => format!("those who do not speak leave their rooms: {}", often(of)),
+        Unrest::Storm { at, down } => {
+            let (at, down) = (seconds(*at), seconds(*down));
+            format!(
+                "everybody loses the server at {at:.1} s (down for {down:.1} s where it is ended)"
+            )
+        }
+        Unrest::History { messages, page } => {
+            format!(
+                "pages of {page} from histories of {messages} are read instead of messages sent"
+            )
+        }
+    })
+}
+
 /// What a plan is going to do, line by line.
 pub fn plan_lines(plan: &Plan) -> Vec<String> {
     let Plan { rooms, members, senders, workers, seed, .. } = plan;
@@ -248,6 +357,7 @@ pub fn plan_lines(plan: &Plan) -> Vec<String> {
             lines.push(format!("closed loop: {window} messages of every room under way"));
         }
     }
+    lines.extend(unrest_line(plan));
     if let Some((messages, _)) = plan.messages() {
         let deliveries = messages * f64::from(*members);
         lines.push(format!("{messages:.0} messages, {deliveries:.0} deliveries"));

@@ -13,7 +13,7 @@ use crate::verdict::Fault;
 const TEXT_MAX: usize = 1_000;
 pub(crate) const FIGURES: [&str; 9] =
     ["count", "min", "mean", "p50", "p90", "p99", "p99.9", "p999", "max"];
-pub(crate) const NUMBERS: [&str; 12] = [
+pub(crate) const NUMBERS: [&str; 21] = [
     "join_rate",
     "reach",
     "rate",
@@ -26,7 +26,19 @@ pub(crate) const NUMBERS: [&str; 12] = [
     "delivered",
     "cut",
     "cpu",
+    "pages",
+    "page_rate",
+    "caught_up",
+    "never_back",
+    "failed_attempts",
+    "iterations",
+    "iteration_rate",
+    "passed",
+    "failed",
 ];
+/// What is measured besides where a scenario is the load; and its steps, by their ids.
+const ITERATION: &str = "iteration";
+const STEP: &str = "step:";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compare {
@@ -120,13 +132,17 @@ pub(crate) fn is_duration(name: &str) -> bool {
 /// Whether a late or busy rig makes its value void.
 fn is_of_the_rig(name: &str) -> bool {
     let figure = name.contains('.') && !name.ends_with(".count");
-    figure || ["rate", "join_rate", "delivery_rate", "late", "cut"].contains(&name)
+    figure
+        || ["rate", "join_rate", "delivery_rate", "page_rate", "iteration_rate", "late", "cut"]
+            .contains(&name)
 }
 
 pub(crate) fn is_name(name: &str) -> bool {
     match name.split_once('.') {
         Some((metric, figure)) => {
-            Metric::ALL.iter().any(|one| one.name() == metric) && FIGURES.contains(&figure)
+            let known = Metric::ALL.iter().any(|one| one.name() == metric);
+            let of_story = metric == ITERATION || metric.starts_with(STEP);
+            (known || of_story) && FIGURES.contains(&figure)
         }
         None => NUMBERS.contains(&name) || Fault::ALL.iter().any(|fault| fault.name() == name),
     }
@@ -285,5 +301,6 @@ mod tests {
         assert!(fault("lost<5ms").contains("a number"));
         assert!(fault("").contains("compares nothing"));
         assert!("delivery.p99.9<1ms".parse::<Slo>().is_ok());
+        assert!("iteration.p99<1s && step:m1_seen.p50<1s && failed==0".parse::<Slo>().is_ok());
     }
 }

@@ -60,6 +60,9 @@ pub(crate) struct Words {
     pub(crate) error: Vec<u8>,
     pub(crate) connected: Vec<u8>,
     pub(crate) joined: Vec<u8>,
+    pub(crate) left: Vec<u8>,
+    pub(crate) typing: Vec<u8>,
+    pub(crate) read: Vec<u8>,
     pub(crate) refused: Vec<u8>,
     pub(crate) gone: Vec<u8>,
     pub(crate) expiring: Vec<u8>,
@@ -74,6 +77,9 @@ impl Words {
             error: event(event::ERROR),
             connected: event(event::CONNECTED),
             joined: event(event::JOINED_CHAT),
+            left: event(event::LEFT_CHAT),
+            typing: event(event::USER_TYPING),
+            read: event(event::MESSAGES_READ),
             refused: format!("44{NAMESPACE},").into_bytes(),
             gone: format!("41{NAMESPACE},").into_bytes(),
             expiring: event(event::TOKEN_EXPIRING),
@@ -92,6 +98,34 @@ impl Words {
 
     pub(crate) fn join(chat: &str) -> String {
         format!("42{NAMESPACE},[\"{}\",{{\"chatId\":\"{chat}\"}}]", event::JOIN_CHAT)
+    }
+
+    /// JOIN with the question for what came after a place; the answer comes under this number.
+    pub(crate) fn rejoin(chat: &str, since: u64, ack: u32) -> String {
+        let name = event::JOIN_CHAT;
+        format!("42{NAMESPACE},{ack}[\"{name}\",{{\"chatId\":\"{chat}\",\"sinceSeq\":{since}}}]")
+    }
+
+    pub(crate) fn leave(chat: &str) -> String {
+        format!("42{NAMESPACE},[\"{}\",{{\"chatId\":\"{chat}\"}}]", event::LEAVE_CHAT)
+    }
+
+    /// A page of history; `key` is `afterSeq` or `beforeSeq`.
+    pub(crate) fn fetch(chat: &str, (key, seq): (&str, u64), limit: u32, ack: u32) -> String {
+        let name = event::FETCH_MESSAGES;
+        format!(
+            "42{NAMESPACE},{ack}[\"{name}\",{{\"chatId\":\"{chat}\",\"{key}\":{seq},\"limit\":{limit}}}]"
+        )
+    }
+
+    pub(crate) fn typing(chat: &str) -> String {
+        let name = event::TYPING;
+        format!("42{NAMESPACE},[\"{name}\",{{\"chatId\":\"{chat}\",\"isTyping\":true}}]")
+    }
+
+    pub(crate) fn read(chat: &str, seq: u64) -> String {
+        let name = event::MARK_READ;
+        format!("42{NAMESPACE},[\"{name}\",{{\"chatId\":\"{chat}\",\"seq\":{seq}}}]")
     }
 
     /// Writes a send, up to its text; the text and [`SEND_END`](Self::SEND_END) follow.

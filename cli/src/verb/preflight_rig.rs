@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
-use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Sizes};
+use trialogue_loadtest::plan::{Arrivals, BackOff, Crowd, Pace, Plan, Ramp, Sizes, Unrest};
 use trialogue_loadtest::preflight::{Check, Machine};
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::target::Target;
@@ -76,6 +76,9 @@ async fn trial(profile: &Profile, bind: &[IpAddr], context: &Context) -> anyhow:
         pace: Pace::Open { stages, arrivals: Arrivals::Uniform },
         sizes: Sizes::of(100),
         workers: 1,
+        unrest: Unrest::Calm,
+        back_off: BackOff::Real,
+        crowd: Crowd::default(),
     };
     let rooms = if profile.accounts.is_empty() {
         cast::make(&target, &plan, |_| {}).await?

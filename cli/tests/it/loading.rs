@@ -88,6 +88,89 @@ async fn every_delivery_of_our_own_server_is_counted_and_right() {
     cluster.stop().await.unwrap();
 }
 
+/// A short run of one workload on a server of our own.
+async fn document(cluster: &Cluster, arguments: &[&str]) -> Value {
+    let told = ran(load(cluster, &[arguments, &["--for", "1s", "--json"][..]].concat())).await;
+    // A machine that does many other things may have been the limit.
+    assert!(matches!(told.code, Some(0 | 4)), "{told}");
+    let document: Value = serde_json::from_str(&told.stdout).expect("one document");
+    assert_eq!(document["faults"].as_array().unwrap().len(), 0, "{told}");
+    document
+}
+
+#[tokio::test]
+async fn our_server_bears_every_workload() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let back = ["--back-off", "100ms"];
+    let storm = ["storm", "--storm-at", "300ms", "--down", "200ms"];
+    let told = document(&cluster, &[&storm[..], &back].concat()).await;
+    // It was killed in between, and nobody has lost anything.
+    let recovery = &told["recovery"];
+    assert_eq!((&recovery["lost"], &recovery["back"]), (&12.into(), &12.into()), "{told}");
+    assert!(recovery["failedAttempts"].as_u64().unwrap() > 0, "{told}");
+    assert_eq!((&told["reach"], &told["cut"]["count"]), (&1.0.into(), &0.into()));
+
+    let jitter = ["jitter", "--every", "400ms", "--away", "100ms"];
+    let told = document(&cluster, &[&jitter[..], &back].concat()).await;
+    assert_eq!((&told["recovery"]["neverBack"], &told["reach"]), (&0.into(), &1.0.into()));
+    assert!(told["counts"]["caughtUp"].as_u64().unwrap() > 0, "{told}");
+
+    let told = document(&cluster, &["churn", "--every", "300ms", "--away", "50ms"]).await;
+    assert_eq!(told["reach"], 1.0, "{told}");
+    let moves = told["metrics"].as_array().unwrap().iter().find(|one| one["name"] == "move");
+    assert!(moves.unwrap()["count"].as_u64().unwrap() > 4, "{told}");
+
+    let history = ["history", "--history", "30", "--page", "10"];
+    let told = document(&cluster, &history).await;
+    let pages = told["counts"]["pages"].as_u64().unwrap();
+    assert!(
+        (59..=60).contains(&pages) && told["counts"]["pageMessages"].as_u64() > Some(pages * 5)
+    );
+
+    let told = document(&cluster, &["ack"]).await;
+    assert_eq!(told["counts"]["acked"], told["counts"]["sent"]);
+    assert_eq!(told["counts"]["delivered"], 0);
+
+    let crowd = ["--typing", "50%", "--read", "10%", "--members", "6", "--slow-readers", "5%"];
+    let told = document(&cluster, &[&crowd[..], &["--spread", "zipf:0.5"]].concat()).await;
+    let count = |name: &str| told["counts"][name].as_u64().unwrap();
+    assert!(count("typedSeen") > 0 && count("readSeen") > 0 && count("errors") == 0, "{told}");
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_scenario_is_told_again_and_again_and_judged_by_its_own_checks() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let url = cluster.url_of("postgres");
+    let tell = |scenario: &str, more: &[&str]| {
+        let mut command = trialogue();
+        command.env("LC_ALL", "C").args(["load", "--scenario", scenario, "--database-url", &url]);
+        command.args(["--rate", "4/s", "--for", "1s", "--warm-up", "0s", "--json"]).args(more);
+        command
+    };
+    let slo = ["--slo", "passed==4 && iteration.count==4 && step:m1_seen.p99<60s"];
+    let told = ran(tell("booking", &slo)).await;
+    assert!(matches!(told.code, Some(0 | 4)), "{told}");
+    let document: Value = serde_json::from_str(&told.stdout).expect("one document");
+    let scenario = &document["scenario"];
+    assert_eq!((&scenario["begun"], &scenario["failed"]), (&4.into(), &0.into()), "{told}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.scn.yaml");
+    let text = "scenario: 1\nname: wrong\nactors:\n  customer: { role: customer }\nsteps:\n  \
+                - { as: customer, login: true }\n  \
+                - { as: customer, get: /jobs, expect: { status: 418 } }\n";
+    std::fs::write(&file, text).unwrap();
+    let told = ran(tell(file.to_str().unwrap(), &[])).await;
+    assert_eq!(told.code, Some(1), "{told}");
+    let document: Value = serde_json::from_str(&told.stdout).expect("one document");
+    let scenario = &document["scenario"];
+    assert_eq!((&scenario["failed"], &scenario["passed"]), (&4.into(), &0.into()), "{told}");
+    assert!(scenario["failures"][0]["why"].as_str().unwrap().contains("418"), "{told}");
+    assert!(told.stderr.contains("4 of 4 iterations failed"), "{told}");
+    cluster.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn an_interrupt_is_followed_by_the_result_so_far() {
     let cluster = Cluster::throwaway(true).await.unwrap();
@@ -136,7 +219,13 @@ fn what_cannot_be_run_says_why() {
     check(&["--window", "2", "--rate", "5/s"], 2, "cannot be used with");
     check(&["--report", "html=/nowhere/x"], 2, "no report can be written");
     check(&["--report", "pdf=x"], 2, "no format");
-    check(&["--find", "max-fun"], 2, "max-rate");
+    check(&["--find", "max-fun"], 2, "max-connections");
+    check(&["jitter", "--window", "2"], 2, "closed loop");
+    check(&["churn", "--senders", "3"], 2, "churn");
+    check(&["--phase", "peak:5s"], 2, "NAME:TIME:RATE");
+    check(&["--back-off", "never"], 2, "real");
+    check(&["--spread", "pareto"], 2, "zipf");
+    check(&["--scenario", "nothing-like-it"], 2, "neither a file");
     let here = ["--target", "http://127.0.0.1:9", "--seats"];
     check(&[&here[..], &["/dev/null"]].concat(), 2, "no line has a chat");
     let folder = tempfile::tempdir().unwrap();
@@ -148,4 +237,10 @@ fn what_cannot_be_run_says_why() {
     check(&["--target", "http://127.0.0.1:9"], 3, "cannot set the stage");
     let plan = told(&["--dry-run", "--seed", "7", "--rate", "10/s..50/s", "--ramp", "spike"]);
     insta::assert_snapshot!(plan);
+    let phases = ["--phase", "low:5s:10/s", "--phase", "up:5s:10/s..50/s", "--cool-down", "1s"];
+    let plan = told(&[&["storm", "--dry-run", "--seed", "7"], &phases[..]].concat());
+    for line in ["low: 5.0 s", "up: 5.0 s at 10.0 to 50.0", "cool-down: 1.0 s", "loses the server"]
+    {
+        assert!(plan.stdout.contains(line), "{plan}");
+    }
 }

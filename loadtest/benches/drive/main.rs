@@ -23,7 +23,7 @@ use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use trialogue_client::{Dialect, Http, HttpConfig};
 use trialogue_loadtest::cast::Room;
-use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Sizes};
+use trialogue_loadtest::plan::{Arrivals, BackOff, Crowd, Pace, Plan, Ramp, Sizes, Unrest};
 use trialogue_loadtest::result::Document;
 use trialogue_loadtest::target::Target;
 use trialogue_loadtest::{Progress, RunConfig, run_in};
@@ -62,7 +62,18 @@ fn main() -> Result<(), Failure> {
 }
 
 fn plan(rooms: u32, members: u32, pace: Pace) -> Plan {
-    Plan { seed: 1, rooms, members, senders: 1, pace, sizes: Sizes::of(100), workers: 1 }
+    Plan {
+        seed: 1,
+        rooms,
+        members,
+        senders: 1,
+        pace,
+        sizes: Sizes::of(100),
+        workers: 1,
+        unrest: Unrest::Calm,
+        back_off: BackOff::Real,
+        crowd: Crowd::default(),
+    }
 }
 
 async fn drive(

@@ -225,7 +225,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
                 Progress::Sockets(joined, all) => model.phase = Phase::Sockets(joined, all),
                 Progress::Second(second) => model.second(&second),
                 Progress::Draining => model.phase = Phase::Draining,
-                Progress::SoFar(_) => {}
+                // Stories have lines of their own.
+                Progress::SoFar(_) | Progress::Iterations { .. } => {}
             }
             None
         }

@@ -1,9 +1,11 @@
 //! What a run does, decided before it begins: who speaks when, and how much. Pure: the same plan
 //! with the same seed is the same run.
 
+mod crowd;
 mod ramp;
 mod schedule;
 mod size;
+mod unrest;
 mod words;
 
 use std::time::Duration;
@@ -11,10 +13,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
 
+pub use crowd::{Crowd, Spread};
 pub use ramp::{Ramp, Stage};
 pub use schedule::{Due, Schedule};
 pub use size::Sizes;
-pub use words::{Rate, parse_rate};
+pub use unrest::{Absence, Absences, BackOff, Unrest};
+pub use words::{Rate, parse_part, parse_rate};
 
 /// Most rooms of a run.
 pub const ROOMS_MAX: u32 = 100_000;
@@ -89,6 +93,22 @@ pub struct Plan {
     pub sizes: Sizes,
     /// Threads; each has its own rooms.
     pub workers: u32,
+    /// What happens besides.
+    #[serde(default)]
+    pub unrest: Unrest,
+    /// How long sockets wait before they come back.
+    #[serde(default)]
+    pub back_off: BackOff,
+    /// Who else is there, and what they do.
+    #[serde(default)]
+    pub crowd: Crowd,
+}
+
+impl Pace {
+    /// At planned moments.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
 }
 
 /// Why a plan makes no sense: a sentence.
@@ -120,6 +140,8 @@ impl Plan {
             format!("workers: 1 to as many as rooms ({rooms}), and to {WORKERS_MAX}")
         })?;
         self.sizes.check()?;
+        self.unrest.check(self)?;
+        self.crowd.check(self)?;
         match &self.pace {
             Pace::Silent { .. } => {}
             Pace::Closed { window, length, .. } => {
@@ -148,6 +170,11 @@ impl Plan {
     /// How many there are.
     pub fn sockets(&self) -> u64 {
         u64::from(self.rooms) * u64::from(self.members)
+    }
+
+    /// Those that speak, in all rooms.
+    pub fn speakers(&self) -> u64 {
+        self.room_sizes().into_iter().map(|size| u64::from(self.senders.min(size))).sum()
     }
 
     /// From the first send to the last, in microseconds.
@@ -202,6 +229,9 @@ pub(crate) mod tests {
             pace: Pace::Open { stages: vec![stage], arrivals: Arrivals::Uniform },
             sizes: Sizes::of(100),
             workers: 1,
+            unrest: Unrest::Calm,
+            back_off: BackOff::Real,
+            crowd: Crowd::default(),
         }
     }
 
@@ -231,6 +261,17 @@ pub(crate) mod tests {
         assert!(open(f64::NAN, Arrivals::Poisson).starts_with("rate"));
         assert!(open(0.0, Arrivals::Poisson).contains("0 all the time"));
         assert!(open(1.0, Arrivals::Burst(0)).contains("burst"));
+        let absence = Absence { share: 0.0, every: 1_000_000, away: 1_000_000 };
+        let unrest = |unrest| fault(Plan { unrest, ..plan() });
+        assert!(unrest(Unrest::Jitter(absence)).starts_with("share"));
+        let absence = Absence { share: 1.0, ..absence };
+        assert_eq!(unrest(Unrest::Jitter(absence)), "");
+        let all = Plan { unrest: Unrest::Churn(absence), senders: 3, ..plan() };
+        assert!(fault(all).starts_with("churn"));
+        assert!(unrest(Unrest::Storm { at: 11_000_000, down: 0 }).starts_with("storm"));
+        assert!(unrest(Unrest::History { messages: 0, page: 1 }).starts_with("history"));
+        let crowd = Crowd { slow_readers: 0.1, ..Crowd::default() };
+        assert!(fault(Plan { senders: 3, crowd, ..plan() }).starts_with("slow readers"));
         let closed = Pace::Closed { window: 0, warm_up: 0, length: 1 };
         assert!(fault(Plan { pace: closed, ..plan() }).starts_with("window"));
     }

@@ -51,7 +51,7 @@ impl Schedule {
         let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_add(u64::from(worker) << 32));
         let mut order: Vec<u32> = (0..senders).collect();
         order.shuffle(&mut rng);
-        let all = f64::from(plan.rooms) * f64::from(plan.senders);
+        let all = plan.speakers() as f64;
         Self {
             stages,
             arrivals,

@@ -42,6 +42,11 @@ impl Sizes {
         super::check(all, || format!("size: {SIZE_MIN} to {SIZE_MAX} bytes, the stamp included"))
     }
 
+    /// Bytes of the longest text.
+    pub(crate) fn largest(&self) -> u32 {
+        self.0.iter().map(|kind| kind.most).max().unwrap_or(SIZE_MIN)
+    }
+
     pub(super) fn draw(&self, rng: &mut StdRng) -> u32 {
         let all: u32 = self.0.iter().map(|kind| kind.share).sum();
         let mut left = if self.0.len() > 1 { rng.random_range(0..all.max(1)) } else { 0 };

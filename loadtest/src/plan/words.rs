@@ -35,6 +35,17 @@ pub fn parse_rate(text: &str) -> Result<Rate, String> {
     }
 }
 
+/// A part of a whole, `10%` or `0.1`, as 0 to 1.
+///
+/// # Errors
+/// What a part looks like.
+pub fn parse_part(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    let part = number.trim().parse::<f64>().map(|number| number * scale).ok();
+    part.filter(|part| (0.0..=1.0).contains(part))
+        .ok_or_else(|| "it is a part of all, as in 10%".to_owned())
+}
+
 impl std::str::FromStr for Rate {
     type Err = String;
 
@@ -59,5 +70,12 @@ mod tests {
         check("-1/s", None);
         check("inf", None);
         check("10/day", None);
+    }
+
+    #[test]
+    fn parts_are_of_a_hundred_or_of_one() {
+        assert_eq!((parse_part("10%"), parse_part("0.5")), (Ok(0.1), Ok(0.5)));
+        assert!(parse_part("101%").is_err() && parse_part("-1%").is_err());
+        assert!(parse_part("NaN").is_err() && parse_part("x").is_err());
     }
 }

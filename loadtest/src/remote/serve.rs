@@ -129,7 +129,8 @@ async fn run(
     let end = CancellationToken::new();
     let _ended = end.clone().drop_guard();
     let halt = stop.child_token();
-    let wires = Wires { stamps: &stamps, begin: &begin, halt: &halt, end: &end };
+    let (storm, _) = watch::channel(None);
+    let wires = Wires { stamps: &stamps, begin: &begin, storm: &storm, halt: &halt, end: &end };
     let (workers, rooms) = (job.workers.clone(), job.rooms());
     let threads = start(&job.plan, &config, workers.clone(), rooms, &wires, &told);
     let threads = threads.map_err(|error| fault(error.to_string()))?;

@@ -1,5 +1,7 @@
 //! One run from the first account to the last verdict.
 
+mod hear;
+mod storm;
 mod sum;
 
 use std::ops::Range;
@@ -15,7 +17,7 @@ use trialogue_socketio::client::WireOpener;
 
 use crate::cast::{self, CastError, Room};
 use crate::live::Steered;
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Plan, PlanError, Unrest};
 use crate::preflight;
 use crate::remote::{Far, Job, Reins, lead};
 use crate::result::Document;
@@ -25,7 +27,11 @@ use crate::stamp::Stamps;
 use crate::target::Target;
 use crate::verdict::Rules;
 use crate::worker::{self, Drain, Orders, Told};
+use hear::{connect, hear};
 use sum::Sum;
+
+pub use storm::Outage;
+pub(crate) use sum::shown;
 
 /// Between everybody being in a room and the first send: all workers have heard of it by then.
 const LEAD: Duration = Duration::from_millis(50);
@@ -43,6 +49,8 @@ pub struct RunConfig {
     pub target: Target,
     /// Objectives.
     pub slos: Vec<Slo>,
+    /// Expressions that end the run as soon as one of them holds: it has failed then.
+    pub aborts: Vec<Slo>,
     /// When nothing comes any more.
     pub drain: Drain,
     /// Nobody else speaks in the rooms.
@@ -53,6 +61,8 @@ pub struct RunConfig {
     pub far: Vec<Far>,
     /// What somebody changes while it goes on.
     pub steered: Steered,
+    /// Ends the server and starts it again, for a storm; without it connections are cut.
+    pub outage: Option<Arc<dyn Outage>>,
 }
 
 impl RunConfig {
@@ -60,7 +70,8 @@ impl RunConfig {
     pub fn new(target: Target, tool: impl Into<String>) -> Self {
         let (slos, drain, tool) = (Vec::new(), Drain::default(), tool.into());
         let (far, steered) = (Vec::new(), Steered::default());
-        Self { target, slos, drain, only_ours: true, tool, far, steered }
+        let (aborts, outage, only_ours) = (Vec::new(), None, true);
+        Self { target, slos, aborts, drain, only_ours, tool, far, steered, outage }
     }
 }
 
@@ -73,6 +84,17 @@ pub enum Progress {
     Sockets(u64, u64),
     /// The run goes on.
     Second(Box<Second>),
+    /// A scenario as load goes on.
+    Iterations {
+        /// Since the begin, and as planned.
+        elapsed: Duration,
+        /// See `elapsed`.
+        length: Duration,
+        /// What became of them.
+        iterations: crate::result::Iterations,
+        /// Those that are being told.
+        playing: u64,
+    },
     /// Everything was sent; what is under way is waited for.
     Draining,
     /// What there is so far, because somebody has asked for it.
@@ -101,9 +123,12 @@ pub enum RunError {
     /// There is nobody to speak.
     #[error(transparent)]
     Cast(#[from] CastError),
-    /// The machine or the server does not let us.
+    /// The server does not let us.
     #[error("{0}")]
     CannotRun(String),
+    /// This machine does not let us.
+    #[error("{0}")]
+    NoRoom(String),
     /// It was stopped before the first send.
     #[error("stopped before anything was sent")]
     Stopped,
@@ -140,13 +165,17 @@ pub async fn run_in(
     observer: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Document, RunError> {
     plan.check()?;
+    fits(plan, config)?;
     let stamps = Stamps::new();
     let (begin, _) = watch::channel(None);
+    let (storm, _) = watch::channel(None);
     let (told, mut hears) = mpsc::channel(TOLD_MAX);
     // Ends the threads whatever becomes of this future, and the workers that are far.
     let end = CancellationToken::new();
     let _ended = end.clone().drop_guard();
-    let wires = Wires { stamps: &stamps, begin: &begin, halt: stop, end: &end };
+    // An expression may end it, too.
+    let halt = stop.child_token();
+    let wires = Wires { stamps: &stamps, begin: &begin, storm: &storm, halt: &halt, end: &end };
     let mut far = JoinSet::new();
     let threads = match config.far.is_empty() {
         true => {
@@ -166,17 +195,27 @@ pub async fn run_in(
     let joining = Micros::try_from(opening.elapsed().as_micros()).unwrap_or(Micros::MAX);
     let started = SystemTime::now();
     let lead = if config.far.is_empty() { LEAD } else { LEAD_FAR };
-    begin.send_replace(Some(Instant::now() + lead));
+    let first = Instant::now() + lead;
+    begin.send_replace(Some(first));
     let mut sum = Sum::new(plan, joining);
     let so_far = |sum: &Sum| sum.clone().so_far(config, stamps.run(), started);
     let mut steered = config.steered.clone();
-    hear(plan.workers, &mut hears, &mut sum, &mut |progress, sum| {
+    let mut seen = |progress: &Progress, sum: &mut Sum| {
         observer(progress);
         if steered.is_asked() {
             observer(&Progress::SoFar(Box::new(so_far(sum))));
         }
-    })
-    .await?;
+        if matches!(progress, Progress::Second(_)) && sum.aborts(&config.aborts) {
+            halt.cancel();
+        }
+    };
+    let heard = hear(plan.workers, &mut hears, &mut sum, &mut seen);
+    let blown = storm::blow(plan, outage_of(plan, config), first, &storm, &halt);
+    let (heard, blown) = tokio::join!(heard, blown);
+    heard?;
+    if let Err(why) = blown {
+        sum.outage_failed(why);
+    }
     for thread in threads {
         // It has said that it is done: this is short.
         let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -190,15 +229,39 @@ pub async fn run_in(
 /// It cannot: with what to do.
 pub fn can_hold(sockets: u64, addresses: usize) -> Result<(), RunError> {
     let held = preflight::refuse(sockets, addresses as u64).and_then(|()| rig::make_room(sockets));
-    held.map_err(RunError::CannotRun)
+    held.map_err(RunError::NoRoom)
 }
 
 /// What all workers have in common.
 pub(crate) struct Wires<'a> {
     pub(crate) stamps: &'a Stamps,
     pub(crate) begin: &'a watch::Sender<Option<Instant>>,
+    /// The moment at which the server was ended.
+    pub(crate) storm: &'a watch::Sender<Option<Instant>>,
     pub(crate) halt: &'a CancellationToken,
     pub(crate) end: &'a CancellationToken,
+}
+
+/// Who takes the server away; workers that are far cut their connections instead.
+fn outage_of<'a>(plan: &Plan, config: &'a RunConfig) -> Option<&'a dyn Outage> {
+    let is_storm = matches!(plan.unrest, Unrest::Storm { .. });
+    config.outage.as_deref().filter(|_| is_storm && config.far.is_empty())
+}
+
+/// What the target must have for a plan.
+fn fits(plan: &Plan, config: &RunConfig) -> Result<(), RunError> {
+    let (dialect, can) = (config.target.dialect, config.target.capabilities);
+    let refuse = |why: String| Err(RunError::CannotRun(why));
+    match plan.unrest {
+        Unrest::History { .. } if !can.pages => {
+            refuse(format!("{dialect} has no pages of history"))
+        }
+        Unrest::History { .. } if !config.only_ours => {
+            refuse("history is read in rooms that nobody else has, not in given ones".to_owned())
+        }
+        Unrest::Apart if !can.acks => refuse(format!("{dialect} acknowledges nothing")),
+        _ => Ok(()),
+    }
 }
 
 /// Starts the threads of these workers of a plan, with their rooms.
@@ -223,6 +286,8 @@ pub(crate) fn start(
     let opener = WireOpener::new(&config.target.socket_config());
     let opener = opener.map_err(|error| RunError::CannotRun(error.to_string()))?;
     let shared = Arc::new(plan.clone());
+    let sizes = plan.room_sizes();
+    let is_outage = outage_of(plan, config).is_some();
     let mut rooms = rooms.into_iter();
     let mut threads = Vec::new();
     for number in workers {
@@ -230,6 +295,9 @@ pub(crate) fn start(
             number,
             plan: shared.clone(),
             rooms: rooms.by_ref().take(plan.rooms_of(number).len()).collect(),
+            sizes: plan.rooms_of(number).map(|room| sizes[room as usize]).collect(),
+            target: config.target.clone(),
+            storm: is_outage.then(|| wires.storm.subscribe()),
             rules,
             opener: opener.clone(),
             stamps: wires.stamps.clone(),
@@ -281,67 +349,6 @@ async fn give(
         let (begin, end) = (wires.begin.subscribe(), wires.end.clone());
         let reins = Reins { begin, stop: wires.halt.clone(), end };
         far.spawn(lead(link, job, reins, told.clone()));
-    }
-    Ok(())
-}
-
-/// Adds up what workers tell until all are done.
-async fn hear(
-    workers: u32,
-    hears: &mut mpsc::Receiver<Told>,
-    sum: &mut Sum,
-    observer: &mut (dyn FnMut(&Progress, &Sum) + Send),
-) -> Result<(), RunError> {
-    let mut left = workers;
-    let mut draining = false;
-    while left > 0 {
-        match hears.recv().await {
-            Some(Told::Tick(tick)) => {
-                let still = tick.speaking;
-                sum.tick(&tick);
-                if let Some(second) = sum.second() {
-                    observer(&Progress::Second(Box::new(second)), sum);
-                }
-                if !still && !std::mem::replace(&mut draining, true) {
-                    observer(&Progress::Draining, sum);
-                }
-            }
-            Some(Told::Done(done)) => {
-                left -= 1;
-                sum.done(*done);
-            }
-            Some(Told::Lost { worker, why }) => {
-                left -= 1;
-                sum.lost(worker, &why);
-            }
-            Some(Told::Failed(why)) => return Err(RunError::CannotRun(why)),
-            Some(Told::Joined(_) | Told::Ready) => {}
-            None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
-        }
-    }
-    Ok(())
-}
-
-/// Waits until everybody is in a room.
-async fn connect(
-    plan: &Plan,
-    hears: &mut mpsc::Receiver<Told>,
-    observer: &mut (dyn FnMut(&Progress) + Send),
-) -> Result<(), RunError> {
-    let (mut joined, mut ready) = (0, 0);
-    while ready < plan.workers {
-        match hears.recv().await {
-            Some(Told::Joined(more)) => {
-                joined += more;
-                observer(&Progress::Sockets(joined, plan.sockets()));
-            }
-            Some(Told::Ready) => ready += 1,
-            Some(Told::Failed(why) | Told::Lost { why, .. }) => {
-                return Err(RunError::CannotRun(why));
-            }
-            Some(Told::Tick(_) | Told::Done(_)) => {}
-            None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
-        }
     }
     Ok(())
 }

@@ -6,10 +6,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use trialogue_checker::Micros;
 
 use super::{RunConfig, Second};
+use crate::facts::Facts;
 use crate::plan::{Pace, Plan};
 use crate::recorder::{Metric, Recording, encode, measured};
-use crate::result::{Cases, Cut, Document, SCHEMA, Verdict, Window};
+use crate::result::{Cases, Cut, Document, Recovery, SCHEMA, Verdict, Window};
 use crate::rig::Rig;
+use crate::slo::{Judged, Slo};
 use crate::verdict::{Counts, EXAMPLES_MAX, Example, Fault};
 use crate::worker::{Done, Ends, Tick};
 
@@ -42,6 +44,8 @@ pub(super) struct Sum {
     lost: Vec<String>,
     examples: Vec<Example>,
     ends: Ends,
+    recovery: Recovery,
+    aborted: Option<Judged>,
     complete: bool,
     spoken: Micros,
     joining: Micros,
@@ -65,6 +69,8 @@ impl Sum {
             lost: Vec::new(),
             examples: Vec::new(),
             ends: Ends::default(),
+            recovery: Recovery::default(),
+            aborted: None,
             complete: true,
             spoken: 0,
             joining,
@@ -128,6 +134,7 @@ impl Sum {
         self.parts[done.worker as usize].counts = done.counts;
         self.examples.extend(done.examples);
         self.ends.add(done.ends);
+        self.recovery.add(done.recovery);
         self.complete &= done.complete;
         self.spoken = self.spoken.max(done.spoken);
     }
@@ -142,6 +149,32 @@ impl Sum {
         self.lost.push(format!("lost after {at} s, with rooms {first} to {last}: {why}"));
     }
 
+    /// The first of these that holds now: reason enough to end the run.
+    pub(super) fn aborts(&mut self, expressions: &[Slo]) -> bool {
+        let at = self.windows.last().map_or(0, |window| window.at);
+        let counts = self.counts();
+        let of = |name: &str| Metric::ALL.into_iter().find(|metric| metric.name() == name);
+        let figures = |name: &str| of(name).map(|metric| self.whole.figures(metric));
+        let facts = Facts {
+            took: at,
+            sockets: self.plan.sockets(),
+            joining: self.joining,
+            cut: self.ends.cut,
+            cpu: self.windows.last().map_or(0.0, |window| window.cpu),
+            ..Facts::of(&counts, &figures)
+        };
+        let mut judged =
+            expressions.iter().map(|expression| expression.so_far(|name| facts.value(name)));
+        let found = judged.find(|judged| judged.held == Some(true));
+        self.aborted = self.aborted.take().or(found);
+        self.aborted.is_some()
+    }
+
+    /// The server was not taken away, or not brought back, as was planned.
+    pub(super) fn outage_failed(&mut self, why: String) {
+        self.recovery.failed(why, 1);
+    }
+
     fn rig(&self, counts: &Counts) -> Rig {
         let cpu = |part: &Part| if part.cpu.1 > 0.0 { part.cpu.0 / part.cpu.1 } else { 0.0 };
         let mut rig = Rig {
@@ -154,7 +187,9 @@ impl Sum {
         };
         let is_open = matches!(self.plan.pace, Pace::Open { .. });
         let planned = self.plan.messages().map(|(all, _)| all).filter(|_| self.complete);
-        rig.judge(is_open, counts.sent, planned);
+        // Of what was planned, pages of history are asked for and messages are sent.
+        let done = if self.plan.unrest.is_of_pages() { counts.pages_asked } else { counts.sent };
+        rig.judge(is_open, done, planned);
         rig.reasons.extend(self.lost.iter().cloned());
         rig
     }
@@ -195,6 +230,7 @@ impl Sum {
             complete: self.complete,
             steered: config.steered.was_steered(),
             verdict: Verdict::Inconclusive,
+            aborted: self.aborted.clone(),
             why: Vec::new(),
             joining: self.joining,
             took,
@@ -204,7 +240,9 @@ impl Sum {
             faults,
             examples,
             cut: Cut { count: self.ends.cut, reasons: self.ends.reasons.clone() },
+            recovery: self.plan.unrest.is_of_returns().then(|| self.recovery.clone()),
             metrics: measured(&self.whole, |_| true),
+            scenario: None,
             windows: std::mem::take(&mut self.windows),
             rig: self.rig(&counts),
             server: Vec::new(),
@@ -220,6 +258,6 @@ impl Sum {
 }
 
 /// Scheme, host and port: the rest may hold a secret.
-fn shown(config: &RunConfig) -> String {
+pub(crate) fn shown(config: &RunConfig) -> String {
     config.target.url().origin().ascii_serialization()
 }

@@ -44,9 +44,12 @@ impl Judge {
     fn miss(&mut self, sender: u32, n: u32, sent: &Sent, at: Micros) {
         match (sent.state, self.rules.acks) {
             (State::Refused, _) => return,
+            // What somebody has seen is stored, whatever became of the answer.
             (State::Pending, true) => {
                 self.counts.unanswered += 1;
-                return;
+                if sent.got == 0 {
+                    return;
+                }
             }
             // A refusal that did not say of what explains one that nobody saw.
             (State::Pending, false) if sent.got == 0 => {

@@ -2,8 +2,10 @@
 //! grows with what is under way, not with what was delivered. Pure; the rules are the checker's,
 //! and a test tells both the same histories.
 
+mod back;
 mod ends;
 mod heard;
+mod pages;
 mod sights;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,10 @@ use std::collections::VecDeque;
 
 use trialogue_checker::Micros;
 
+use back::{Back, Place};
 use heard::Heard;
 
+pub use pages::{Asked, Book, Key, Line};
 pub use words::{Counts, EXAMPLES_MAX, Example, Fault};
 
 /// What the server promises.
@@ -36,8 +40,15 @@ enum State {
     Pending,
     Stored,
     Refused,
-    /// Its sender's connection ended on a server that acknowledges nothing.
+    /// Its sender's connection ended before an answer came: stored or not, and owed once it was seen.
     Unknown,
+}
+
+/// How a message came to a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Live,
+    CatchUp,
 }
 
 /// A message that is under way.
@@ -73,7 +84,12 @@ struct Sender {
 struct Member {
     room: u32,
     up: bool,
+    place: Place,
     last_seq: u64,
+    /// The highest place that it knows of, however that came.
+    known: u64,
+    /// It has been away.
+    back: Option<Box<Back>>,
     /// By sender of the room.
     heard: Vec<Heard>,
 }
@@ -152,6 +168,11 @@ impl Judge {
         &self.counts
     }
 
+    /// For what is counted and not judged.
+    pub(crate) fn counts_mut(&mut self) -> &mut Counts {
+        &mut self.counts
+    }
+
     /// Cases of what is wrong, the first of each.
     pub fn examples(&self) -> &[Example] {
         &self.examples
@@ -164,7 +185,8 @@ impl Judge {
 
     /// Whether nothing is awaited any more: no delivery, and no answer to a send.
     pub fn is_settled(&self) -> bool {
-        let answered = self.counts.acked + self.counts.refused >= self.counts.sent;
+        let counts = &self.counts;
+        let answered = counts.acked + counts.refused + counts.unanswered >= counts.sent;
         self.awaited == 0 && (answered || !self.rules.acks)
     }
 
@@ -200,6 +222,7 @@ impl Judge {
     /// A member was let into its room: from here on everything is owed.
     pub fn join(&mut self, member: u32) {
         let at = &mut self.members[member as usize];
+        at.place = Place::In;
         if at.up {
             return;
         }
@@ -220,10 +243,7 @@ impl Judge {
             return;
         }
         self.members[member as usize].up = false;
-        if let Some(own) = self.sender_of(member).filter(|_| !self.rules.acks) {
-            let sent = self.senders[own as usize].sent.iter_mut();
-            sent.filter(|sent| sent.got == 0).for_each(|sent| sent.state = State::Unknown);
-        }
+        self.abandon(member);
         let room = self.members[member as usize].room;
         self.rooms[room as usize].up -= 1;
         for number in self.senders_of(room) {
@@ -242,6 +262,11 @@ impl Judge {
             }
             self.retire(number);
         }
+    }
+
+    /// Senders of all rooms.
+    pub fn senders(&self) -> u32 {
+        count(self.senders.len())
     }
 
     /// A message goes out; answers its number. `intended` and `written` are the moments.

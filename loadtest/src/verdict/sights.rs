@@ -3,7 +3,7 @@
 use trialogue_checker::Micros;
 
 use super::heard::Took;
-use super::{Fault, Judge, Sight, State, count};
+use super::{By, Fault, Judge, Sight, State, count};
 use crate::stamp::{Found, Stamp};
 
 impl Judge {
@@ -16,6 +16,37 @@ impl Judge {
         at: Micros,
     ) -> Option<Sight> {
         self.counts.frames += 1;
+        let (stamp, size) = self.identify(member, found, at)?;
+        let Stamp { sender, n, .. } = stamp;
+        // More than was promised, and nobody's loss.
+        if !self.rules.own_echo && self.sender_of(member) == Some(sender) {
+            return None;
+        }
+        if !self.may_hear(member, stamp, at) {
+            return None;
+        }
+        let place = self.senders[sender as usize].place as usize;
+        match self.members[member as usize].heard[place].take(n) {
+            Took::Early => None,
+            Took::Again => {
+                self.again(member, stamp, at);
+                None
+            }
+            Took::Fresh { fell } => {
+                self.came_live(member, stamp, seq);
+                self.order(member, stamp, seq, fell, at);
+                self.fresh(member, stamp, (seq, size), at, By::Live)
+            }
+        }
+    }
+
+    /// Which message of this member's room it is; tells what is wrong with any other one.
+    pub(super) fn identify(
+        &mut self,
+        member: u32,
+        found: Option<Found>,
+        at: Micros,
+    ) -> Option<(Stamp, Option<u32>)> {
         if found.is_none() && !self.rules.only_ours {
             self.counts.foreign += 1;
             return None;
@@ -49,23 +80,7 @@ impl Judge {
             self.wrong(Fault::Phantom, member, at, text);
             return None;
         }
-        let place = of.place as usize;
-        // More than was promised, and nobody's loss.
-        if !self.rules.own_echo && self.sender_of(member) == Some(sender) {
-            return None;
-        }
-        match self.members[member as usize].heard[place].take(n) {
-            Took::Early => None,
-            Took::Again => {
-                let text = || format!("message {n} of sender {sender} once more");
-                self.wrong(Fault::Duplicated, member, at, text);
-                None
-            }
-            Took::Fresh { fell } => {
-                self.order(member, stamp, seq, fell, at);
-                self.fresh(member, stamp, (seq, size), at)
-            }
-        }
+        Some((stamp, size))
     }
 
     fn order(&mut self, member: u32, stamp: Stamp, seq: u64, fell: bool, at: Micros) {
@@ -85,12 +100,13 @@ impl Judge {
     }
 
     /// A message that the member did not have.
-    fn fresh(
+    pub(super) fn fresh(
         &mut self,
         member: u32,
         stamp: Stamp,
         (seq, size): (u64, Option<u32>),
         at: Micros,
+        by: By,
     ) -> Option<Sight> {
         let Stamp { sender, n, .. } = stamp;
         self.counts.delivered += 1;
@@ -103,25 +119,29 @@ impl Judge {
             return None;
         };
         sent.got += 1;
-        sent.first = sent.first.min(at);
-        sent.last = sent.last.max(at);
+        if by == By::Live {
+            sent.first = sent.first.min(at);
+            sent.last = sent.last.max(at);
+        }
         let told = sent.seq;
         sent.seq = if told == 0 { seq } else { told };
         let since = if rules.acks { sent.acked } else { sent.written };
-        let waited = if since == 0 { 0 } else { at.saturating_sub(since) };
+        // Who was not there could not get it.
+        let there = self.members[member as usize].back.as_ref().map_or(0, |back| back.at);
+        let waited = if since == 0 { 0 } else { at.saturating_sub(since.max(there)) };
         let is_whole = size == Some(sent.size) && (seq == 0 || told == 0 || seq == told);
         let all = sent.got >= sent.owed;
         let sight = Sight {
             intended: sent.intended,
             written: sent.written,
             recorded: sent.recorded,
-            settled: all.then_some((sent.first, sent.last)),
+            settled: (all && by == By::Live).then_some((sent.first, sent.last)),
             room: self.members[member as usize].room,
         };
         if sent.got <= sent.owed {
             self.awaited -= 1;
         }
-        if waited > rules.late_max {
+        if waited > rules.late_max && by == By::Live {
             let text =
                 || format!("message {n} of sender {sender}, {waited} us after it was stored");
             self.wrong(Fault::Late, member, at, text);

@@ -78,6 +78,28 @@ pub struct Counts {
     pub reached: u64,
     /// Owed to somebody whose connection ended meanwhile: neither lost nor found.
     pub indeterminate: u64,
+    /// Came to somebody who was leaving a room or entering it: fine either way.
+    pub in_transit: u64,
+    /// Deliveries that came with what a returned member read; a part of `delivered`.
+    pub caught_up: u64,
+    /// Came both live and by the catch-up, on the edge between them.
+    pub overlap: u64,
+    /// Pages of history that were asked for, those that came, and the messages in them.
+    pub pages_asked: u64,
+    /// See `pages_asked`.
+    pub pages: u64,
+    /// See `pages_asked`.
+    pub page_messages: u64,
+    /// Times that somebody was said to type, and how often that was seen.
+    pub typed: u64,
+    /// See `typed`.
+    pub typed_seen: u64,
+    /// Messages that were marked as read, and how often that was seen.
+    pub read: u64,
+    /// See `read`.
+    pub read_seen: u64,
+    /// Refusals of anything but messages: of typing, reading, leaving.
+    pub errors: u64,
     /// By [`Fault::ALL`].
     pub faults: [u64; 7],
 }
@@ -106,6 +128,17 @@ impl Counts {
         self.owed += other.owed;
         self.reached += other.reached;
         self.indeterminate += other.indeterminate;
+        self.in_transit += other.in_transit;
+        self.caught_up += other.caught_up;
+        self.overlap += other.overlap;
+        self.pages_asked += other.pages_asked;
+        self.pages += other.pages;
+        self.page_messages += other.page_messages;
+        self.typed += other.typed;
+        self.typed_seen += other.typed_seen;
+        self.read += other.read;
+        self.read_seen += other.read_seen;
+        self.errors += other.errors;
         for (ours, theirs) in self.faults.iter_mut().zip(other.faults) {
             *ours += theirs;
         }

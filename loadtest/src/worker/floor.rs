@@ -8,14 +8,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use trialogue_checker::Micros;
 use trialogue_socketio::client::{Wire, WireOpener, Written};
 
+use super::back::{Away, Returns};
+use super::crowd::Beside;
+use super::history::History;
 use super::{Ends, Orders, Tick};
+use crate::plan::{Plan, Unrest};
 use crate::recorder::{Metric, Recording};
 use crate::stamp::{Cursor, Stamp, Stamps, number};
-use crate::target::Words;
+use crate::target::{Target, Words};
 use crate::users::Tokens;
 use crate::verdict::{Judge, Rules, Sight};
 
@@ -24,11 +28,11 @@ const UNSENT_MAX: usize = 4 << 20;
 /// What an answer begins with that says yes.
 const YES: &[u8] = b"[{\"ok\":true";
 /// What one names that says that there were too many.
-const LIMITED: &[u8] = b"rate_limited";
+pub(super) const LIMITED: &[u8] = b"rate_limited";
 /// What stands in front of a message's place.
 const SEQ: &[u8] = b"\"seq\":";
-/// Bytes of a refusal that are told.
-const TOLD_MAX: usize = 200;
+/// Acknowledgements from this number on are of pages; those of messages are lower.
+pub(super) const PAGES_FROM: u32 = 1 << 31;
 
 /// How far a socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,16 @@ pub(super) enum Phase {
     Joining,
     /// It is in its room.
     In,
+    /// It has no connection, and will have one.
+    Away,
+    /// It has one again, and asks for its room and for what it missed.
+    Rejoining,
+    /// It asked to leave its room.
+    Leaving,
+    /// It was told that it is out.
+    Out,
+    /// It asked to enter it again, over the same connection.
+    Entering,
     /// It is over.
     Over,
 }
@@ -50,28 +64,35 @@ pub(super) struct Socket {
     pub(super) member: u32,
     pub(super) chat: Rc<str>,
     pub(super) token: Arc<str>,
+    /// It stops reading once it is in its room.
+    pub(super) is_slow: bool,
     pub(super) phase: Cell<Phase>,
     pub(super) begun: Cell<Option<Instant>>,
     /// The server ended the namespace; the connection may live on.
     pub(super) is_sent_away: Cell<bool>,
     pub(super) wire: RefCell<Option<Wire>>,
+    /// Since when and why it is away.
+    pub(super) away: RefCell<Option<Box<Away>>>,
 }
 
 /// Everything of one worker.
 pub(super) struct Floor {
     worker: u32,
-    acks: bool,
+    pub(super) plan: Arc<Plan>,
+    pub(super) target: Target,
+    pub(super) acks: bool,
     pub(super) sockets: Vec<Socket>,
     pub(super) judge: RefCell<Judge>,
-    recorder: RefCell<Recording>,
-    stamps: Stamps,
-    words: Words,
-    tokens: Tokens,
+    pub(super) recorder: RefCell<Recording>,
+    pub(super) stamps: Stamps,
+    pub(super) words: Words,
+    pub(super) tokens: Tokens,
     seq: Cursor,
     /// The moment of the read whose frames are looked at: they share it.
     read_at: Cell<(Instant, Micros)>,
     pub(super) opener: WireOpener,
     pub(super) begin: Cell<Instant>,
+    pub(super) has_begun: Cell<bool>,
     pub(super) joined: Cell<usize>,
     /// Why a socket cannot enter its room, before the begin.
     pub(super) cannot_join: RefCell<Option<String>>,
@@ -82,34 +103,59 @@ pub(super) struct Floor {
     pub(super) is_closed_loop: bool,
     pub(super) speaking: Cell<bool>,
     pub(super) ends: RefCell<Ends>,
+    pub(super) returns: RefCell<Returns>,
+    /// The moment at which somebody ended the server.
+    pub(super) storm: Option<watch::Receiver<Option<Instant>>>,
+    pub(super) beside: Beside,
+    pub(super) history: RefCell<History>,
     /// A packet that is being written.
     packet: RefCell<Vec<u8>>,
 }
 
-impl Floor {
-    pub(super) fn new(orders: &mut Orders) -> Self {
-        let Rules { acks, .. } = orders.rules;
-        let mut judge = Judge::new(orders.rules, orders.number);
-        let (members, senders) = (orders.plan.members, orders.plan.senders);
-        let mut sockets = Vec::with_capacity(orders.rooms.len() * members as usize);
-        for room in &orders.rooms {
-            judge.add_room(members, senders);
-            let chat: Rc<str> = room.chat.as_str().into();
-            for (turn, token) in (0..members).zip(room.tokens.iter().cycle()) {
-                debug_assert!(turn < members);
-                sockets.push(Socket {
-                    member: u32::try_from(sockets.len()).unwrap_or(u32::MAX),
-                    chat: chat.clone(),
-                    token: token.clone(),
-                    phase: Cell::new(Phase::Opening),
-                    begun: Cell::new(None),
-                    is_sent_away: Cell::new(false),
-                    wire: RefCell::new(None),
-                });
-            }
+/// Whether an answer says yes: by its first letters, as ours does, or wherever it says so.
+fn says_yes(said: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        ok: bool,
+    }
+    let read = || serde_json::from_slice::<(Said,)>(said).is_ok_and(|(said,)| said.ok);
+    said.starts_with(YES) || read()
+}
+
+/// The sockets of all rooms in a row, and the judge who knows them.
+fn people(orders: &Orders) -> (Vec<Socket>, Judge) {
+    let mut judge = Judge::new(orders.rules, orders.number);
+    let mut sockets = Vec::new();
+    let senders = orders.plan.senders;
+    let mut slow = super::crowd::SlowOnes::of(&orders.plan, &orders.sizes);
+    for (room, members) in orders.rooms.iter().zip(&orders.sizes) {
+        judge.add_room(*members, senders.min(*members));
+        let chat: Rc<str> = room.chat.as_str().into();
+        for (turn, token) in (0..*members).zip(room.tokens.iter().cycle()) {
+            sockets.push(Socket {
+                member: u32::try_from(sockets.len()).unwrap_or(u32::MAX),
+                chat: chat.clone(),
+                token: token.clone(),
+                is_slow: slow.takes(turn >= senders),
+                phase: Cell::new(Phase::Opening),
+                begun: Cell::new(None),
+                is_sent_away: Cell::new(false),
+                wire: RefCell::new(None),
+                away: RefCell::new(None),
+            });
         }
+    }
+    (sockets, judge)
+}
+
+impl Floor {
+    pub(super) fn new(orders: &Orders) -> Self {
+        let Rules { acks, .. } = orders.rules;
+        let (sockets, judge) = people(orders);
         Self {
             worker: orders.number,
+            plan: orders.plan.clone(),
+            target: orders.target.clone(),
             acks,
             sockets,
             judge: RefCell::new(judge),
@@ -121,6 +167,7 @@ impl Floor {
             read_at: Cell::new((Instant::now(), 0)),
             opener: orders.opener.clone(),
             begin: Cell::new(Instant::now()),
+            has_begun: Cell::new(false),
             joined: Cell::new(0),
             cannot_join: RefCell::default(),
             news: Notify::new(),
@@ -128,8 +175,17 @@ impl Floor {
             is_closed_loop: matches!(orders.plan.pace, crate::plan::Pace::Closed { .. }),
             speaking: Cell::new(true),
             ends: RefCell::default(),
+            storm: orders.storm.clone(),
+            returns: RefCell::new(Returns::new(orders.plan.seed, orders.number)),
+            beside: Beside::default(),
+            history: RefCell::new(History::new(orders.plan.seed, orders.number)),
             packet: RefCell::default(),
         }
+    }
+
+    /// Which worker this is.
+    pub(super) fn number(&self) -> u32 {
+        self.worker
     }
 
     /// Microseconds after the begin.
@@ -163,73 +219,45 @@ impl Floor {
 
     /// A text came over a socket; answers what is to be sent for it.
     pub(super) fn text(&self, socket: &Socket, text: &[u8], now: Instant) -> Option<String> {
-        if socket.phase.get() != Phase::In {
-            return self.enter(socket, text, now);
-        }
         let words = &self.words;
+        match socket.phase.get() {
+            Phase::Opening | Phase::Connecting | Phase::Joining => {
+                return self.enter(socket, text, now);
+            }
+            Phase::In | Phase::Rejoining | Phase::Leaving | Phase::Out | Phase::Entering => {}
+            Phase::Away | Phase::Over => return None,
+        }
         if text.starts_with(&words.new_message) {
-            self.message(socket, text, now);
-        } else if let Some(answer) = text.strip_prefix(&words.ack[..]) {
-            self.answer(socket, answer, now);
-        } else if text.starts_with(&words.error) {
-            let limited = memmem::find(text, LIMITED).is_some();
-            self.judge.borrow_mut().refused_somehow(socket.member, limited);
+            return self.message(socket, text, now);
+        }
+        if let Some(answer) = text.strip_prefix(&words.ack[..]) {
+            return self.answer(socket, answer, now);
+        }
+        if text.starts_with(&words.error) {
+            self.refused(socket, text);
         } else if text.starts_with(&words.gone) {
             socket.is_sent_away.set(true);
         } else if text.starts_with(&words.expiring) {
             return Some(Words::refresh(&self.tokens.newest(&socket.token)));
+        } else if socket.phase.get() == Phase::In {
+            self.seen_beside(text);
+        } else {
+            self.moved(socket, text, now);
         }
         None
     }
 
-    /// On the way into the room.
-    fn enter(&self, socket: &Socket, text: &[u8], now: Instant) -> Option<String> {
-        let words = &self.words;
-        let refused = [&words.refused, &words.error, &words.gone];
-        match socket.phase.get() {
-            Phase::Opening if text.starts_with(b"0") => {
-                socket.phase.set(Phase::Connecting);
-                return Some(Words::connect(&self.tokens.newest(&socket.token)));
-            }
-            Phase::Connecting if text.starts_with(&words.connected) => {
-                socket.phase.set(Phase::Joining);
-                return Some(Words::join(&socket.chat));
-            }
-            Phase::Joining if text.starts_with(&words.joined) => {
-                socket.phase.set(Phase::In);
-                self.judge.borrow_mut().join(socket.member);
-                if let Some(begun) = socket.begun.get() {
-                    let took = now.saturating_duration_since(begun).as_micros();
-                    let took = Micros::try_from(took).unwrap_or(Micros::MAX);
-                    self.recorder.borrow_mut().record(Metric::Join, took);
-                }
-                self.joined.set(self.joined.get() + 1);
-                self.news.notify_one();
-            }
-            Phase::Connecting | Phase::Joining
-                if refused.iter().any(|begin| text.starts_with(begin)) =>
-            {
-                let said = String::from_utf8_lossy(&text[..text.len().min(TOLD_MAX)]);
-                self.fail(format!("the server refused a socket: {said}"));
-            }
-            Phase::Opening | Phase::Connecting | Phase::Joining | Phase::In | Phase::Over => {}
-        }
-        None
-    }
-
-    /// A socket cannot enter its room; the first reason is told.
-    pub(super) fn fail(&self, why: String) {
-        self.cannot_join.borrow_mut().get_or_insert(why);
-        self.news.notify_one();
-    }
-
-    fn message(&self, socket: &Socket, text: &[u8], now: Instant) {
-        let at = self.read_at(now);
+    /// The place of the first message in a text, 0 where it has none.
+    pub(super) fn seq_in(&self, text: &[u8]) -> u64 {
         let seq = self.seq.behind(text).and_then(number);
-        let seq = seq.map_or(0, |(seq, _)| u64::from(seq));
+        seq.map_or(0, |(seq, _)| u64::from(seq))
+    }
+
+    fn message(&self, socket: &Socket, text: &[u8], now: Instant) -> Option<String> {
+        let at = self.read_at(now);
+        let seq = self.seq_in(text);
         let found = self.stamps.find(text);
-        let sight = self.judge.borrow_mut().delivered(socket.member, found, seq, at);
-        let Some(sight) = sight else { return };
+        let sight = self.judge.borrow_mut().delivered(socket.member, found, seq, at)?;
         let Sight { intended, written, recorded, settled, room } = sight;
         if recorded {
             let mut recorder = self.recorder.borrow_mut();
@@ -245,29 +273,39 @@ impl Floor {
             self.ready.borrow_mut().push_back(room);
             self.news.notify_one();
         }
+        self.read(socket, seq)
     }
 
-    fn answer(&self, socket: &Socket, answer: &[u8], now: Instant) {
-        let Some((n, said)) = number(answer) else { return };
+    fn answer(&self, socket: &Socket, answer: &[u8], now: Instant) -> Option<String> {
+        let (n, said) = number(answer)?;
+        if n >= PAGES_FROM {
+            return self.page(socket, n, said, now);
+        }
         let at = self.at(now);
         let mut judge = self.judge.borrow_mut();
-        let Some(sender) = judge.sender_of(socket.member) else { return };
-        if said.starts_with(YES) {
+        let sender = judge.sender_of(socket.member)?;
+        if says_yes(said) {
             if let Some(intended) = judge.acked(sender, n, at) {
                 self.recorder.borrow_mut().record(Metric::Ack, at.saturating_sub(intended));
             }
-            return;
+            drop(judge);
+            if self.plan.unrest.is_of_pages() {
+                self.stored(sender, n, said);
+            }
+            return None;
         }
         let limited = memmem::find(said, LIMITED).is_some();
         judge.refused(sender, n, limited, at);
+        let room = judge.room_of(sender);
         drop(judge);
         if self.is_closed_loop {
-            self.ready.borrow_mut().push_back(self.judge.borrow().room_of(sender));
+            self.ready.borrow_mut().push_back(room);
             self.news.notify_one();
         }
+        None
     }
 
-    /// Sends a message now that was intended for `intended`.
+    /// Does now what was intended for `intended`: a message, or the question for a page.
     pub(super) fn send(&self, sender: u32, size: u32, recorded: bool, intended: Micros) {
         let member = self.judge.borrow().member_of(sender);
         let socket = &self.sockets[member as usize];
@@ -275,23 +313,42 @@ impl Floor {
             self.ends.borrow_mut().unsendable += 1;
             return;
         }
+        let is_of_pages = self.has_begun.get() && self.plan.unrest.is_of_pages();
+        if !is_of_pages && self.types() {
+            self.put(socket, Words::typing(&socket.chat).as_bytes());
+        }
         let at = self.at(Instant::now());
+        if is_of_pages {
+            self.ask(socket, recorded, intended);
+        } else {
+            self.say(socket, sender, size, (recorded, intended, at));
+        }
+        if recorded {
+            let now = self.at(Instant::now());
+            let mut recorder = self.recorder.borrow_mut();
+            recorder.record(Metric::Slip, at.saturating_sub(intended));
+            recorder.record(Metric::SendLag, now.saturating_sub(intended));
+        }
+    }
+
+    fn say(&self, socket: &Socket, sender: u32, size: u32, when: (bool, Micros, Micros)) {
+        let (recorded, intended, at) = when;
         let n = self.judge.borrow_mut().sent(sender, size, recorded, (intended, at));
-        let written = {
+        {
             let mut packet = self.packet.borrow_mut();
             packet.clear();
             Words::send(&socket.chat, self.acks.then_some(n), &mut packet);
             self.stamps.write(Stamp { worker: self.worker, sender, n }, size, &mut packet);
             packet.extend_from_slice(Words::SEND_END);
-            socket.wire.borrow_mut().as_mut().map(|wire| wire.send(&packet))
-        };
+            self.put(socket, &packet);
+        }
         let now = self.at(Instant::now());
         self.judge.borrow_mut().written(sender, n, now);
-        if recorded {
-            let mut recorder = self.recorder.borrow_mut();
-            recorder.record(Metric::Slip, at.saturating_sub(intended));
-            recorder.record(Metric::SendLag, now.saturating_sub(intended));
-        }
+    }
+
+    /// Writes a packet, as far as the system takes it.
+    pub(super) fn put(&self, socket: &Socket, packet: &[u8]) {
+        let written = socket.wire.borrow_mut().as_mut().map(|wire| wire.send(packet));
         match written {
             Some(Ok(Written::Waits(bytes))) => {
                 self.ends.borrow_mut().stalled += 1;
@@ -304,17 +361,17 @@ impl Floor {
         }
     }
 
-    /// A connection is over.
+    /// A connection is over for good.
     pub(super) fn over(&self, socket: &Socket, why: String) {
         let before = socket.phase.replace(Phase::Over);
         *socket.wire.borrow_mut() = None;
         match before {
-            Phase::In => {
+            Phase::In | Phase::Rejoining | Phase::Leaving | Phase::Out | Phase::Entering => {
                 self.judge.borrow_mut().down(socket.member);
                 self.ends.borrow_mut().cut(why, 1);
             }
             Phase::Opening | Phase::Connecting | Phase::Joining => self.fail(why),
-            Phase::Over => {}
+            Phase::Away | Phase::Over => {}
         }
     }
 
@@ -326,5 +383,10 @@ impl Floor {
                 wire.close();
             }
         }
+    }
+
+    /// Whether nobody enters a room.
+    pub(super) fn is_apart(&self) -> bool {
+        self.plan.unrest == Unrest::Apart
     }
 }

@@ -1,6 +1,10 @@
 //! One thread that sends and receives for its own rooms: its sockets, its clock, its verdict.
 
+mod back;
+mod crowd;
+mod enter;
 mod floor;
+mod history;
 mod socket;
 mod speak;
 
@@ -20,9 +24,11 @@ use trialogue_socketio::client::WireOpener;
 use crate::alarm::{Alarm, thread_time};
 use crate::cast::Room;
 use crate::live::Steered;
-use crate::plan::Plan;
+use crate::plan::{Plan, Unrest};
 use crate::recorder::Recording;
+use crate::result::Recovery;
 use crate::stamp::Stamps;
+use crate::target::Target;
 use crate::users::Tokens;
 use crate::verdict::{Counts, Example, Rules};
 use floor::Floor;
@@ -60,6 +66,9 @@ pub(crate) struct Orders {
     pub(crate) number: u32,
     pub(crate) plan: Arc<Plan>,
     pub(crate) rooms: Vec<Room>,
+    /// Sockets of each.
+    pub(crate) sizes: Vec<u32>,
+    pub(crate) target: Target,
     pub(crate) rules: Rules,
     pub(crate) opener: WireOpener,
     pub(crate) stamps: Stamps,
@@ -68,6 +77,8 @@ pub(crate) struct Orders {
     pub(crate) steered: Steered,
     /// The moment at which all begin, once everybody is in a room.
     pub(crate) begin: watch::Receiver<Option<Instant>>,
+    /// The moment at which the server was ended, where that is somebody else's doing.
+    pub(crate) storm: Option<watch::Receiver<Option<Instant>>>,
     /// No more sends.
     pub(crate) stop: CancellationToken,
     /// No more anything.
@@ -114,6 +125,7 @@ pub(crate) struct Done {
     pub(crate) counts: Counts,
     pub(crate) examples: Vec<Example>,
     pub(crate) ends: Ends,
+    pub(crate) recovery: Recovery,
     /// Every message of the plan went out.
     pub(crate) complete: bool,
     /// Microseconds after the begin at which the last one went out.
@@ -171,12 +183,11 @@ pub(crate) fn start(orders: Orders) -> io::Result<JoinHandle<()>> {
 
 async fn work(mut orders: Orders) -> Result<(), String> {
     let end = orders.end.clone();
-    let floor = Rc::new(Floor::new(&mut orders));
+    let floor = Rc::new(Floor::new(&orders));
     let alarm = Alarm::new().map_err(|error| format!("no timer: {error}"))?;
-    let opened = end.run_until_cancelled(open_all(&floor, &orders)).await;
-    match opened {
+    match end.run_until_cancelled(prepare(&floor, &orders)).await {
         None => return Ok(()),
-        Some(opened) => opened?,
+        Some(prepared) => prepared?,
     }
     let gone = |_| "nobody listens".to_owned();
     orders.told.send(Told::Ready).await.map_err(gone)?;
@@ -186,29 +197,50 @@ async fn work(mut orders: Orders) -> Result<(), String> {
     };
     let Some(begin) = end.run_until_cancelled(begin).await else { return Ok(()) };
     floor.begin.set(begin);
+    floor.has_begun.set(true);
     let ticking = tokio::task::spawn_local(tick(floor.clone(), orders.told.clone()));
+    let stirring = tokio::task::spawn_local(back::stir(floor.clone()));
     let work = async {
         let complete = speak::speak(&floor, &orders, alarm).await?;
         floor.speaking.set(false);
         let spoken = floor.at(Instant::now());
+        // Who is told to stop early cuts nobody any more.
+        stirring.abort();
         drain(&floor, orders.drain).await;
         Ok::<_, io::Error>((complete, spoken))
     };
     let worked = end.run_until_cancelled(work).await.transpose();
     ticking.abort();
+    stirring.abort();
     let worked = worked.map_err(|error| format!("cannot go on: {error}"))?;
     let (complete, spoken) = worked.unwrap_or((false, floor.at(Instant::now())));
+    floor.give_up();
     floor.judge.borrow_mut().finish(floor.at(Instant::now()));
     let last = Told::Tick(Box::new(floor.tick(Duration::ZERO)));
     orders.told.send(last).await.map_err(gone)?;
-    let done = {
-        let judge = floor.judge.borrow();
-        let (worker, counts) = (orders.number, *judge.counts());
-        let (examples, ends) = (judge.examples().to_vec(), floor.ends.borrow().clone());
-        Done { worker, counts, examples, ends, complete, spoken }
-    };
+    let done = Box::new(done(&floor, complete, spoken));
     floor.close();
-    orders.told.send(Told::Done(Box::new(done))).await.map_err(gone)
+    orders.told.send(Told::Done(done)).await.map_err(gone)
+}
+
+fn done(floor: &Floor, complete: bool, spoken: Micros) -> Done {
+    let judge = floor.judge.borrow();
+    Done {
+        worker: floor.number(),
+        counts: *judge.counts(),
+        examples: judge.examples().to_vec(),
+        ends: floor.ends.borrow().clone(),
+        recovery: floor.returns.borrow().so_far.clone(),
+        complete,
+        spoken,
+    }
+}
+
+/// Everybody is in a room, and rooms have the history that they need.
+async fn prepare(floor: &Rc<Floor>, orders: &Orders) -> Result<(), String> {
+    open_all(floor, orders).await?;
+    let Unrest::History { messages, .. } = orders.plan.unrest else { return Ok(()) };
+    floor.fill(messages, orders.plan.sizes.largest()).await
 }
 
 /// Opens every socket and waits until all are in their rooms.
@@ -265,9 +297,11 @@ async fn drain(floor: &Floor, drain: Drain) {
         tokio::time::sleep(LOOK).await;
         let (now, settled, frames) = {
             let judge = floor.judge.borrow();
-            (Instant::now(), judge.is_settled(), judge.counts().frames)
+            let settled = judge.is_settled() && !floor.history.borrow().is_waited_for();
+            (Instant::now(), settled, judge.counts().frames)
         };
-        if frames != seen {
+        // Whoever is away may be about to come back, however long a pause it makes.
+        if frames != seen || floor.returns.borrow().is_waited_for() {
             (seen, last) = (frames, now);
         }
         let quiet = if settled { TAIL.min(drain.quiet) } else { drain.quiet };

@@ -8,31 +8,54 @@ use std::time::Instant;
 
 use trialogue_socketio::client::SCRATCH_BYTES;
 
-use super::floor::{Floor, Socket};
+use super::back;
+use super::floor::{Floor, Phase, Socket};
 
 thread_local! {
     /// All sockets of a thread read into it: it stays in the processor's cache.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
 }
 
-/// Opens it, enters its room, and listens until it is over.
+/// Opens it, enters its room, and listens until it is over; then again, where it is to come back.
 pub(super) async fn live(floor: Rc<Floor>, at: usize) {
     let socket = &floor.sockets[at];
-    socket.begun.set(Some(Instant::now()));
-    let why = match floor.opener.open().await {
-        Err(error) => error.to_string(),
-        Ok(wire) => {
-            *socket.wire.borrow_mut() = Some(wire);
-            poll_fn(|cx| SCRATCH.with_borrow_mut(|scratch| poll(&floor, socket, scratch, cx))).await
+    loop {
+        socket.begun.set(Some(Instant::now()));
+        socket.is_sent_away.set(false);
+        socket.phase.set(Phase::Opening);
+        let why = match floor.opener.open().await {
+            Err(error) => error.to_string(),
+            // The run ended meanwhile.
+            Ok(_) if socket.phase.get() == Phase::Over => return,
+            Ok(wire) => {
+                *socket.wire.borrow_mut() = Some(wire);
+                let listen = |cx: &mut Context<'_>| {
+                    SCRATCH.with_borrow_mut(|scratch| poll(&floor, socket, scratch, cx))
+                };
+                poll_fn(listen).await
+            }
+        };
+        let Some(pause) = floor.ended(socket, why) else { return };
+        tokio::time::sleep(pause).await;
+        if socket.phase.get() == Phase::Over {
+            return;
         }
-    };
-    floor.over(socket, why);
+    }
 }
 
-fn poll(floor: &Floor, socket: &Socket, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<String> {
+fn poll(
+    floor: &Rc<Floor>,
+    socket: &Socket,
+    scratch: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<String> {
     let mut wire = socket.wire.borrow_mut();
     // The run is over.
     let Some(wire) = wire.as_mut() else { return Poll::Ready("closed by us".to_owned()) };
+    // It never looks at what comes any more, as a client that hangs.
+    if socket.is_slow && socket.phase.get() == Phase::In {
+        return Poll::Pending;
+    }
     let mut answers = Vec::new();
     let ended = wire.poll_texts(cx, scratch, &mut |text, now| {
         answers.extend(floor.text(socket, text, now));
@@ -42,6 +65,9 @@ fn poll(floor: &Floor, socket: &Socket, scratch: &mut [u8], cx: &mut Context<'_>
     }
     if socket.is_sent_away.get() {
         return Poll::Ready("the server ended the session".to_owned());
+    }
+    if floor.wants_all(socket) {
+        tokio::task::spawn_local(back::read_all(floor.clone(), socket.member));
     }
     for answer in answers {
         if let Err(error) = wire.send(answer.as_bytes()) {

@@ -24,7 +24,7 @@ pub(super) async fn speak(
     orders: &Orders,
     mut alarm: Alarm,
 ) -> io::Result<bool> {
-    let senders = u32::try_from(orders.rooms.len()).unwrap_or(u32::MAX) * orders.plan.senders;
+    let senders = floor.judge.borrow().senders();
     let schedule = Schedule::of(&orders.plan, orders.number, senders);
     let spoken = async {
         alarm.until(floor.begin.get()).await?;

@@ -49,7 +49,10 @@ async fn prometheus_reads_how_a_run_goes_and_a_pause_and_a_faster_rate_lose_noth
                 }
             }
             Progress::SoFar(document) => so_far.push(document.clone()),
-            Progress::Rooms(..) | Progress::Sockets(..) | Progress::Draining => {}
+            Progress::Rooms(..)
+            | Progress::Sockets(..)
+            | Progress::Iterations { .. }
+            | Progress::Draining => {}
         })
         .await
         .unwrap();

@@ -12,9 +12,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use trialogue_client::{Dialect, Http, HttpConfig};
-use trialogue_loadtest::RunConfig;
-use trialogue_loadtest::cast::Room;
 use trialogue_loadtest::target::Target;
+use trialogue_loadtest::{RunConfig, cast};
 use trialogue_socketio::Outgoing;
 use trialogue_socketio::server::{
     ConnectRequest, Event, Events, Handler, Namespace, Refusal, Server, ServerConfig, Socket,
@@ -51,6 +50,36 @@ pub(crate) enum Quirk {
     Stall,
     /// Its sender is cut off instead.
     Cut,
+    /// It is not answered.
+    Mute,
+    /// Who comes back is not told of some of what was said meanwhile.
+    LoseInGap,
+    /// Who comes back is told of some of it twice.
+    DoubleInGap,
+    /// Who comes back is told of what it knew, too.
+    OldInGap,
+    /// Who comes back is told of it live as well: nothing wrong.
+    Overlap,
+    /// Nobody who went away is let in again.
+    ShutOut,
+    /// Who has left a room still hears it.
+    AfterLeave,
+    /// Pages of history miss a message.
+    PageHole,
+    /// Two messages of a page change places.
+    PageSwap,
+    /// Pages of history are of another room.
+    PageOfOthers,
+}
+
+/// What is known of a room.
+#[derive(Default)]
+struct Room {
+    seq: u64,
+    /// What waits for its place.
+    held: Vec<Outgoing>,
+    /// Everything that was said.
+    all: Vec<Value>,
 }
 
 pub(crate) struct Double {
@@ -58,8 +87,7 @@ pub(crate) struct Double {
     begun: Instant,
     messages: AtomicU64,
     users: AtomicU64,
-    /// By room: how far it is, and what waits for its place.
-    rooms: Mutex<HashMap<String, (u64, Vec<Outgoing>)>>,
+    known: Mutex<HashMap<String, Room>>,
     /// Rooms that were joined.
     joined: Mutex<BTreeSet<String>>,
 }
@@ -78,11 +106,24 @@ impl Handler for Double {
             let body: Value = event.args().get(0).unwrap_or_default();
             let chat = body["chatId"].as_str().unwrap_or_default().to_owned();
             match event.name() {
-                "join_chat" => {
-                    socket.join(&chat);
-                    self.joined.lock().unwrap().insert(chat.clone());
-                    let joined = Outgoing::new("joined_chat", &json!({"chatId": chat})).unwrap();
-                    let _closed = socket.emit(&joined);
+                "join_chat" => self.join(&socket, &chat, &body, &mut event),
+                "leave_chat" => {
+                    if self.quirk != Quirk::AfterLeave {
+                        socket.leave(&chat);
+                    }
+                    let left = Outgoing::new("left_chat", &json!({"chatId": chat})).unwrap();
+                    let _closed = socket.emit(&left);
+                }
+                "fetch_messages" => self.fetch(&chat, &body, &mut event),
+                "typing" => {
+                    let body = json!({"userId": user, "chatId": chat, "isTyping": true});
+                    let typing = Outgoing::new("user_typing", &body).unwrap();
+                    socket.namespace().emit_except(&chat, socket.id(), &typing);
+                }
+                "mark_read" => {
+                    let body = json!({"userId": user, "chatId": chat, "seq": body["seq"]});
+                    let read = Outgoing::new("messages_read", &body).unwrap();
+                    socket.namespace().emit_except(&chat, socket.id(), &read);
                 }
                 "send_message" => {
                     if self.quirk == Quirk::Stall {
@@ -104,6 +145,76 @@ impl Double {
         tokio::time::sleep(Duration::from_micros(left as u64)).await;
     }
 
+    fn join(&self, socket: &Socket, chat: &str, body: &Value, event: &mut Event) {
+        let since = body["sinceSeq"].as_u64();
+        if since.is_some() && self.quirk == Quirk::ShutOut {
+            let no = json!({"ok": false, "error": {"code": "unavailable", "message": "no"}});
+            let _closed = event.ack(&no);
+            return;
+        }
+        // The room is entered before it is read, under one lock: nothing falls between.
+        let known = self.known.lock().unwrap();
+        socket.join(chat);
+        self.joined.lock().unwrap().insert(chat.to_owned());
+        let room = known.get(chat);
+        let last = room.map_or(0, |room| room.seq);
+        let joined = json!({"chatId": chat, "lastSeq": last});
+        let _closed = socket.emit(&Outgoing::new("joined_chat", &joined).unwrap());
+        let Some(since) = since else { return };
+        let skip = match self.quirk {
+            Quirk::OldInGap => since.saturating_sub(1),
+            _ => since,
+        };
+        let missed = room.map_or(&[][..], |room| &room.all[skip as usize..]);
+        let mut page = missed.to_vec();
+        match self.quirk {
+            Quirk::LoseInGap if !page.is_empty() => drop(page.remove(0)),
+            Quirk::DoubleInGap => page.extend(missed.first().cloned()),
+            Quirk::Overlap => {
+                for message in missed {
+                    let live = Outgoing::new("new_message", message).unwrap();
+                    let _closed = socket.emit(&live);
+                }
+            }
+            _ => {}
+        }
+        // In two pages, so that the second one has to be asked for.
+        let rest = page.split_off(page.len().div_ceil(2));
+        let has_more = !rest.is_empty() && self.quirk == Quirk::Nothing;
+        if !has_more {
+            page.extend(rest);
+        }
+        let answer = json!({"ok": true, "chatId": chat, "messages": page, "hasMore": has_more});
+        let _closed = event.ack(&answer);
+    }
+
+    fn fetch(&self, chat: &str, body: &Value, event: &mut Event) {
+        let known = self.known.lock().unwrap();
+        let other = known.keys().find(|room| *room != chat).map_or(chat, String::as_str);
+        let chat = if self.quirk == Quirk::PageOfOthers { other } else { chat };
+        let all = known.get(chat).map_or(&[][..], |room| &room.all[..]);
+        let limit = body["limit"].as_u64().unwrap() as usize;
+        let cut = |seq: u64| (seq as usize).min(all.len());
+        let (mut page, has_more) = match (body["afterSeq"].as_u64(), body["beforeSeq"].as_u64()) {
+            (Some(after), _) => {
+                let rest = &all[cut(after)..];
+                (rest[..limit.min(rest.len())].to_vec(), rest.len() > limit)
+            }
+            (None, Some(before)) => {
+                let rest = &all[..cut(before - 1)];
+                (rest[rest.len().saturating_sub(limit)..].to_vec(), rest.len() > limit)
+            }
+            (None, None) => panic!("no end of a page is named"),
+        };
+        match self.quirk {
+            Quirk::PageHole if page.len() > 2 => drop(page.remove(1)),
+            Quirk::PageSwap if page.len() > 2 => page.swap(0, 1),
+            _ => {}
+        }
+        let answer = json!({"ok": true, "chatId": chat, "messages": page, "hasMore": has_more});
+        let _closed = event.ack(&answer);
+    }
+
     fn say(&self, rooms: &Namespace, socket: &Socket, chat: &str, text: &Value, event: &mut Event) {
         let number = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
         let is_met = number.is_multiple_of(EVERY);
@@ -112,10 +223,10 @@ impl Double {
         let answer = match quirk {
             Quirk::RefuseAndSend => refusal("denied"),
             Quirk::Limit => refusal("rate_limited"),
-            _ => json!({"ok": true, "status": "stored"}),
+            _ => Value::Null,
         };
-        let mut known = self.rooms.lock().unwrap();
-        let (seq, held) = known.entry(chat.to_owned()).or_default();
+        let mut known = self.known.lock().unwrap();
+        let Room { seq, held, all } = known.entry(chat.to_owned()).or_default();
         *seq += 1;
         let mut text = text.as_str().unwrap_or_default().to_owned();
         if quirk == Quirk::Change {
@@ -123,7 +234,11 @@ impl Double {
         }
         let body = json!({"id": number, "chatId": chat, "seq": *seq, "message": text});
         let message = Outgoing::new("new_message", &body).unwrap();
-        let _closed = event.ack(&answer);
+        let stored = json!({"ok": true, "status": "stored", "message": body});
+        all.push(body);
+        if quirk != Quirk::Mute {
+            let _closed = event.ack(if answer.is_null() { &stored } else { &answer });
+        }
         let emit = |room: &str, message: &Outgoing| {
             rooms.emit(room, message);
         };
@@ -156,7 +271,7 @@ pub(crate) async fn start(quirk: Quirk) -> RunConfig {
         begun: Instant::now(),
         messages: AtomicU64::new(0),
         users: AtomicU64::new(0),
-        rooms: Mutex::default(),
+        known: Mutex::default(),
         joined: Mutex::default(),
     };
     let server = Server::builder(lifted()).namespace(&["/chat"], double).build();
@@ -192,7 +307,7 @@ async fn connection(server: Server, stream: TcpStream) {
 }
 
 /// Rooms that nobody has to make.
-pub(crate) fn rooms(count: u32) -> Vec<Room> {
-    let room = |_| Room { chat: Uuid::new_v4().to_string(), tokens: vec!["t".into()] };
+pub(crate) fn rooms(count: u32) -> Vec<cast::Room> {
+    let room = |_| cast::Room { chat: Uuid::new_v4().to_string(), tokens: vec!["t".into()] };
     (0..count).map(room).collect()
 }

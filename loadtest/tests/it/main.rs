@@ -10,4 +10,5 @@ mod compares;
 mod double;
 mod far;
 mod merges;
+mod unrest;
 mod verdicts;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use trialogue_client::Dialect;
-use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Sizes};
+use trialogue_loadtest::plan::{Arrivals, BackOff, Crowd, Pace, Plan, Ramp, Sizes, Unrest};
 use trialogue_loadtest::recorder::Figures;
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::target::Target;
@@ -24,6 +24,9 @@ pub(crate) fn plan(seconds: u64) -> Plan {
         pace: Pace::Open { stages, arrivals: Arrivals::Uniform },
         sizes: "100..300".parse::<Sizes>().unwrap(),
         workers: 1,
+        unrest: Unrest::Calm,
+        back_off: BackOff::Uniform(50_000),
+        crowd: Crowd::default(),
     }
 }
 
@@ -40,7 +43,7 @@ async fn play(plan: &Plan, config: &RunConfig) -> Result<Document, RunError> {
     run_in(plan, config, rooms(plan.rooms), &stop, &mut |_| {}).await
 }
 
-fn of(document: &Document, metric: &str) -> Figures {
+pub(crate) fn of(document: &Document, metric: &str) -> Figures {
     let found = document.metrics.iter().find(|one| one.name == metric);
     found.unwrap_or_else(|| panic!("no {metric}")).figures
 }

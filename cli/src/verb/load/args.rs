@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use trialogue_loadtest::find::Wanted;
-use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Rate, Sizes};
+use trialogue_loadtest::plan::{Arrivals, Pace, Plan, Ramp, Rate, Sizes, Unrest};
 use trialogue_loadtest::slo::Slo;
 use trialogue_server::config::parse_duration;
 
 use super::phase::Phase;
 use super::place::PlaceArgs;
 use super::reports::Report;
+use super::unrest::UnrestArgs;
 use super::versus::TurnArgs;
 use super::watch::WatchArgs;
 use crate::exit::Failure;
@@ -35,10 +36,18 @@ pub(crate) struct Args {
     pub(super) watch: WatchArgs,
     #[command(flatten)]
     pub(super) turns: TurnArgs,
+    /// Tell whole stories instead: a scenario's file or the name of a bundled one, begun at --rate, each
+    /// with people of its own
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["window", "seats", "find"])]
+    pub(super) scenario: Option<String>,
     /// What must hold, such as 'delivery.p99<50ms && reach==1'; again for more
     #[arg(long = "slo", value_name = "EXPRESSION")]
     pub(super) slos: Vec<Slo>,
-    /// Look for the most that the objectives permit: max-rate, or max-members of a room
+    /// End the run, as failed, as soon as this holds, such as 'delivery.p99>2s'; again for more
+    #[arg(long = "abort-on", value_name = "EXPRESSION")]
+    pub(super) aborts: Vec<Slo>,
+    /// Look for the most that the objectives permit: max-rate, max-members of a room, or
+    /// max-connections
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["window", "reports"])]
     pub(super) find: Option<Wanted>,
     /// Write the result as json=FILE, junit=FILE, md=FILE, csv=FILE, hgrm=FILE, hlog=FILE or
@@ -73,13 +82,23 @@ run, 4 inconclusive, 130 Ctrl-C, 143 SIGTERM (both after what happened was judge
 
 /// What kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Workload {
+pub(super) enum Workload {
     /// Messages to rooms, judged at every receiver
     Broadcast,
     /// Sockets in their rooms, and nobody speaks
     Idle,
     /// As many sockets as there are, in their rooms as fast as they get there
     Connect,
+    /// Messages and their acknowledgements; nobody is in a room
+    Ack,
+    /// Broadcast, while connections are cut and come back
+    Jitter,
+    /// Broadcast, while those who do not speak leave their rooms and enter them again
+    Churn,
+    /// Broadcast, and everybody loses the server at the same moment
+    Storm,
+    /// Pages of a history that is known to the last message
+    History,
 }
 
 /// What is done.
@@ -91,8 +110,8 @@ pub(super) struct PlanArgs {
     /// Rooms, each with people of its own
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     rooms: u32,
-    /// Sockets in each room: of a customer, a provider and a manager in turn
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    /// Sockets in each room: of a customer, a provider and an LSM in turn
+    #[arg(long, visible_alias = "sockets-per-room", value_name = "COUNT", default_value_t = 3)]
     members: u32,
     /// Those of them that speak
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
@@ -119,7 +138,8 @@ pub(super) struct PlanArgs {
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     length: Duration,
     /// How long they are sent before that, judged and not measured
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, visible_alias = "warmup", value_name = "TIME", default_value = "2s")]
+    #[arg(value_parser = parse_duration)]
     warm_up: Duration,
     /// Bytes of a text: 100, 50..500, or shares as in 80%:100,20%:1000..2000
     #[arg(long, value_name = "BYTES", default_value = "100")]
@@ -130,6 +150,8 @@ pub(super) struct PlanArgs {
     /// Threads that send and receive, each with rooms of its own
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     local_workers: u32,
+    #[command(flatten)]
+    pub(super) unrest: UnrestArgs,
 }
 
 fn arrivals(text: &str) -> Result<Arrivals, String> {
@@ -150,32 +172,40 @@ impl PlanArgs {
         let pace = match (self.workload, self.window) {
             (Workload::Idle, _) => Pace::Silent { length: micros(self.length) },
             (Workload::Connect, _) => Pace::Silent { length: 0 },
-            (Workload::Broadcast, Some(window)) => {
+            (_, Some(window)) => {
                 Pace::Closed { window, warm_up: micros(self.warm_up), length: micros(self.length) }
             }
-            (Workload::Broadcast, None) if !self.phases.is_empty() => {
+            (_, None) if !self.phases.is_empty() => {
                 let stages = self.phases.iter().map(Phase::stage).collect();
+                let stages = self.unrest.stages(stages);
                 Pace::Open { stages, arrivals: self.arrivals }
             }
-            (Workload::Broadcast, None) => {
+            (_, None) => {
                 let Rate { from, to } = self.rate;
                 if self.ramp == Ramp::Const && from < to {
                     let what = "two rates need a shape between them: --ramp line, step or spike";
                     return Err(Failure::usage(what));
                 }
                 let stages = self.ramp.stages((from, to), self.length, self.warm_up);
+                let stages = self.unrest.stages(stages);
                 Pace::Open { stages, arrivals: self.arrivals }
             }
         };
+        let unrest = self.unrest.unrest(self.workload, self.warm_up, self.length);
+        // Of a send alone nobody is a witness.
+        let members = if unrest == Unrest::Apart { self.senders } else { self.members };
         let plan = Plan {
             // Short enough to be typed, and for every reader of JSON.
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
             rooms: self.rooms,
-            members: self.members,
-            senders: self.senders.min(self.members),
+            members,
+            senders: self.senders.min(members),
             pace,
             sizes: self.size.clone(),
             workers: self.local_workers,
+            unrest,
+            back_off: self.unrest.back_off(),
+            crowd: self.unrest.crowd(),
         };
         plan.check().map_err(|error| Failure::usage(error.to_string()))?;
         Ok(plan)

@@ -3,33 +3,38 @@
 mod args;
 mod file;
 mod live;
+mod outage;
 mod phase;
 mod place;
 mod reports;
 mod stage;
+mod story;
+mod unrest;
 mod versus;
 mod watch;
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trialogue_client::Dialect;
-use trialogue_loadtest::cast::Room;
+use trialogue_loadtest::cast::{self, Room};
 use trialogue_loadtest::find::{Search, Tried, Wanted};
 use trialogue_loadtest::plan::Plan;
 use trialogue_loadtest::remote::Far;
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::run::can_hold;
 use trialogue_loadtest::target::Target;
-use trialogue_loadtest::{Progress, RunConfig, RunError, run_in, show};
+use trialogue_loadtest::{Outage, Progress, RunConfig, RunError, run_in, show};
 use trialogue_report::terminal::facts;
-use trialogue_scenarios::file::Profile;
+use trialogue_scenarios::file::{Profile, Scenario};
 
 pub(crate) use args::Args;
 pub(crate) use file::schema;
+use outage::Commands;
 use place::Cast;
 use stage::Stage;
 use watch::Watchers;
@@ -56,6 +61,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let profile = profiles.first();
     reports::can_be_written(&args.reports, out)?;
     let (plan, cast) = (args.plan.plan()?, args.place.cast(profile)?);
+    let scenario = args.scenario.as_deref().map(|word| story::read(word, out)).transpose()?;
+    let plan = if scenario.is_some() { story::plan(plan) } else { plan };
     if let Some(path) = &args.write_plan {
         return write_plan(path, &file::write(&given, plan.seed), out);
     }
@@ -85,7 +92,10 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         }
     };
     let place = (profile, stage.as_ref());
-    let ran = play(&args, &plan, (cast, far), place, context, out).await;
+    let ran = match scenario {
+        Some(scenario) => tell_story(&args, &plan, scenario, place, context, out).await,
+        None => play(&args, &plan, (cast, far), place, context, out).await,
+    };
     if let Some(stage) = stage {
         stage.end().await?;
     }
@@ -114,7 +124,35 @@ fn config_of(
     let tool = format!("trialogue {}", env!("TRIALOGUE_VERSION"));
     let mut config = RunConfig::new(target, tool);
     config.slos.clone_from(&args.slos);
+    config.aborts.clone_from(&args.aborts);
+    config.outage = outage(args, place.1);
     Ok(config)
+}
+
+/// Who takes the server away for a storm; nobody where connections are cut.
+fn outage(args: &Args, stage: Option<&Stage>) -> Option<Arc<dyn Outage>> {
+    let unrest = &args.plan.unrest;
+    match (&unrest.end_with, &unrest.start_with, stage) {
+        (Some(end), Some(start), _) => {
+            Some(Arc::new(Commands { end: end.clone(), start: start.clone() }))
+        }
+        (_, _, Some(stage)) if !unrest.cut_only => Some(stage.server()),
+        _ => None,
+    }
+}
+
+/// A whole scenario as load.
+async fn tell_story(
+    args: &Args,
+    plan: &Plan,
+    scenario: Arc<Scenario>,
+    place: (Option<&Profile>, Option<&Stage>),
+    context: &Context,
+    out: &mut Out,
+) -> anyhow::Result<Result<Ran, RunError>> {
+    let config = config_of(args, place, context)?;
+    let told = story::play(scenario, plan, &config, place.0, context, out).await;
+    Ok(told.map(|document| Ran::One(Box::new(document))))
 }
 
 /// The run itself, or the search.
@@ -187,6 +225,8 @@ async fn measure(
     run_in(&ready.plan, &ready.config, ready.rooms.clone(), stop, observer).await
 }
 
+/// Tries values until one has held often enough. Rooms that more connections need are made on the way,
+/// unless they are somebody else's.
 async fn search(
     wanted: Wanted,
     plan: &Plan,
@@ -196,20 +236,32 @@ async fn search(
     out: &mut Out,
 ) -> Result<Ran, RunError> {
     let stop = &context.shutdown;
-    let Ready { rooms, plan, config, .. } =
-        &Ready::make(plan, cast, config, stop, &mut |_| {}).await?;
+    let mut ready = Ready::make(plan, cast, config, stop, &mut |_| {}).await?;
     let mut search = Search::new(wanted);
-    while let Some(value) = search.next(wanted.of(plan)) {
-        let plan = wanted.with(plan, value);
+    while let Some(value) = search.next(wanted.of(&ready.plan)) {
+        let plan = wanted.with(&ready.plan, value);
+        let lacking =
+            plan.rooms.saturating_sub(u32::try_from(ready.rooms.len()).unwrap_or(u32::MAX));
         // More than a plan may be is more than can be found.
-        if plan.check().is_err() {
+        if plan.check().is_err() || (lacking > 0 && !ready.config.only_ours) {
             break;
         }
-        let document = run_in(&plan, config, rooms.clone(), stop, &mut |_| {}).await?;
+        if lacking > 0 {
+            let more = Plan { rooms: lacking, workers: 1, ..plan.clone() };
+            let made = cast::make(&ready.config.target, &more, |_| {});
+            ready.rooms.extend(until(stop, made).await.ok_or(RunError::Stopped)??);
+        }
+        let rooms = ready.rooms[..plan.rooms as usize].to_vec();
+        let tried = match run_in(&plan, &ready.config, rooms, stop, &mut |_| {}).await {
+            Ok(document) => Tried::new(value, &document),
+            // What lets no more in is at its limit.
+            Err(RunError::CannotRun(why)) => Tried::not_run(value, why, false),
+            Err(RunError::NoRoom(why)) => Tried::not_run(value, why, true),
+            Err(error) => return Err(error),
+        };
         if stop.is_cancelled() {
             break;
         }
-        let tried = Tried::new(value, &document);
         out.say(&show::tried(wanted, &tried));
         search.came(tried);
     }
@@ -288,7 +340,7 @@ fn not_run(error: RunError, context: &Context, out: &mut Out) -> anyhow::Result<
     match error {
         RunError::Stopped => Ok(context.stopped()),
         RunError::Plan(error) => Err(Failure::usage(error.to_string()).into()),
-        error @ (RunError::Cast(_) | RunError::CannotRun(_)) => {
+        error @ (RunError::Cast(_) | RunError::CannotRun(_) | RunError::NoRoom(_)) => {
             Ok(out.verdict(Exit::COULD_NOT_RUN, "could_not_run", &error.to_string()))
         }
     }

@@ -1,5 +1,6 @@
 //! A server of our own for a run, with a database that nobody else has; nothing of it is left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -7,8 +8,9 @@ use trialogue_faults::{LISTEN, ServerCommand, ServerProcess};
 use trialogue_server::embedded::{Cluster, Database};
 use url::Url;
 
+use super::outage::OwnServer;
 use crate::out::Out;
-use crate::play::{cluster, drop_database};
+use crate::play::{cluster, drop_database, token_secret};
 
 /// A database from nothing on a slow disk.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -19,7 +21,8 @@ const ACCESS_TTL: &str = "25h";
 
 /// The server, its database and PostgreSQL.
 pub(super) struct Stage {
-    server: ServerProcess,
+    server: Arc<OwnServer>,
+    url: String,
     database: Database,
     cluster: Cluster,
 }
@@ -34,9 +37,14 @@ impl Stage {
         let more = ["--listen", LISTEN, "--limits", "bench", "--access-ttl", ACCESS_TTL];
         // The URL goes by the environment: arguments are for everybody to see.
         let command = ServerCommand::new(program, args.into_iter().chain(more))
-            .env("DATABASE_URL", &database.url());
+            .env("DATABASE_URL", &database.url())
+            // Tokens outlive a restart.
+            .env("TRIALOGUE_JWT_SECRET", token_secret());
         match ServerProcess::start(&command, START_WITHIN).await {
-            Ok(server) => Ok(Self { server, database, cluster }),
+            Ok(server) => {
+                let url = server.url().to_owned();
+                Ok(Self { server: Arc::new(OwnServer::new(server)), url, database, cluster })
+            }
             Err(error) => {
                 drop_database(database).await;
                 cluster.stop().await?;
@@ -46,7 +54,12 @@ impl Stage {
     }
 
     pub(super) fn url(&self) -> anyhow::Result<Url> {
-        self.server.url().parse().context("the server's own address")
+        self.url.parse().context("the server's own address")
+    }
+
+    /// The server, to be ended and started again.
+    pub(super) fn server(&self) -> Arc<OwnServer> {
+        self.server.clone()
     }
 
     /// The server's process.
@@ -55,8 +68,10 @@ impl Stage {
     }
 
     /// Ends all of it.
-    pub(super) async fn end(mut self) -> anyhow::Result<()> {
-        if let Err(error) = self.server.stop(STOP_WITHIN).await {
+    pub(super) async fn end(self) -> anyhow::Result<()> {
+        if let Some(mut server) = self.server.take()
+            && let Err(error) = server.stop(STOP_WITHIN).await
+        {
             tracing::warn!(%error, "the server did not stop by itself");
         }
         drop_database(self.database).await;

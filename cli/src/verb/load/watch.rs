@@ -168,7 +168,10 @@ fn is_news(progress: &Progress, told: &mut u64) -> bool {
     let (done, all) = match progress {
         Progress::Rooms(done, all) => (*done as u64, *all as u64),
         Progress::Sockets(done, all) => (*done, *all),
-        Progress::Second(_) | Progress::Draining | Progress::SoFar(_) => return true,
+        Progress::Second(_)
+        | Progress::Iterations { .. }
+        | Progress::Draining
+        | Progress::SoFar(_) => return true,
     };
     let step = done * 100 / all.max(1) / STEP;
     step != std::mem::replace(told, step) && step > 0

@@ -140,6 +140,18 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Its end will be a reset, as when a machine is gone, and not a good-bye.
+    pub(crate) fn reset_at_end(&self) {
+        let tcp = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        // A connection that is over already needs no reset.
+        let _over = tcp.set_zero_linger();
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

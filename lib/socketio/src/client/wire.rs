@@ -278,6 +278,13 @@ impl Wire {
         Ok(())
     }
 
+    /// Ends it without a good-bye: the peer sees a reset, as when a machine is gone. Whoever waits in
+    /// [`Self::poll_texts`] is woken and must not poll it again.
+    pub fn kill(self) {
+        self.stream.reset_at_end();
+        self.reader.wake();
+    }
+
     /// Says good-bye, as far as the system takes it at once.
     pub fn close(&mut self) {
         self.put(Opcode::Close, &[]);

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::ErrorKind;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use trialogue_socketio::client::{ConnectError, SCRATCH_BYTES, Wire, WireOpener, Written};
 use trialogue_socketio::ws::{Opcode, put_frame};
@@ -132,4 +132,13 @@ async fn who_answers_no_handshake_is_no_server() {
         stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     });
     assert!(matches!(opened, Err(ConnectError::Http { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_wire_that_is_killed_ends_in_a_reset_and_not_in_a_good_bye() {
+    let (mut wire, mut ours) = opened().await;
+    until(&mut wire, HANDSHAKE).await.unwrap();
+    wire.kill();
+    let ended = soon(ours.io.read(&mut [0; 8])).await;
+    assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
 }
