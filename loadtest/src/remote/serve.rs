@@ -116,7 +116,9 @@ async fn run(
     if job.workers.is_empty() || job.workers.end > job.plan.workers {
         return Err(fault("a job for workers that the plan does not have".to_owned()));
     }
-    let sockets = job.rooms.len() as u64 * u64::from(job.plan.members);
+    let sizes = job.plan.room_sizes();
+    let rooms = job.workers.clone().flat_map(|worker| job.plan.rooms_of(worker));
+    let sockets = rooms.map(|room| u64::from(sizes[room as usize])).sum();
     can_hold(sockets, 1).map_err(|error| fault(error.to_string()))?;
     let http = reach(&job.url, job.plain_http).map_err(fault)?;
     let target = Target { capabilities: job.capabilities(), ..Target::new(http, job.dialect) };

@@ -242,10 +242,10 @@ pub(crate) struct Wires<'a> {
     pub(crate) end: &'a CancellationToken,
 }
 
-/// Who takes the server away; workers that are far cut their connections instead.
+/// Who takes the server away.
 fn outage_of<'a>(plan: &Plan, config: &'a RunConfig) -> Option<&'a dyn Outage> {
     let is_storm = matches!(plan.unrest, Unrest::Storm { .. });
-    config.outage.as_deref().filter(|_| is_storm && config.far.is_empty())
+    config.outage.as_deref().filter(|_| is_storm)
 }
 
 /// What the target must have for a plan.
@@ -259,6 +259,11 @@ fn fits(plan: &Plan, config: &RunConfig) -> Result<(), RunError> {
         Unrest::History { .. } if !config.only_ours => {
             refuse("history is read in rooms that nobody else has, not in given ones".to_owned())
         }
+        Unrest::Storm { .. } if config.outage.is_some() && !config.far.is_empty() => refuse(
+            "workers elsewhere are not told when a server is ended: they cut connections, \
+                    without --end-with"
+                .to_owned(),
+        ),
         Unrest::Apart if !can.acks => refuse(format!("{dialect} acknowledges nothing")),
         _ => Ok(()),
     }
