@@ -88,6 +88,8 @@ pub(crate) struct Story {
     unconfirmed: VecDeque<(usize, usize, String, String)>,
     moment: u32,
     messages: usize,
+    /// How many steps there were when somebody was last shown a chat.
+    shown_chats: BTreeMap<(usize, String), usize>,
     /// Steps that give what was named since the last step began.
     needed: Vec<usize>,
     /// Whose own names of messages are meant: two people may have the same.
@@ -109,6 +111,7 @@ impl Story {
             unconfirmed: VecDeque::new(),
             moment: 0,
             messages: 0,
+            shown_chats: BTreeMap::new(),
             needed: Vec::new(),
             speaker: 0,
         }

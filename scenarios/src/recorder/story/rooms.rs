@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::names::key_of;
-use super::{Came, Fields, Story};
+use super::{At, Came, Fields, STEPS_MAX, Step, Story};
 
 /// Events of a clock, or of what only this run met.
 const PASSING: &[&str] = &["positions", "token_expiring", "server_draining"];
@@ -49,6 +49,9 @@ impl Story {
             return self.leave_out("news of lines that broke");
         }
         let at = self.next();
+        if event == "chat_updated" && self.is_between(who, &data["chat"]["id"], at) {
+            return self.leave_out("states of a chat between two changes");
+        }
         let pattern = match KNOWN.iter().find(|(known, _)| *known == event) {
             Some((_, fields)) => self.chosen(&data, fields, at),
             None if event == "notification:created" => {
@@ -65,6 +68,36 @@ impl Story {
             },
         };
         self.received(who, event, pattern, &data);
+    }
+
+    /// A chat is told as it is when the news of it leaves. Where two things changed it since this
+    /// person was last told, another run may tell of both at once: only what they came to is certain.
+    fn is_between(&mut self, who: usize, chat: &Value, at: At) -> bool {
+        if self.shown_chats.len() >= STEPS_MAX {
+            self.shown_chats.clear();
+        }
+        let chat = self.chat(chat, at);
+        let last = self.shown_chats.insert((who, chat.to_string()), self.steps.len());
+        let since = &self.steps[last.unwrap_or_default()..];
+        since.iter().filter(|step| self.changes(step, &chat)).count() > 1
+    }
+
+    /// Whether a request by its name does something to a chat.
+    fn changes(&self, step: &Step, chat: &Value) -> bool {
+        let [("do", _), ("with", with), ..] = &step.fields[..] else { return false };
+        let name = |value: &Value| {
+            let name = value.as_str()?.strip_prefix("${")?.strip_suffix('}')?;
+            Some(name.to_owned())
+        };
+        let of = [&with["dispute"], &with["job"]].into_iter().find_map(name);
+        let gives = |step: &Step, name: &str| step.save.iter().any(|(own, _)| own == name);
+        let origin = of.and_then(|of| self.steps.iter().find(|step| gives(step, &of)));
+        let of_chat = |step: &Step| {
+            let with = step.fields.iter().find(|(field, _)| *field == "with");
+            with.is_some_and(|(_, with)| with["chat"] == *chat)
+                || name(chat).is_some_and(|chat| gives(step, &chat))
+        };
+        with["chat"] == *chat || origin.is_some_and(of_chat)
     }
 
     fn received(&mut self, who: usize, event: &str, pattern: Map<String, Value>, data: &Value) {

@@ -127,6 +127,36 @@ fn an_event_that_overtakes_its_cause_is_waited_for_after_it() {
 }
 
 #[test]
+fn a_state_between_two_changes_that_another_run_may_not_show_is_left_out() {
+    // Whether the LSM enters before anybody was told of the dispute.
+    let told = |at_once: bool| {
+        let mut story = booked();
+        log_in(&mut story, 3, "local_service_manager");
+        let show = |story: &mut Story, joined: bool| {
+            let chat = json!({"id": CHAT, "lsmInvited": true, "lsmJoined": joined});
+            story.heard(1, "chat_updated", &[json!({"chat": chat})], false);
+        };
+        let body = json!({"chatId": CHAT, "description": "price"});
+        let answer = json!({"disputeId": 9, "dispute": {"id": 9, "chatId": CHAT}});
+        call(&mut story, "POST /disputes", "access-1", body, 201, &answer);
+        if !at_once {
+            show(&mut story, false);
+        }
+        call(&mut story, "POST /disputes/9/join", "access-3", json!({}), 200, &answer);
+        if at_once {
+            show(&mut story, false);
+        }
+        show(&mut story, true);
+        let lines = steps(&story);
+        let joined = |flag: &str| lines.iter().any(|line| line.contains(flag));
+        assert!(joined("lsmJoined: true"), "what it came to: {lines:#?}");
+        (joined("lsmJoined: false"), lines)
+    };
+    let (one_by_one, at_once) = (told(false), told(true));
+    assert!(one_by_one.0 && !at_once.0, "{one_by_one:#?}\n{at_once:#?}");
+}
+
+#[test]
 fn a_refusal_is_expected_and_one_of_the_moment_is_not() {
     let mut story = booked();
     let said = json!({"chatId": CHAT, "message": "let me in"});
