@@ -145,10 +145,14 @@ pub struct HttpExchange {
     pub path: String,
     /// Body of the request, where it was JSON.
     pub request: Value,
+    /// Length of that body, whatever it was.
+    pub request_bytes: usize,
     /// Absent when no answer came.
     pub status: Option<u16>,
     /// Body of the answer, where it was JSON.
     pub json: Value,
+    /// Length of that body, whatever it was.
+    pub bytes: usize,
     /// How long it took.
     pub took: Duration,
 }

@@ -14,7 +14,7 @@ use trialogue_scenarios::trace::SCHEMA;
 use super::Context;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
-use crate::trace::wire_line;
+use crate::trace::{is_folded, wire_line};
 
 /// Longest body in a line, in characters; `-v` shows all of it below.
 const BODY_CHARS_MAX: usize = 100;
@@ -53,7 +53,7 @@ enum Kind {
     Http,
     /// Events that were received
     Event,
-    /// Packets as they were framed
+    /// Every packet of Engine.IO and Socket.IO, heartbeats too
     Packet,
     /// The state of connections
     Link,
@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
         let known = actors.iter().copied().collect::<Vec<_>>().join(", ");
         return Err(Failure::usage(format!("no actor is called {unknown}: {known}")).into());
     }
+    let mut folded = 0_usize;
     let column = actors.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     for line in &lines {
         let kind = line["type"].as_str().unwrap_or_default();
@@ -98,9 +99,14 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
         }
         if out.is_json() {
             out.json(line)?;
+        } else if view.only.is_empty() && is_folded(line) {
+            folded += 1;
         } else {
             show(line, kind, column, context.global.verbose > 0, out)?;
         }
+    }
+    if folded > 0 {
+        out.say(&format!("{folded} packets are folded, heartbeats and told events: --only packet"));
     }
     Ok(Exit::DONE)
 }

@@ -101,6 +101,13 @@ fn a_journal_is_shown_line_by_line_also_when_its_end_is_missing() {
         json!({"type": "event", "atMs": 2.5, "actor": "bob", "name": "evil\u{1b}[31m", "data": {}}),
         json!({"type": "step", "atMs": 3.0, "words": "wait 1s", "came": "broken", "place": "t:1",
             "why": "late"}),
+        json!({"type": "packet", "atMs": 4.0, "actor": "bob", "connection": 2, "way": "out",
+            "transport": "polling", "kind": "event", "bytes": 44, "name": "send_message",
+            "ack": 7, "data": [{"a": 1}]}),
+        json!({"type": "packet", "atMs": 5.0, "actor": "bob", "connection": 2, "way": "in",
+            "transport": "websocket", "kind": "ping", "bytes": 1}),
+        json!({"type": "packet", "atMs": 6.0, "actor": "bob", "connection": 2,
+            "transport": "websocket", "kind": "end", "bytes": 0, "reason": "transport_close"}),
     ];
     let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     text.push_str("{\"type\":\"ev");
@@ -113,6 +120,17 @@ fn a_journal_is_shown_line_by_line_also_when_its_end_is_missing() {
     let said = view(&[]);
     assert_said(&said, 0, &["0.002 s  ann  GET /chat => 200 (1.0 ms)  { \"chats\": [] }"]);
     assert!(said.stdout.contains("step broken: wait 1s [t:1]") && !said.stdout.contains('\u{1b}'));
+    let sent = "0.004 s  bob  => event send_message ack 7 (polling 2, 44 B)  [ { \"a\": 1 } ]";
+    let end = "0.006 s  bob  == end transport_close (websocket 2)";
+    assert!(said.stdout.contains(sent) && said.stdout.contains(end), "{said}");
+    assert!(
+        said.stderr.contains("1 packets are folded") && !said.stdout.contains("ping"),
+        "{said}"
+    );
+    let said = view(&["--only", "packet", "--actor", "bob"]);
+    assert_said(&said, 0, &[sent, "<= ping (websocket 2, 1 B)", end]);
+    assert!(!said.stdout.contains("evil") && said.stderr.is_empty(), "{said}");
+    assert_eq!(view(&["--json"]).stdout.lines().count(), lines.len(), "nothing is folded");
     assert_eq!(view(&["--actor", "ann"]).stdout.lines().count(), 2, "the head is always there");
     let said = view(&["--only", "step", "--json"]);
     assert_eq!(said.stdout.lines().count(), 1, "{said}");

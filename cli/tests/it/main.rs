@@ -26,6 +26,7 @@ mod failing;
 mod filing;
 mod hostile;
 mod house;
+mod journals;
 mod leftovers;
 #[cfg(unix)]
 mod lies;

@@ -21,7 +21,7 @@ use trialogue_client::session::{Session, SessionConfig, SessionHandle};
 use trialogue_client::time::Backoff;
 use trialogue_client::{Credentials, Dialect, Error, Http, HttpConfig, LinkState, Rest, Witness};
 use trialogue_protocol::{Role, User, UserId};
-use trialogue_socketio::client::Transports;
+use trialogue_socketio::client::{Tap, Transports};
 use url::Url;
 
 use crate::FailureKind;
@@ -140,6 +140,8 @@ pub struct Actor {
     looks: Option<Looks>,
     /// Who watches, and the voice that they may use.
     seen: Option<(Seen, Rest)>,
+    /// Writes its packets down.
+    tap: Option<Tap>,
     wanted: Wanted,
     state: Mutex<State>,
 }
@@ -176,6 +178,7 @@ impl Actor {
         if let Some(trace) = &around.trace {
             inbox = inbox.traced(&spec.name.name, trace.clone());
         }
+        let tap = around.trace.as_ref().map(|trace| trace.tap(&spec.name.name, around.clock));
         let inbox = Arc::new(inbox);
         let mut config = HttpConfig::new(around.url.clone());
         config.answer_timeout = ANSWER_TIMEOUT;
@@ -219,6 +222,7 @@ impl Actor {
             secrets: around.secrets.clone(),
             looks,
             seen,
+            tap,
             wanted: Wanted { transport: defaults.transport, backoff, retries_max, seed },
             state: Mutex::default(),
         })
@@ -328,6 +332,7 @@ impl Actor {
         config.link.backoff = self.wanted.backoff;
         config.link.retries_max = self.wanted.retries_max;
         config.seed = self.wanted.seed;
+        config.tap.clone_from(&self.tap);
         let (session, mut updates) =
             Session::start(config).map_err(|error| Wrong::new("to connect", error.to_string()))?;
         let inbox = Arc::clone(&self.inbox);

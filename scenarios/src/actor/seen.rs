@@ -59,9 +59,11 @@ pub(super) fn joined_since(
 }
 
 pub(super) fn note_of(exchange: &Exchange<'_>) -> HttpExchange {
-    let (status, json) = match exchange.answer {
-        Ok((status, body)) => (Some(status), serde_json::from_slice(body).unwrap_or_default()),
-        Err(_) => (None, Value::Null),
+    let (status, json, bytes) = match exchange.answer {
+        Ok((status, body)) => {
+            (Some(status), serde_json::from_slice(body).unwrap_or_default(), body.len())
+        }
+        Err(_) => (None, Value::Null, 0),
     };
     HttpExchange {
         method: exchange.method.to_owned(),
@@ -70,8 +72,10 @@ pub(super) fn note_of(exchange: &Exchange<'_>) -> HttpExchange {
             .request
             .and_then(|body| serde_json::from_slice(body).ok())
             .unwrap_or_default(),
+        request_bytes: exchange.request.map_or(0, <[u8]>::len),
         status,
         json,
+        bytes,
         took: exchange.took,
     }
 }

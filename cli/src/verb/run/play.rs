@@ -240,6 +240,7 @@ impl Journal {
         }
         let text = fs::read_to_string(&self.path)?;
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = lines.filter(|line| !crate::trace::is_folded(line));
         let wire = lines.filter_map(|line| crate::trace::wire_line(&line)).collect();
         Ok((Some(self.path), wire))
     }

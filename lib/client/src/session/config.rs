@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trialogue_socketio::client::Transports;
+use trialogue_socketio::client::{Tap, Transports};
 
 use crate::backup;
 use crate::journal;
@@ -50,6 +50,9 @@ pub struct SessionConfig {
     pub request_timeout: Duration,
     /// Longest message of the server in bytes (8 MiB: a page of the longest messages, escaped).
     pub message_bytes_max: usize,
+    /// Is told of every packet of every connection, whose token and session ids are in them
+    /// (nobody).
+    pub tap: Option<Tap>,
     /// Decides every delay.
     pub seed: u64,
     /// Connect at once; else after [`super::SessionHandle::start`].
@@ -86,6 +89,7 @@ impl SessionConfig {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
             message_bytes_max: 8 * 1024 * 1024,
+            tap: None,
             seed: rand::random(),
             autostart: true,
         }

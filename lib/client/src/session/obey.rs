@@ -74,6 +74,7 @@ impl Driver {
         config.proxy = http.proxy().cloned();
         config.connect_timeout = self.config.connect_timeout;
         config.max_payload = self.config.message_bytes_max;
+        config.tap.clone_from(&self.config.tap);
         let dialect = self.config.rest.dialect();
         let within = self.config.connect_timeout;
         self.presented = Some(tokens.clone());

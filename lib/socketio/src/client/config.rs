@@ -11,6 +11,7 @@ use url::Url;
 
 use super::error::ConnectError;
 use super::proxy::Proxy;
+use super::tap::Tap;
 
 /// How to travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,6 +114,8 @@ pub struct ClientConfig {
     pub queue_bytes_max: usize,
     /// Acknowledgements awaited at once (16,384).
     pub acks_max: usize,
+    /// Is told of every packet (nobody).
+    pub tap: Option<Tap>,
 }
 
 impl ClientConfig {
@@ -134,6 +137,7 @@ impl ClientConfig {
             queue_frames_max: 1_024,
             queue_bytes_max: 4 * 1024 * 1024,
             acks_max: 16_384,
+            tap: None,
         }
     }
 }

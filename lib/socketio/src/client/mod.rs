@@ -19,6 +19,7 @@ mod shared;
 mod socket;
 mod state;
 pub(crate) mod stream;
+mod tap;
 pub(crate) mod websocket;
 mod wire;
 
@@ -36,6 +37,7 @@ pub use error::{AckError, ConnectError, EmitError, Refused};
 pub use proxy::Proxy;
 pub use socket::{ClientSender, ClientSocket, Event, PendingAck, Received};
 pub use state::Transport;
+pub use tap::{Passed, Tap, Tapped, Way};
 pub use wire::{SCRATCH_BYTES, Wire, WireOpener, Written};
 
 use crate::engine::{EnginePacket, Handshake};
@@ -83,7 +85,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ConnectError`], within [`ClientConfig::connect_timeout`].
-    pub async fn connect(config: ClientConfig) -> Result<Self, ConnectError> {
+    pub async fn connect(mut config: ClientConfig) -> Result<Self, ConnectError> {
+        config.tap = config.tap.map(|tap| tap.next());
         let within = config.connect_timeout;
         let connected = tokio::time::timeout(within, Self::shake_hands(&config)).await;
         connected.unwrap_or(Err(ConnectError::Timeout(within)))
@@ -115,6 +118,9 @@ impl Client {
             Ok(EnginePacket::Open(json)) => parse_open(json)?,
             _ => return Err(ConnectError::Protocol("no handshake came first".to_owned())),
         };
+        if let Some(tap) = &config.tap {
+            tap.tell_text(Transport::Websocket, Way::In, &text);
+        }
         let shared = Arc::new(Shared::new(config, &open));
         let session = Session::new(shared.clone(), &open, config.max_payload, Instant::now());
         tokio::spawn(Websocket::new(io, session, frames, input, VecDeque::new()).run());

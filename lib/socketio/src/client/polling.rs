@@ -20,8 +20,9 @@ use super::error::ConnectError;
 use super::http::{self, Requests};
 use super::session::{Session, Step, Wrong};
 use super::shared::Shared;
-use super::state::{Asked, Outbound};
+use super::state::{Asked, Outbound, Transport};
 use super::stream::{Stream, Target};
+use super::tap::{Passed, Tap, Way};
 use super::websocket::{self, Websocket};
 use super::{frame_decoder, parse_open};
 use crate::engine::{EnginePacket, Payload, PayloadItem, put_binary, put_separator};
@@ -82,7 +83,10 @@ pub(super) async fn connect(
     let body = get.send(None, None, answer_bytes_max(config)).await?;
     let mut packets = Payload::new(&body, usize::MAX);
     let open = match packets.next() {
-        Some(Ok(PayloadItem::Text(EnginePacket::Open(json)))) => parse_open(json)?,
+        Some(Ok(PayloadItem::Text(packet @ EnginePacket::Open(json)))) => {
+            tell(config.tap.as_ref(), Transport::Polling, Way::In, packet);
+            parse_open(json)?
+        }
         _ => return Err(ConnectError::Protocol("no handshake came first".to_owned())),
     };
     let shared = Arc::new(Shared::new(config, &open));
@@ -117,10 +121,12 @@ async fn run(mut polling: Box<Polling>, mut upgrades: bool) {
     loop {
         // The requests' state is given back once the session has moved.
         match Box::pin(polling.poll_until_stopped(upgrades)).await {
-            Err(reason) => return shared.end(reason),
+            Err(reason) => return shared.close(reason),
             Ok(Probed(mut io, frames, input)) => {
                 let moved = timeout(POST_WAIT_MAX, websocket::write_text(&mut io, b"5")).await;
                 if matches!(moved, Ok(Ok(()))) {
+                    let (on, way) = (Transport::Websocket, Way::Out);
+                    tell(shared.tap.as_ref(), on, way, EnginePacket::Upgrade);
                     let Polling { session, batch, .. } = *polling;
                     return Websocket::new(io, session, frames, input, batch).run().await;
                 }
@@ -247,10 +253,13 @@ async fn send(
         if let Some(data) = shared.take_pong() {
             pieces.push_front(Piece::Text([b"3", &data[..]].concat().as_slice().into()));
         }
-        let body = fill_body(&mut pieces, batch, bytes_max);
+        let body = fill_body(&mut pieces, batch, bytes_max, shared);
         // Nothing waits, and yet we were woken: the application wants the end.
         let last = body.is_empty();
         let body = if last { Bytes::from_static(b"1") } else { body };
+        if last {
+            tell(shared.tap.as_ref(), Transport::Polling, Way::Out, EnginePacket::Close);
+        }
         let answer = post.send(Some(sid), Some(body), POST_ANSWER_BYTES_MAX);
         match timeout(POST_WAIT_MAX, answer).await {
             Ok(Ok(_)) if last => return Stop::Ended(DisconnectReason::Closed),
@@ -266,6 +275,7 @@ fn fill_body(
     pieces: &mut VecDeque<Piece>,
     batch: &mut VecDeque<Outbound>,
     bytes_max: usize,
+    shared: &Shared,
 ) -> Bytes {
     let mut body = BytesMut::new();
     loop {
@@ -284,8 +294,14 @@ fn fill_body(
             }
             put_separator(&mut body);
             match piece {
-                Piece::Text(text) => body.put_slice(&text),
-                Piece::Binary(bytes) => put_binary(&mut body, &bytes),
+                Piece::Text(text) => {
+                    shared.tapped(|tap, on| tap.tell_text(on, Way::Out, &text));
+                    body.put_slice(&text);
+                }
+                Piece::Binary(bytes) => {
+                    shared.tapped(|tap, on| tap.tell(on, Passed::Binary(Way::Out, &bytes)));
+                    put_binary(&mut body, &bytes);
+                }
             }
         }
     }
@@ -299,7 +315,11 @@ async fn probe(config: &ClientConfig, target: &Target, sid: &str) -> Option<Prob
         let (mut io, read) = http::open_websocket(target, &config.headers, stream, &uri).await?;
         let mut frames = frame_decoder(config);
         let mut input = BytesMut::from(&read[..]);
+        let asks = EnginePacket::Ping("probe");
+        tell(config.tap.as_ref(), Transport::Websocket, Way::Out, asks);
         websocket::probe(&mut io, &mut frames, &mut input).await?;
+        let answers = EnginePacket::Pong("probe");
+        tell(config.tap.as_ref(), Transport::Websocket, Way::In, answers);
         Ok(Probed(io, frames, input))
     };
     match timeout(config.connect_timeout, open).await {
@@ -312,6 +332,13 @@ async fn probe(config: &ClientConfig, target: &Target, sid: &str) -> Option<Prob
             tracing::debug!("no upgrade to a websocket in time");
             None
         }
+    }
+}
+
+/// Tells of a packet that the session's own ways do not see.
+fn tell(tap: Option<&Tap>, on: Transport, way: Way, packet: EnginePacket<'_>) {
+    if let Some(tap) = tap {
+        tap.tell(on, Passed::Packet(way, packet));
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::error::Refused;
 use super::shared::Shared;
+use super::tap::{Passed, Way};
 use crate::engine::{EnginePacket, Handshake};
 use crate::packet::{Body, Decoder, Packet, PacketError, PacketLimits};
 
@@ -93,6 +94,7 @@ impl Session {
         packet: EnginePacket<'_>,
         now: Instant,
     ) -> Result<Step, Wrong> {
+        self.shared.tapped(|tap, on| tap.tell(on, Passed::Packet(Way::In, packet)));
         match packet {
             EnginePacket::Close => Ok(Step::Close),
             EnginePacket::Ping(data) => {
@@ -113,6 +115,7 @@ impl Session {
 
     /// Takes one binary message: the attachment that a packet waits for.
     pub(super) fn on_binary(&mut self, data: Bytes) -> Result<Step, Wrong> {
+        self.shared.tapped(|tap, on| tap.tell(on, Passed::Binary(Way::In, &data)));
         let packet = self.decoder.binary(data)?;
         packet.map_or(Ok(Step::Go), |packet| dispatch(&self.shared, packet))
     }

@@ -25,6 +25,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     task: AtomicWaker,
     bounds: Bounds,
+    pub(super) tap: Option<super::tap::Tap>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ impl Shared {
             payload_max: usize::try_from(open.max_payload).unwrap_or(usize::MAX),
             base64: config.transports != Transports::Websocket,
         };
-        Self { state: Mutex::default(), task: AtomicWaker::new(), bounds }
+        Self { state: Mutex::default(), task: AtomicWaker::new(), bounds, tap: config.tap.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -238,10 +239,9 @@ impl Shared {
     fn try_push(&self, state: &mut State, packet: Outbound) -> Result<(), EmitError> {
         self.check_size(&packet)?;
         let (frames, bytes) = (state.out.len(), state.out_bytes);
-        let bounds = &self.bounds;
         // A packet over the bytes may wait alone, or it could never be sent.
-        let over = bytes > 0 && bytes + packet.size() > bounds.queue_bytes_max;
-        if over || frames >= bounds.queue_frames_max {
+        let over = bytes > 0 && bytes + packet.size() > self.bounds.queue_bytes_max;
+        if over || frames >= self.bounds.queue_frames_max {
             return Err(EmitError::Full { frames, bytes });
         }
         self.push(state, packet);

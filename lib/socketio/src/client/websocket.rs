@@ -14,8 +14,10 @@ use tokio::time::{Instant, Sleep};
 
 use super::error::ConnectError;
 use super::session::{Session, Step, Wrong};
+use super::shared::Shared;
 use super::state::{Asked, Outbound, Transport};
 use super::stream::Stream;
+use super::tap::{Passed, Way};
 use crate::DisconnectReason;
 use crate::engine::EnginePacket;
 use crate::ws::{self, Opcode, close_code};
@@ -98,7 +100,7 @@ impl Websocket {
     /// Runs until the connection is over.
     pub(super) async fn run(mut self) {
         let End(reason, code) = poll_fn(|cx| self.poll(cx)).await;
-        self.session.shared.end(reason);
+        self.session.shared.close(reason);
         if let Some(code) = code {
             // The application knows already; this is for the server's log.
             let _unheard = tokio::time::timeout(CLOSE_WAIT_MAX, self.say_goodbye(code)).await;
@@ -233,13 +235,18 @@ impl Websocket {
         }
         if let Some(data) = self.session.shared.take_pong() {
             put(&mut self.output, Opcode::Text, &[b"3", &data]);
+            self.session.shared.tapped(|tap, on| {
+                // It came as text.
+                let data = std::str::from_utf8(&data).unwrap_or_default();
+                tap.tell(on, Passed::Packet(Way::Out, EnginePacket::Pong(data)));
+            });
         }
         while self.output.len() < WRITE_CHUNK_BYTES {
             if self.batch.is_empty() {
                 self.session.shared.take_out(&mut self.batch);
             }
             let Some(packet) = self.batch.pop_front() else { return };
-            put_packet(&mut self.output, &packet);
+            put_packet(&mut self.output, &packet, &self.session.shared);
         }
     }
 
@@ -344,12 +351,15 @@ fn put(out: &mut BytesMut, opcode: Opcode, parts: &[&[u8]]) {
 }
 
 /// A Socket.IO packet: a text frame, and a binary one for each attachment.
-fn put_packet(out: &mut BytesMut, packet: &Outbound) {
+fn put_packet(out: &mut BytesMut, packet: &Outbound, shared: &Shared) {
     ws::put_frame_with(out, Opcode::Text, Some(rand::random()), |out| {
+        let from = out.len();
         out.put_u8(b'4');
         packet.encode(out);
+        shared.tapped(|tap, on| tap.tell_text(on, Way::Out, &out[from..]));
     });
     for attachment in packet.attachments() {
         put(out, Opcode::Binary, &[attachment]);
+        shared.tapped(|tap, on| tap.tell(on, Passed::Binary(Way::Out, attachment)));
     }
 }

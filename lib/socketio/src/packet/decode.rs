@@ -34,6 +34,12 @@ impl<'a> Pending<'a> {
         &self.packet.namespace
     }
 
+    /// The packet as its text has it, without its attachments.
+    #[must_use]
+    pub fn packet(&self) -> &Packet<'a> {
+        &self.packet
+    }
+
     /// The same, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Pending<'static> {

@@ -4,6 +4,7 @@ mod connect;
 mod events;
 mod life;
 mod polling;
+mod tap;
 mod tls;
 mod wire;
 

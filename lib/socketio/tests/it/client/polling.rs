@@ -11,6 +11,7 @@ use trialogue_socketio::client::{
 use trialogue_socketio::ws::Message;
 use trialogue_socketio::{DisconnectReason, Outgoing};
 
+use super::tap::{soon_told, tap};
 use super::{NO_AUTH, closed, event, millis};
 use crate::peer::{SOON, Wire, header, read_head, soon};
 
@@ -167,7 +168,9 @@ async fn packets_are_joined_and_split_in_both_directions() {
 #[tokio::test]
 async fn attachments_travel_as_base64_and_may_be_in_different_requests() {
     let mut peer = HttpPeer::new().await;
-    let (_client, mut socket, get) = peer.connected(peer.config(Transports::Polling)).await;
+    let (tap, told) = tap();
+    let config = ClientConfig { tap: Some(tap), ..peer.config(Transports::Polling) };
+    let (_client, mut socket, get) = peer.connected(config).await;
     let args = r#"[{"_placeholder":true,"num":0}]"#;
     let part = Bytes::from(vec![1; 60]);
     let sent = Outgoing::raw("b", args).unwrap().attachments(vec![part.clone()]);
@@ -181,6 +184,12 @@ async fn attachments_travel_as_base64_and_may_be_in_different_requests() {
     get.ok(r#"451-["b",{"_placeholder":true,"num":0}]"#).await;
     peer.next("GET").await.ok("bAQIDBA==").await;
     assert_eq!(event(&mut socket).await.args().attachments(), [Bytes::from_static(&[1, 2, 3, 4])]);
+    // As many bytes as there are in the bodies.
+    for line in
+        [format!("1 Polling out 81 {part:?}"), r#"1 Polling in 9 b"\x01\x02\x03\x04""#.to_owned()]
+    {
+        assert!(told.lock().unwrap().contains(&line), "{line}: {told:?}");
+    }
     let over = Outgoing::raw("b", args).unwrap().attachments(vec![vec![0; 80].into()]);
     assert!(matches!(socket.emit(&over), Err(EmitError::TooLarge { size: 109, limit: 100 })));
 }
@@ -303,7 +312,9 @@ async fn a_full_inbox_delays_the_next_poll() {
 #[tokio::test]
 async fn the_session_moves_to_a_websocket_in_order() {
     let mut peer = HttpPeer::new().await;
-    let client = peer.connect(peer.config(Transports::PollingUpgrade)).await;
+    let (tap, told) = tap();
+    let config = ClientConfig { tap: Some(tap), ..peer.config(Transports::PollingUpgrade) };
+    let client = peer.connect(config).await;
     // The first poll and the websocket, in any order.
     let (first, second) =
         (soon(peer.requests.recv()).await.unwrap(), soon(peer.requests.recv()).await.unwrap());
@@ -342,6 +353,24 @@ async fn the_session_moves_to_a_websocket_in_order() {
     wire.expect("3").await;
     drop(wire);
     assert_eq!(closed(&mut socket).await, DisconnectReason::TransportClose);
+    soon_told(&told, "end").await;
+    let expect = [
+        &format!("1 Polling in {} {OPEN}", OPEN.len()),
+        "1 Websocket out 6 2probe",
+        "1 Polling out 2 40",
+        r#"1 Polling in 13 40{"sid":"s"}"#,
+        r#"1 Polling out 9 42["n",1]"#,
+        "1 Websocket in 6 3probe",
+        r#"1 Polling in 12 42["polled"]"#,
+        "1 Polling in 1 6",
+        "1 Websocket out 1 5",
+        r#"1 Websocket out 9 42["n",2]"#,
+        r#"1 Websocket in 12 42["framed"]"#,
+        "1 Websocket in 1 2",
+        "1 Websocket out 1 3",
+        "1 Websocket end 0 transport_close",
+    ];
+    assert_eq!(told.lock().unwrap()[..], expect);
 }
 
 #[tokio::test]

@@ -1,16 +1,7 @@
 //! The journal of a run: everything that went over the wire, one JSON object a line, without
-//! secrets.
-//!
-//! ```text
-//! {type: trace, schema, scenario, place, seed, started}     the first line
-//! {type: http, atMs, actor, method, path, request, status, json, tookMs}
-//! {type: link, atMs, actor, state}
-//! {type: event, atMs, actor, name, data}                     received
-//! {type: packet, atMs, actor, way: in|out, packet}           as it was framed
-//! {type: saw, atMs, actor, what}                             what the client made of it
-//! {type: step, atMs, place, words, came, tookMs, why}
-//! {type: end, came, tookMs}                                  absent when the run was cut short
-//! ```
+//! secrets. The README says what every field is.
+
+mod packets;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,11 +11,73 @@ use serde_json::{Value, json};
 
 use crate::record::What;
 use crate::runner::StepDone;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, is_secret};
 use crate::words::words_of;
 
 /// The shape of the lines, in the field `schema` of the first one.
 pub const SCHEMA: &str = "trialogue-trace/1";
+
+/// The kinds of lines, in the field `type`, and the other fields of each; those without a value are
+/// `null` or absent.
+pub const LINES: &[(&str, &[&str])] = &[
+    ("trace", &["schema", "scenario", "file", "started"]),
+    (
+        "http",
+        &[
+            "atMs",
+            "actor",
+            "method",
+            "path",
+            "request",
+            "requestBytes",
+            "status",
+            "json",
+            "bytes",
+            "tookMs",
+        ],
+    ),
+    (
+        "packet",
+        &[
+            "atMs",
+            "actor",
+            "connection",
+            "transport",
+            "way",
+            "kind",
+            "bytes",
+            "namespace",
+            "name",
+            "ack",
+            "data",
+            "cut",
+            "reason",
+        ],
+    ),
+    ("event", &["atMs", "actor", "name", "data"]),
+    ("link", &["atMs", "actor", "state"]),
+    ("saw", &["atMs", "actor", "what", "data"]),
+    ("step", &["atMs", "place", "words", "came", "tookMs", "why"]),
+    ("end", &["came", "tookMs", "seed"]),
+];
+
+/// The kinds of packets, in the field `kind`.
+pub const PACKETS: &[&str] = &[
+    "open",
+    "ping",
+    "pong",
+    "upgrade",
+    "noop",
+    "close",
+    "connect",
+    "connect_error",
+    "disconnect",
+    "event",
+    "ack",
+    "binary",
+    "message",
+    "end",
+];
 
 /// Names of fields whose values are nobody's business.
 const SECRETS: &[&str] = &[
@@ -75,8 +128,9 @@ impl Trace {
         self.line(match what {
             What::Http(http) => json!({
                 "type": "http", "atMs": at, "actor": actor, "method": http.method,
-                "path": http.path, "request": http.request, "status": http.status, "json": http.json,
-                "tookMs": millis(http.took),
+                "path": without_secrets(&http.path), "request": http.request,
+                "requestBytes": http.request_bytes, "status": http.status, "json": http.json,
+                "bytes": http.bytes, "tookMs": millis(http.took),
             }),
             What::Link(state) => {
                 json!({"type": "link", "atMs": at, "actor": actor, "state": words_of(state)})
@@ -112,6 +166,17 @@ fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// A path whose query holds no secret by its name, whatever it is.
+fn without_secrets(path: &str) -> String {
+    let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
+    let hide = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}=***"),
+        _ => pair.to_owned(),
+    };
+    let query: Vec<String> = query.split('&').map(hide).collect();
+    format!("{path}?{}", query.join("&"))
+}
+
 /// Replaces every secret in a document by `***`, whatever it is.
 pub fn redact(document: &mut Value) {
     match document {
@@ -145,5 +210,30 @@ mod tests {
             "token": null, "tokens": 2, "text": "token",
         });
         assert_eq!(document, expect);
+        let path = without_secrets("/a?limit=1&access_token=x%20y&token=&q");
+        assert_eq!(path, "/a?limit=1&access_token=***&token=***&q");
+        assert_eq!(without_secrets("/a"), "/a");
+    }
+
+    /// The section of the README about the journal.
+    #[test]
+    fn the_readme_names_every_kind_of_line_and_field() {
+        let readme = include_str!("../../README.md");
+        let section = readme.split("\n## Trace\n").nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows = section.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let kind = cells.next()?.trim_end_matches('`').to_owned();
+            let words = cells.next()?.split('`').skip(1).step_by(2);
+            Some((kind, words.map(ToOwned::to_owned).collect::<Vec<_>>()))
+        });
+        let rows: Vec<(String, Vec<String>)> = rows.collect();
+        let known = LINES.iter().map(|(kind, fields)| {
+            ((*kind).to_owned(), fields.iter().map(|field| (*field).to_owned()).collect())
+        });
+        assert_eq!(rows, known.collect::<Vec<(String, Vec<String>)>>());
+        let kinds = section.lines().find_map(|line| line.strip_prefix("Kinds of packets: "));
+        let kinds: Vec<&str> = kinds.unwrap().split('`').skip(1).step_by(2).collect();
+        assert_eq!(kinds, PACKETS);
     }
 }
