@@ -52,7 +52,8 @@ pub struct RunConfig {
     pub database: Option<Arc<dyn Database>>,
     /// What the server signs tokens with, where steps may make one that has expired.
     pub token_secret: Option<String>,
-    /// Kills the server and starts it again before the step of this number: see [`boundaries`].
+    /// Kills the server and starts it again before the step of this number: see
+    /// [`super::boundaries`].
     pub crash_at: Option<usize>,
     /// What the server can do, where that is not all of its dialect, or more.
     pub capabilities: Option<Capabilities>,

@@ -105,10 +105,7 @@ impl Story {
         if !pattern.is_empty() {
             fields.push(("where", Value::Object(pattern)));
         }
-        // What a page repeats is written once, and so is what comes of it.
-        let mut since = self.steps.iter().rev().take_while(|step| step.fields[0].0 == "receive");
-        let same = since.any(|step| step.who == Some(who) && step.fields == fields);
-        if event == "user_typing" && same {
+        if event == "user_typing" && self.is_told_again(who, &fields, data["userId"].as_i64()) {
             return;
         }
         if let Some(step) = self.begin(who, fields) {
@@ -116,6 +113,22 @@ impl Story {
             self.steps[step].came = Came::Done;
             self.place(who, step, event, data);
         }
+    }
+
+    /// What a page repeats is written once, and so is what comes of it: whether this was told
+    /// before, and no step since then causes it again.
+    fn is_told_again(&self, who: usize, fields: &Fields, user: Option<i64>) -> bool {
+        let told = |step: &Step| step.who == Some(who) && step.fields == *fields;
+        let Some(before) = self.steps.iter().rposition(told) else { return false };
+        let Some((_, pattern)) = fields.get(1) else { return true };
+        let causes = |step: &Step| match (&step.fields[..], step.who.zip(user)) {
+            ([("emit", event), ("data", data), ..], Some((who, user))) => {
+                let same = ["chatId", "isTyping"].iter().all(|name| data[name] == pattern[name]);
+                event == "typing" && same && self.people.is(who, user)
+            }
+            _ => false,
+        };
+        !self.steps[before..].iter().any(causes)
     }
 
     /// Somebody was shown a message.

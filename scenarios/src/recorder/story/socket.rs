@@ -233,10 +233,10 @@ impl Story {
         Some(step)
     }
 
-    /// Whether nothing but answers came since this actor said the same.
+    /// Whether this actor did nothing else since it said the same.
     fn is_repeated(&self, who: usize, fields: &Fields) -> bool {
-        let last = self.steps.iter().rev().find(|step| step.fields[0].0 != "receive");
-        last.is_some_and(|step| step.who == Some(who) && step.fields == *fields)
+        let own = |step: &&super::Step| step.who == Some(who) && step.fields[0].0 != "receive";
+        self.steps.iter().rev().find(own).is_some_and(|step| step.fields == *fields)
     }
 
     /// The server acknowledged an event.

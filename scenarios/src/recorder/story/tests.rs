@@ -157,6 +157,39 @@ fn a_state_between_two_changes_that_another_run_may_not_show_is_left_out() {
 }
 
 #[test]
+fn what_is_typed_again_is_told_as_often_as_it_is_played_whoever_acts_meanwhile() {
+    let mut story = booked();
+    let types = |story: &mut Story, typing: bool, id: u64| {
+        let data = json!({"chatId": CHAT, "isTyping": typing});
+        story.emitted(1, "typing", &[data], (Some(id), false));
+    };
+    let told = |story: &mut Story, typing: bool| {
+        let data = json!({"userId": 1, "chatId": CHAT, "isTyping": typing});
+        story.heard(2, "user_typing", &[data], false);
+    };
+    // Others act between what was typed, and what is told comes late.
+    for id in 0..3 {
+        types(&mut story, true, id);
+        story.acked(1, id, &json!({"ok": true}));
+        call(&mut story, "GET /profile", "access-2", Value::Null, 200, &json!({}));
+        told(&mut story, true);
+    }
+    types(&mut story, false, 3);
+    told(&mut story, true);
+    told(&mut story, false);
+    types(&mut story, true, 4);
+    told(&mut story, true);
+    let lines = steps(&story);
+    let count = |words: [&str; 2]| {
+        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    };
+    for (typing, times) in [("isTyping: true", 2), ("isTyping: false", 1)] {
+        assert_eq!(count(["emit: typing", typing]), times, "{lines:#?}");
+        assert_eq!(count(["receive: user_typing", typing]), times, "{lines:#?}");
+    }
+}
+
+#[test]
 fn a_refusal_is_expected_and_one_of_the_moment_is_not() {
     let mut story = booked();
     let said = json!({"chatId": CHAT, "message": "let me in"});
