@@ -32,10 +32,31 @@ impl Story {
         if causes.iter().any(|cause| self.steps[*cause].came == Came::Open) {
             self.people.of_mut(who).early.push(event);
         }
+        if name == "user_typing" {
+            causes.iter().for_each(|cause| self.entered_before(who, *cause));
+        }
         self.steps[event].after.extend(causes);
         if let ("user_joined", Some(user)) = (name, user) {
             self.joined_before(who, user, event);
         }
+    }
+
+    /// Who is told of what somebody says in a room was in it before.
+    pub(super) fn entered_before(&mut self, who: usize, said: usize) {
+        let of_room = |(name, value): &(&'static str, Value)| match *name {
+            "send" => Some(value["chat"].clone()),
+            "data" => Some(value["chatId"].clone()),
+            _ => None,
+        };
+        let Some(room) = self.steps[said].fields.iter().find_map(of_room) else { return };
+        let enters = |step: &super::Step| {
+            step.who == Some(who)
+                && step.came != Came::Gone
+                && step.fields[0].0 == "join"
+                && step.fields[0].1 == room
+        };
+        let entered = self.steps[..said].iter().rposition(enters);
+        self.steps[said].after.extend(entered);
     }
 
     /// Who is told that somebody enters was in the room before.

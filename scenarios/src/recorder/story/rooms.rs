@@ -143,7 +143,9 @@ impl Story {
             return self.leave_out("messages of people who were not recorded");
         };
         self.stored(step, message);
-        self.steps[step].shown_to.insert(who);
+        if self.steps[step].shown_to.insert(who) {
+            self.entered_before(who, step);
+        }
     }
 
     /// A message that was sent and of which nothing was said yet.

@@ -157,6 +157,42 @@ fn a_state_between_two_changes_that_another_run_may_not_show_is_left_out() {
 }
 
 #[test]
+fn what_is_said_in_a_room_comes_after_everybody_who_was_told_has_entered() {
+    let mut story = booked();
+    // A booking of other people whose answer comes last: what is told meanwhile may be of it.
+    let body = json!({"providerId": 2, "title": "Paint the wall"});
+    let slow = Call {
+        method: "POST",
+        path: "/jobs/create",
+        query: "",
+        bearer: Some("access-1"),
+        json: Some(body),
+    };
+    let slow = story.called(&slow).unwrap();
+    let job = json!({"notification": {"type": "job", "chatId": CHAT, "jobId": 5}});
+    story.heard(2, "notification:created", &[job], false);
+    for socket in [1, 2] {
+        story.emitted(socket, "join_chat", &[json!({"chatId": CHAT})], (Some(0), false));
+        story.acked(socket, 0, &json!({"ok": true, "chatId": CHAT}));
+    }
+    let said = json!({"chatId": CHAT, "message": "hi", "clientMessageId": MESSAGE});
+    story.emitted(1, "send_message", &[said], (Some(1), false));
+    let message = json!({"id": MESSAGE, "chatId": CHAT, "seq": 1, "sender_id": 1, "message": "hi"});
+    story.acked(1, 1, &json!({"ok": true, "message": message}));
+    story.heard(2, "new_message", &[message], false);
+    let typing = json!({"chatId": CHAT, "isTyping": true, "userId": 1});
+    story.emitted(1, "typing", &[json!({"chatId": CHAT, "isTyping": true})], (Some(2), false));
+    story.acked(1, 2, &json!({"ok": true}));
+    story.heard(2, "user_typing", &[typing], false);
+    let answer = json!({"jobId": 6, "chatId": "other", "job": {"id": 6}, "chat": {"id": "other"}});
+    story.answered(&slow, 201, Some(&answer));
+    let lines = steps(&story);
+    let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
+    let entered = at("as: provider, join: ");
+    assert!(entered < at("send: {") && entered < at("emit: typing"), "{lines:#?}");
+}
+
+#[test]
 fn what_is_typed_again_is_told_as_often_as_it_is_played_whoever_acts_meanwhile() {
     let mut story = booked();
     let types = |story: &mut Story, typing: bool, id: u64| {
