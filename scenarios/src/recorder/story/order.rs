@@ -59,6 +59,15 @@ impl Story {
         self.steps[said].after.extend(entered);
     }
 
+    /// Who leaves has done and seen everything before, also what stands later than it came.
+    pub(super) fn leaves_last(&mut self, who: usize, leaves: usize) {
+        let before = self.steps[..leaves].iter().enumerate();
+        let concerns = |step: &super::Step| step.who == Some(who) || step.shown_to.contains(&who);
+        let before: Vec<usize> =
+            before.filter(|(_, step)| concerns(step)).map(|(index, _)| index).collect();
+        self.steps[leaves].after.extend(before);
+    }
+
     /// Who is told that somebody enters was in the room before.
     fn joined_before(&mut self, who: usize, user: i64, event: usize) {
         let joins = |of: &dyn Fn(usize) -> bool| {

@@ -102,6 +102,7 @@ impl Story {
         }
         let Some(step) = self.begin(who, vec![("disconnect", json!(true))]) else { return };
         self.steps[step].came = Came::Done;
+        self.leaves_last(who, step);
         let at = self.steps[step].at;
         let person = self.people.of_mut(who);
         person.came_back = false;

@@ -184,12 +184,18 @@ fn what_is_said_in_a_room_comes_after_everybody_who_was_told_has_entered() {
     story.emitted(1, "typing", &[json!({"chatId": CHAT, "isTyping": true})], (Some(2), false));
     story.acked(1, 2, &json!({"ok": true}));
     story.heard(2, "user_typing", &[typing], false);
+    story.left(2, Ender::Client);
     let answer = json!({"jobId": 6, "chatId": "other", "job": {"id": 6}, "chat": {"id": "other"}});
     story.answered(&slow, 201, Some(&answer));
     let lines = steps(&story);
     let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
     let entered = at("as: provider, join: ");
     assert!(entered < at("send: {") && entered < at("emit: typing"), "{lines:#?}");
+    assert_eq!(
+        at("as: provider, disconnect"),
+        lines.len() - 1,
+        "who leaves leaves last: {lines:#?}"
+    );
 }
 
 #[test]
