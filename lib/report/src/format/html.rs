@@ -17,6 +17,8 @@ const BARS_MAX: usize = 300;
 const BARS: f64 = 620.0;
 const NAMES: usize = 330;
 const BAR: usize = 18;
+/// Characters of a name that have room.
+const NAME_CHARS: usize = 45;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -205,7 +207,7 @@ fn timeline(page: &mut String, suite: &Suite) {
         let long = (BARS * took / end).max(2.0);
         let name = if case.title.is_empty() { &case.id } else { &case.title };
         let whole = html(&format!("{} {}", case.id, case.title));
-        let short: String = name.chars().take(46).collect();
+        let short = super::svg::cut(name, NAME_CHARS);
         _ = write!(
             page,
             "<g><title>{whole}</title><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\

@@ -206,12 +206,16 @@ impl<'a> Picture<'a> {
         let Some(x) = self.x(lane) else { return self.band(at, text, tone) };
         let class = format!("note {}", class_of(tone));
         let parts = wrap(text, (LANE - 24) / CHAR);
+        let longest = parts.iter().map(|part| part.chars().count()).max().unwrap_or(0);
+        // Right of the last lane the picture ends: what has no room there stands on the left.
+        let turned = self.lanes.len() > 1 && x + 8 + longest * (CHAR + 1) > self.right();
+        let (beside, anchor) = if turned { (x - 8, "end") } else { (x + 8, "start") };
         for (n, part) in parts.iter().enumerate() {
             self.y += LINE;
             if n == 0 {
                 self.time(at);
             }
-            self.text(x + 8, self.y + 4, &class, "start", part);
+            self.text(beside, self.y + 4, &class, anchor, part);
         }
         let y = self.y;
         _ = write!(
@@ -286,7 +290,8 @@ fn class_of(tone: Tone) -> &'static str {
     }
 }
 
-fn cut(text: &str, chars: usize) -> String {
+/// At most so many characters; what is cut ends with an ellipsis.
+pub(super) fn cut(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),

@@ -265,6 +265,32 @@ fn a_picture_is_xml_with_the_failing_arrow_marked() {
     }
 }
 
+#[test]
+fn a_note_at_the_last_lane_stays_inside_the_picture() {
+    let cast = vec![Lane::new("Customer", ""), Lane::new("Provider", "")];
+    let mut story = Story { cast, ..Story::default() };
+    story.push(&Row::Act { title: "act".to_owned(), lanes: vec![LaneId(0), LaneId(1)] });
+    for lane in [LaneId(0), LaneId(1)] {
+        let text = "Status: Reconnecting (attempt 1)".to_owned();
+        story.push(&Row::Note { at: at(1), lane, text, tone: Tone::Bad });
+    }
+    let picture = svg(&story);
+    let document = roxmltree::Document::parse(&picture).unwrap();
+    let number = |node: roxmltree::Node<'_, '_>, name| -> f64 {
+        node.attribute(name).unwrap().parse().unwrap()
+    };
+    let width = number(document.root_element(), "width");
+    let notes = document.descendants().filter(|node| node.attribute("class") == Some("note bad"));
+    let notes: Vec<_> = notes.collect();
+    assert_eq!(notes.len(), 4);
+    for note in notes {
+        let long = note.text().unwrap().chars().count() as f64 * 7.3;
+        let (x, ends) = (number(note, "x"), note.attribute("text-anchor") == Some("end"));
+        let (left, right) = if ends { (x - long, x) } else { (x, x + long) };
+        assert!(left > 70.0 && right < width, "{left} to {right} of {width}");
+    }
+}
+
 /// Every line is one statement of a sequence diagram, whatever was in a label.
 #[test]
 fn mermaid_is_one_statement_a_line() {
