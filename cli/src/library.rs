@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trialogue_scenarios::source::{Source, nearest};
+use trialogue_scenarios::source::{Source, nearest, utf8_of};
 use trialogue_scenarios::{bundled, bundled_names};
 
 use crate::exit::Failure;
@@ -95,10 +95,13 @@ pub(crate) fn load(place: &Place) -> anyhow::Result<Arc<Source>> {
         Place::Bundled(name) => {
             bundled(name).with_context(|| format!("{name} is not part of this program"))
         }
-        Place::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            Ok(Source::new(path.to_string_lossy(), text))
-        }
+        Place::File(path) => Ok(Source::new(path.to_string_lossy(), text_at(path)?)),
     }
+}
+
+/// The text of a file that a person wrote; one that is none is told with the place of the byte.
+pub(crate) fn text_at(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    utf8_of(bytes).map_err(|wrong| Failure::usage(format!("{}:{wrong}", path.display())))
 }

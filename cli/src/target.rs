@@ -26,8 +26,7 @@ pub(crate) fn find(word: &str, dialect: Option<Dialect>) -> anyhow::Result<Profi
         Profile::of_url(url, dialect.unwrap_or_default())
     } else {
         let path = path_of(word)?;
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        let text = crate::library::text_at(&path)?;
         let source = Source::new(path.to_string_lossy(), text);
         let env = |name: &str| std::env::var(name).ok();
         let mut profile =

@@ -31,6 +31,26 @@ struct Part {
     start: usize,
 }
 
+/// The text that a file's bytes are.
+///
+/// # Errors
+/// `LINE:COLUMN: it is not UTF-8 …` names the first byte that is none, columns counted in characters.
+pub fn utf8_of(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let (before, rest) = error.as_bytes().split_at(at);
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let tail = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = 1 + String::from_utf8_lossy(tail).chars().count();
+        let byte = rest.first().copied().unwrap_or_default();
+        let hint = match before.is_empty() && matches!(byte, 0xfe | 0xff) {
+            true => " (UTF-16?)",
+            false => "",
+        };
+        format!("{line}:{column}: it is not UTF-8: byte 0x{byte:02x} at offset {at}{hint}")
+    })
+}
+
 impl Source {
     /// `name` is what messages call the file.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Arc<Self> {

@@ -32,6 +32,34 @@ fn a_new_scenario_is_fine_and_never_written_over_another() {
 }
 
 #[test]
+fn a_file_that_is_not_utf8_is_one_error_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    write("t.scn.yaml", b"scenario: 1\nname: \xc3\xa9\xe9t\xe9\n");
+    let wrong = "t.scn.yaml:2:8: it is not UTF-8: byte 0xe9 at offset 20";
+    for verb in ["check", "run", "fmt"] {
+        let said = at(folder.path(), &[verb, "t.scn.yaml"]);
+        assert_said(&said, 2, &[wrong]);
+        assert_eq!(said.stderr.matches("UTF-8").count(), 1, "{said}");
+    }
+    write("wide.scn.yaml", b"\xff\xfes\0");
+    assert_said(
+        &at(folder.path(), &["check", "wide.scn.yaml"]),
+        2,
+        &["wide.scn.yaml:1:1:", "UTF-16"],
+    );
+    // A fragment's place is told too.
+    write("bad.yaml", b"fragment: 1\nname: \x80\n");
+    write(
+        "uses.scn.yaml",
+        b"scenario: 1\nname: uses\nactors: {a: {role: customer}}\n\
+        steps:\n  - {use: bad.yaml, with: {a: a}}\n",
+    );
+    let said = at(folder.path(), &["check", "uses.scn.yaml"]);
+    assert_said(&said, 2, &["uses.scn.yaml:5:", "`bad.yaml`:2:7: it is not UTF-8: byte 0x80"]);
+}
+
+#[test]
 fn a_layout_is_checked_then_written_and_the_flow_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.scn.yaml");

@@ -9,7 +9,7 @@ use super::fields::{Fields, bool_of, count_of, entries_of, list_of, text_of, wor
 use super::order::read_chain;
 use super::steps::{Lost, Reader};
 use super::{Checks, Defaults, Delivery, Reconnect, Scenario, Transport, names};
-use crate::source::{Diagnostics, Source, hint};
+use crate::source::{Diagnostics, Source, hint, utf8_of};
 use crate::yaml::{Node, Value, parse};
 
 /// The one version of the format.
@@ -67,8 +67,10 @@ fn find_fragment(source: &Source, path: &str) -> Result<String, String> {
         return bundled().ok_or_else(unknown);
     }
     let folder = Path::new(source.name()).parent().unwrap_or(Path::new(""));
-    match std::fs::read_to_string(folder.join(path)) {
-        Ok(text) => Ok(text),
+    match std::fs::read(folder.join(path)) {
+        Ok(bytes) => {
+            utf8_of(bytes).map_err(|wrong| format!("cannot read the fragment `{path}`:{wrong}"))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => bundled().ok_or_else(unknown),
         Err(error) => Err(format!("cannot read the fragment `{path}`: {error}")),
     }

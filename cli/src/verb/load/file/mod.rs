@@ -81,9 +81,7 @@ fn of_load(settings: &Settings) -> anyhow::Result<(&Command, &ArgMatches)> {
 }
 
 fn source(path: &Path) -> Result<Arc<Source>, Failure> {
-    let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    Ok(Source::new(path.to_string_lossy(), text))
+    Ok(Source::new(path.to_string_lossy(), crate::library::text_at(path)?))
 }
 
 /// Whether a flag or a variable has said it otherwise, or something that excludes it.
