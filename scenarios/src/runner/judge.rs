@@ -200,7 +200,11 @@ impl Stage<'_> {
             let mut listed: Option<BTreeSet<UserId>> = None;
             // A server that does not list all members says nothing of who is missing on its list.
             let lists = self.capabilities.members;
-            for actor in self.actors.iter().filter(|actor| lists && actor.user().is_some()) {
+            let asked = self.actors.iter().filter(|actor| lists && actor.user().is_some());
+            let mut asked: Vec<&Actor> = asked.collect();
+            // Everybody else is most likely refused, a request each.
+            asked.sort_by_key(|actor| !was_let_in(actor, chat));
+            for actor in asked {
                 listed = actor.members_of(chat).await;
                 if listed.is_some() {
                     break;
@@ -216,13 +220,7 @@ impl Stage<'_> {
         let mut members = Vec::new();
         for user in users {
             let was_in = self.actors.iter().filter(|actor| actor.user() == Some(user));
-            let was_in = was_in.into_iter().any(|actor| {
-                actor.inbox().with(|entries| {
-                    entries.iter().any(|entry| {
-                        matches!(&entry.what, What::Joined { chat: here, .. } if *here == chat)
-                    })
-                })
-            });
+            let was_in = was_in.into_iter().any(|actor| was_let_in(actor, chat));
             match listed {
                 Some(listed) if listed.contains(&user) => {
                     members.push(Member { user, removed: None });
@@ -319,4 +317,13 @@ impl Stage<'_> {
         }
         open.map(failure)
     }
+}
+
+/// Whether the actor ever entered the chat.
+fn was_let_in(actor: &Actor, chat: ChatId) -> bool {
+    actor.inbox().with(|entries| {
+        entries
+            .iter()
+            .any(|entry| matches!(&entry.what, What::Joined { chat: here, .. } if *here == chat))
+    })
 }

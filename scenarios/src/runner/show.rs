@@ -105,8 +105,8 @@ impl Stage<'_> {
         }
     }
 
-    /// One step that held.
-    pub(super) fn show(&self, step: &Step, replies: &Replies) {
+    /// One step that held, and when it began.
+    pub(super) fn show(&self, step: &Step, began: Duration, replies: &Replies) {
         match &step.verb {
             Verb::Act { title, lanes } => return self.show_act(title, lanes.as_deref()),
             Verb::Login => self.show_login(replies),
@@ -141,7 +141,7 @@ impl Stage<'_> {
                     self.note(*id, reply.at, text, Tone::Plain);
                 }
             }
-            Verb::Database(verb) => self.show_database(*verb),
+            Verb::Database(verb) => self.show_database(*verb, began),
             Verb::Token(verb) => {
                 let text = match verb {
                     TokenVerb::Expire => "the token has expired",
@@ -157,7 +157,7 @@ impl Stage<'_> {
                 }
             }
             Verb::Reconnected { .. } => self.show_reconnected(replies),
-            Verb::Server(verb) => self.show_server(*verb),
+            Verb::Server(verb) => self.show_server(*verb, began),
             Verb::Network(network) => {
                 let tone = if *network == Network::default() { Tone::Good } else { Tone::Bad };
                 for (id, reply) in replies {

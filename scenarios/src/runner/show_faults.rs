@@ -1,5 +1,7 @@
 //! What was done to the server and its database, and how everybody came back, as rows.
 
+use std::time::Duration;
+
 use trialogue_report::diagram::{Row, Tone, Wire};
 
 use super::links::status;
@@ -11,8 +13,12 @@ use crate::file::{DatabaseVerb, LaneName, ServerVerb};
 use crate::record::link_of;
 
 impl Stage<'_> {
-    pub(super) fn show_server(&self, verb: ServerVerb) {
-        let at = self.now();
+    pub(super) fn show_server(&self, verb: ServerVerb, began: Duration) {
+        // Whoever lost it noticed before the process was gone for good.
+        let at = match verb {
+            ServerVerb::Kill | ServerVerb::Stop | ServerVerb::Pause => began,
+            ServerVerb::Start | ServerVerb::Restart | ServerVerb::Resume => self.now(),
+        };
         let lane = self.lane(LaneName::Server);
         let (text, tone, alive) = match verb {
             ServerVerb::Kill => ("SIGKILL: the backend is gone", Tone::Bad, Some(false)),
@@ -37,8 +43,11 @@ impl Stage<'_> {
         }
     }
 
-    pub(super) fn show_database(&self, verb: DatabaseVerb) {
-        let at = self.now();
+    pub(super) fn show_database(&self, verb: DatabaseVerb, began: Duration) {
+        let at = match verb {
+            DatabaseVerb::Kill | DatabaseVerb::Stop => began,
+            DatabaseVerb::Start => self.now(),
+        };
         let (text, tone, alive) = match verb {
             DatabaseVerb::Stop => ("the database was stopped", Tone::Bad, false),
             DatabaseVerb::Kill => ("the database is gone", Tone::Bad, false),

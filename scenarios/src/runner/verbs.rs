@@ -60,7 +60,7 @@ impl Stage<'_> {
         };
         self.remember(step, sent, &replies);
         self.tell_links();
-        self.show(step, &replies);
+        self.show(step, sent, &replies);
         if let Verb::Server(_) = step.verb {
             self.notes().server_busy = false;
             self.tell_links();

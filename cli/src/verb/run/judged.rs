@@ -115,7 +115,13 @@ impl Played {
                 }
                 if let Some(recovery) = report.recovery {
                     let (took, failed) = (recovery.took.as_secs_f64(), recovery.failed_attempts);
-                    fact("recovery", format!("{took:.2} s after {failed} failed attempts"));
+                    fact(
+                        "recovery",
+                        format!(
+                            "{took:.2} s after {failed} failed attempt{}",
+                            if failed == 1 { "" } else { "s" }
+                        ),
+                    );
                 }
                 cases.extend(report.steps.iter().map(|step| step_case(step, strict)));
                 let mut orders = 0;
