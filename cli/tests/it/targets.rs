@@ -57,7 +57,10 @@ async fn a_target_is_played_at_and_its_profile_is_compared_with_what_it_does() {
     assert_eq!(came.code, Some(0), "{came}");
     let seen = came.stdout.lines().filter(|line| line.contains("profile: yes  seen: yes"));
     assert!(seen.count() == 16 && !came.stdout.contains("unknown"), "{came}");
-    assert!(came.stderr.contains("at once: order, typing_stops, refresh_auth\n"), "{came}");
+    assert!(
+        came.stderr.contains("at once: order, typing_stops, quiet_rooms, refresh_auth\n"),
+        "{came}"
+    );
 
     server.stop(Duration::from_secs(15)).await.unwrap();
     let came = ran(verb(&["preflight", "--target", &url])).await;

@@ -6,7 +6,7 @@ use trialogue_protocol::{ChatId, MessageId, PageQuery, Role, UserId};
 use super::stage::Stage;
 use super::{RunConfig, RunError, Target};
 use crate::actor::{Account, Actor, Reply, Surroundings, Wrong};
-use crate::file::{self, ActorId, Chain, Part, Scenario, Step, TokenVerb, Verb, flow};
+use crate::file::{self, ActorId, Chain, Method, Part, Scenario, Step, TokenVerb, Verb, flow};
 use crate::source::Span;
 use crate::yaml::{Key, Node, Value};
 
@@ -60,8 +60,19 @@ impl Stage<'_> {
             return stopped;
         }
         let why = self.lacks(step)?;
-        let acts = matches!(step.verb, Verb::Do { .. } | Verb::Emit { .. });
-        if acts && step.expect.error.is_none() {
+        if matches!(&step.verb, Verb::Receive { event, .. } if text(event) == Some("error")) {
+            self.notes().awaits_nameless_error = true;
+        }
+        let acts = match step.verb {
+            Verb::Do { .. } | Verb::Emit { .. } => step.expect.error.is_none(),
+            // What is to be refused changes nothing.
+            Verb::Http { method, .. } => {
+                let done = step.expect.status.is_none_or(|(_, status)| status < 400);
+                method != Method::Get && done
+            }
+            _ => false,
+        };
+        if acts {
             let line = self.scenario.source.line_column(step.span.start).0;
             self.notes().stopped = Some(format!("it follows line {line}: {why}"));
         }
@@ -88,6 +99,22 @@ impl Stage<'_> {
                 }
                 _ => None,
             },
+            Verb::Never { event, pattern, .. }
+                if text(event) == Some("notification:created")
+                    && !speaks_of_a_dispute(pattern.as_ref()) =>
+            {
+                says(
+                    can.quiet_rooms,
+                    "it pushes notices to whoever is in the chat too",
+                    "quiet_rooms",
+                )
+            }
+            Verb::Http { method, path, .. } => {
+                let (method, path) = (method.as_str(), text(path)?);
+                let lacks = self.around.dialect.lacks_route(method, path);
+                let route = path.split('?').next().unwrap_or(path);
+                lacks.then(|| format!("no {method} {route} there"))
+            }
             Verb::Emit { event, .. } if text(event) == Some("fetch_messages") => {
                 says(can.pages, "it has no pages of history", "pages")
             }
@@ -126,6 +153,9 @@ impl Stage<'_> {
         match check {
             "room_order" | "history_equals_live" if !can.seq => {
                 Some("it does not number messages (seq)".to_owned())
+            }
+            "no_server_errors" if self.notes().awaits_nameless_error => {
+                Some("an expected error does not say what it is about (error_codes)".to_owned())
             }
             "per_sender_order" if !can.order => {
                 Some("it may swap two messages of one sender (order)".to_owned())

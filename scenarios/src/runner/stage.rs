@@ -65,6 +65,8 @@ pub(super) struct Notes<'a> {
     pub(super) own_words: BTreeSet<MessageId>,
     /// Something was to be done that the target cannot: why nothing follows.
     pub(super) stopped: Option<String>,
+    /// A step that waits for an error was left out, as it could not be told from others.
+    pub(super) awaits_nameless_error: bool,
     /// The last step that was asked for is over.
     pub(super) ended: bool,
     /// The crash that was asked for is over.
@@ -104,6 +106,7 @@ impl<'a> Notes<'a> {
             jobs: BTreeMap::new(),
             own_words: BTreeSet::new(),
             stopped: None,
+            awaits_nameless_error: false,
             ended: false,
             crashed: false,
             counts: Vec::new(),

@@ -89,6 +89,8 @@ capabilities! {
     unread_counts,
     /// A dispute's notices come over the socket; else the session polls for them.
     dispute_push,
+    /// Whoever is in a chat gets no notification of its messages pushed.
+    quiet_rooms,
     /// A provider may open a dispute too.
     dispute_by_provider,
     /// A dispute may be opened at any time; else only once the job is completed.
@@ -209,6 +211,12 @@ impl Dialect {
             Self::Trialogue => trialogue::CAPABILITIES,
             Self::Stm => stm::CAPABILITIES,
         }
+    }
+
+    /// Whether a route of our own contract is missing here: a raw request of it says nothing about
+    /// such a server. `path` may have a query.
+    pub fn lacks_route(self, method: &str, path: &str) -> bool {
+        self == Self::Stm && stm::lacks_route(method, path)
     }
 
     /// Whether a server that greets like this speaks this dialect.

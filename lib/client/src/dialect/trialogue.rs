@@ -27,6 +27,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     stored_reads: true,
     unread_counts: true,
     dispute_push: true,
+    quiet_rooms: true,
     dispute_by_provider: true,
     dispute_any_time: true,
     lsm_joins_by_socket: true,

@@ -37,6 +37,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     stored_reads: false,
     unread_counts: false,
     dispute_push: false,
+    quiet_rooms: false,
     dispute_by_provider: false,
     dispute_any_time: false,
     lsm_joins_by_socket: false,
@@ -50,6 +51,40 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 pub(super) const FRAME_BYTES_MAX: usize = 1_000_000;
 /// Bytes of such a packet around a message's text (256): names of fields, the chat's id and the kind.
 const FRAME_ROOM: usize = 256;
+
+/// Routes and queries of our own contract (CONTRACT §1) that it does not have (DEPLOYED §2, §4 to
+/// §6, §8); `:` stands for one segment.
+const LACKED_ROUTES: [(&str, &str); 15] = [
+    ("POST", "/auth/password"),
+    ("GET", "/providers"),
+    ("GET", "/jobs"),
+    ("GET", "/jobs/:"),
+    ("POST", "/jobs/:/complete"),
+    ("POST", "/jobs/:/cancel"),
+    ("GET", "/chat"),
+    ("GET", "/chat/:"),
+    ("GET", "/disputes"),
+    ("POST", "/disputes"),
+    ("POST", "/disputes/:/join"),
+    ("POST", "/disputes/:/resolve"),
+    ("POST", "/notifications/:/read"),
+    ("POST", "/notifications/read-all"),
+    ("GET", "/notifications?unread"),
+];
+
+/// Whether the route is one of ours alone.
+pub(super) fn lacks_route(method: &str, path: &str) -> bool {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    LACKED_ROUTES.iter().any(|(verb, route)| {
+        let (route, asked) = route.split_once('?').unwrap_or((route, ""));
+        let same = |(a, b): (&str, &str)| a == b || (a == ":" && !b.is_empty());
+        *verb == method
+            && route.split('/').count() == path.split('/').count()
+            && route.split('/').zip(path.split('/')).all(same)
+            && (asked.is_empty() || asks(asked))
+    })
+}
 
 /// A user whom the server does not name, where our shapes need one.
 pub(super) const NOT_TOLD: UserId = UserId(0);

@@ -166,7 +166,7 @@ fn every_capability_has_a_name_and_ours_has_them_all() {
     assert!(ours.iter().all(|(_, has)| *has), "{ours:?}");
     let theirs: Vec<_> = crate::Dialect::Stm.capabilities().table().collect();
     assert!(theirs.iter().all(|(_, has)| !*has), "{theirs:?}");
-    assert_eq!(ours.len(), 19);
+    assert_eq!(ours.len(), 20);
 }
 
 #[test]
@@ -186,4 +186,23 @@ fn a_text_may_be_as_long_as_a_packet_and_not_a_byte_longer() {
     check(&"\"".repeat(FRAME_BYTES_MAX / 2), false);
     check("", false);
     check("a\0b", false);
+}
+
+#[test]
+fn a_route_of_our_own_contract_is_known_as_one_that_is_not_there() {
+    let check = |method: &str, path: &str, lacks: bool| {
+        assert_eq!(lacks_route(method, path), lacks, "{method} {path}");
+    };
+    check("GET", "/chat", true);
+    check("GET", "/chat/${chat}", true);
+    check("GET", "/chat/${chat}/messages", false);
+    check("GET", "/chat/", false);
+    check("GET", "/chat/customer/chats", false);
+    check("POST", "/disputes", true);
+    check("POST", "/customers/disputes", false);
+    check("GET", "/notifications?limit=5&unread=true", true);
+    check("GET", "/notifications?is_read=true", false);
+    check("PATCH", "/notifications/read-all", false);
+    check("POST", "/jobs/${job}/cancel", true);
+    check("POST", "/auth/login", false);
 }
