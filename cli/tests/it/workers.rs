@@ -83,7 +83,8 @@ async fn workers_share_a_run_and_a_killed_one_is_told() {
 
     let mut killed = false;
     let seen = |line: &str| {
-        if line.contains(" of 8 s: ") && !std::mem::replace(&mut killed, true) {
+        let is_second = line.trim_start().starts_with(|first: char| first.is_ascii_digit());
+        if is_second && line.contains(" of 8 s ") && !std::mem::replace(&mut killed, true) {
             two.start_kill().unwrap();
         }
     };
