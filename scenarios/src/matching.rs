@@ -41,6 +41,14 @@ pub fn matches(pattern: &Value, actual: &Value) -> Result<(), Mismatch> {
     walk.value(pattern, Some(actual), "$")
 }
 
+/// Compares an event: without any `where`, `{}`, whatever it carries fits, also no object.
+pub(crate) fn fits(pattern: &Value, actual: &Value) -> Result<(), Mismatch> {
+    match pattern {
+        Value::Object(fields) if fields.is_empty() => Ok(()),
+        pattern => matches(pattern, actual),
+    }
+}
+
 struct Walk {
     matched: usize,
 }
@@ -99,7 +107,7 @@ impl Walk {
             let holds = match word.as_str() {
                 "is" => is_kind(wanted.as_str().unwrap_or_default(), actual),
                 "contains" => self.contains(wanted, actual),
-                "matches" => fits(wanted, actual),
+                "matches" => is_found(wanted, actual),
                 "min" => at_least(actual, wanted),
                 "max" => at_least(Some(wanted), actual.unwrap_or(&Value::Null)),
                 _ => false,
@@ -137,7 +145,7 @@ pub(crate) fn is_matcher_of<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
 }
 
 /// Whether the regular expression is found in the text.
-fn fits(expression: &Value, actual: Option<&Value>) -> bool {
+fn is_found(expression: &Value, actual: Option<&Value>) -> bool {
     let expression = expression.as_str().and_then(|text| regex::Regex::new(text).ok());
     match (expression, actual.and_then(Value::as_str)) {
         (Some(expression), Some(text)) => expression.is_match(text),
@@ -244,6 +252,14 @@ mod tests {
         check((json!([1, 2]), json!([2, 1])), Some("at $[0] expected 1, got 2"));
         check((json!("1"), json!(1)), Some("at $ expected \"1\", got 1"));
         check((json!(1.0), json!(1)), None);
+    }
+
+    #[test]
+    fn an_event_without_a_where_fits_whatever_it_carries() {
+        for carried in [json!({"a": 1}), json!("text"), json!(3), json!([1]), json!(null)] {
+            assert_eq!(fits(&json!({}), &carried), Ok(()), "{carried}");
+        }
+        assert!(fits(&json!({"a": 1}), &json!("text")).is_err());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Entry {
     pub at: Duration,
     /// On its which connection, from 1; 0 before the first.
     pub connection: u32,
-    /// A `receive` has had it.
+    /// A step has had it: what it waited for, or the answer that it judged.
     pub taken: bool,
     /// What.
     pub what: What,

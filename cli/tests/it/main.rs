@@ -46,6 +46,8 @@ mod playing;
 #[cfg(unix)]
 mod profiles;
 mod prompt;
+#[cfg(unix)]
+mod proving;
 mod proxies;
 #[cfg(unix)]
 mod recording;

@@ -191,8 +191,12 @@ impl Actor {
         let answer = ask().await;
         let at = self.clock.now();
         let exchanges: Vec<HttpExchange> = self.inbox.with(|entries| {
-            let http = entries.iter().skip(from).filter_map(|entry| match &entry.what {
-                What::Http(exchange) => Some(exchange.clone()),
+            let http = entries.iter_mut().skip(from).filter_map(|entry| match &entry.what {
+                What::Http(exchange) => {
+                    // The step judges it.
+                    entry.taken = true;
+                    Some(exchange.clone())
+                }
                 _ => None,
             });
             http.collect()

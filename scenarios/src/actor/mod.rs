@@ -281,8 +281,10 @@ impl Actor {
         }
         let look = || {
             self.inbox.with(|entries| {
+                // The link is up a moment after the greeting, and what is sent before waits.
+                let is_up = self.is_in(entries);
                 entries.iter().skip(from).find_map(|entry| match &entry.what {
-                    What::Ready(connected) => Some(Ok((entry.at, connected.clone()))),
+                    What::Ready(connected) => is_up.then(|| Ok((entry.at, connected.clone()))),
                     What::Link(LinkState::LoginNeeded { why }) => Some(Err(why.sentence.clone())),
                     _ => None,
                 })
@@ -366,6 +368,9 @@ impl Actor {
         self.lock().wants_a_link = false;
         let stopped = self.session()?.stop().await;
         stopped.map_err(|error| Wrong::new("to disconnect", error.to_string()))?;
+        // Until it is known, it would seem to be up to whoever connects again.
+        let gone = || self.inbox.with(|entries| !self.is_in(entries)).then_some(());
+        _ = self.bell.wait(Instant::now() + ANSWER_TIMEOUT, gone).await;
         Ok(Reply { sent, at: self.clock.now(), ..Reply::default() })
     }
 

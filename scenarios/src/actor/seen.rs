@@ -19,6 +19,15 @@ pub fn outcome_of<'a>(
     })
 }
 
+/// Whatever became of an own message is the business of the step that sent it.
+pub(super) fn take_outcome(entries: &mut [Entry], id: &ClientMessageId) {
+    for entry in entries {
+        if matches!(&entry.what, What::Outcome { id: own, .. } if own == id) {
+            entry.taken = true;
+        }
+    }
+}
+
 pub(super) fn sent_json(id: &ClientMessageId, outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Stored { message, duplicate } => json!({
@@ -32,14 +41,15 @@ pub(super) fn sent_json(id: &ClientMessageId, outcome: &Outcome) -> Value {
     }
 }
 
-/// `Ok` once the room was entered and everything in it was shown, `Err` once it was refused.
+/// `Ok` once the room was entered and everything in it was shown, `Err` once it was refused, which
+/// the step that asks has had then.
 pub(super) fn joined_since(
-    entries: &[Entry],
+    entries: &mut [Entry],
     from: usize,
     chat: ChatId,
 ) -> Option<Result<(Duration, Value), Error>> {
     let mut joined = None;
-    for entry in entries.iter().skip(from) {
+    for entry in entries.iter_mut().skip(from) {
         match &entry.what {
             What::Joined { chat: here, last_seq, members, .. } if *here == chat => {
                 joined = Some(json!({"chatId": chat, "lastSeq": last_seq, "members": members}));
@@ -50,6 +60,7 @@ pub(super) fn joined_since(
                 }
             }
             What::JoinFailed { chat: here, error } if *here == chat => {
+                entry.taken = true;
                 return Some(Err(error.clone()));
             }
             _ => {}

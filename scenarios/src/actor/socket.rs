@@ -6,7 +6,7 @@ use trialogue_client::{Begin, Error, Outcome};
 use trialogue_protocol::{ChatId, ClientMessageId, Message, MessageType};
 use uuid::Uuid;
 
-use super::seen::{joined_since, outcome_of, sent_json};
+use super::seen::{joined_since, outcome_of, sent_json, take_outcome};
 use super::{Actor, Reply, Wrong};
 use crate::record::{Entry, Told, What};
 
@@ -72,8 +72,11 @@ impl Actor {
         let look = || {
             self.inbox.with(|entries| {
                 let outcome = outcome_of(entries, &id)?;
-                (outcome.1.is_final() || (!online && !self.is_in(entries)))
-                    .then(|| (outcome.0, outcome.1.clone()))
+                // A connection that is lost while it waits is known to be lost only now.
+                let is_over = outcome.1.is_final() || (self.outbox && !self.is_in(entries));
+                let (at, outcome) = is_over.then(|| (outcome.0, outcome.1.clone()))?;
+                take_outcome(entries, &id);
+                Some((at, outcome))
             })
         };
         let mut reply = Reply { sent, ..Reply::default() };

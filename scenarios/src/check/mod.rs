@@ -10,11 +10,12 @@ mod told;
 mod unexpected;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 use trialogue_checker::{Checker, Config, Doubt, Invariant, Invariants, Table, Wrong};
+use trialogue_client::Outcome;
 use trialogue_protocol::{ChatId, Message, MessageId, UserId};
 
 use crate::Came;
@@ -177,9 +178,12 @@ pub struct Judged {
 /// How much there was to judge by.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
-    shown: usize,
+    /// Messages that somebody was shown after another one of the same chat.
+    pairs: usize,
     shown_to_others: usize,
     of_rooms: usize,
+    /// Messages that came to somebody while somebody else listened who was not in their chat.
+    withheld: usize,
     looks: usize,
     stored: usize,
     exchanges: usize,
@@ -252,11 +256,14 @@ impl Judged {
                 _ => {}
             }
         }
-        let Seen { shown, shown_to_others, of_rooms, looks, stored, .. } = self.seen;
+        let Seen { pairs, shown_to_others, of_rooms, withheld, looks, stored, .. } = self.seen;
         let (count, what) = match word {
             Word::Delivery(_) => (shown_to_others, "a message that was shown to somebody else"),
-            Word::PerSenderOrder | Word::RoomOrder => (shown, "a message that was shown"),
-            Word::RoomIsolation => (of_rooms, "an event of a room"),
+            Word::PerSenderOrder | Word::RoomOrder => {
+                (pairs, "a second message of a chat that was shown to one person")
+            }
+            Word::RoomIsolation if of_rooms == 0 => (0, "an event of a room"),
+            Word::RoomIsolation => (withheld, "anybody who listened and was not in the chat"),
             Word::SavedBeforeBroadcast => (looks, "a look at the history while a message came"),
             Word::HistoryEqualsLive => (stored, "a message in a history"),
             Word::NoServerErrors | Word::NoUnexpectedEvents => return None,
@@ -268,18 +275,22 @@ impl Judged {
 impl Seen {
     fn of(recording: &Recording<'_>) -> Self {
         let mut seen = Self::default();
+        let mut came = Vec::new();
         for person in &recording.people {
+            let mut chats = BTreeSet::new();
             seen.stored += person.histories.values().map(Vec::len).sum::<usize>();
             for entry in &person.entries {
                 match &entry.what {
                     What::Message { message, .. } => {
-                        seen.shown += 1;
+                        seen.pairs += usize::from(!chats.insert(message.chat_id));
                         let is_own = person.user == Some(message.sender_id);
                         seen.shown_to_others += usize::from(!is_own);
                     }
                     What::Event { name, data } => {
-                        let is_message = usize::from(name == "new_message");
-                        seen.of_rooms += is_message + chats_of(name, data).len();
+                        let chat = &data["chatId"];
+                        let chat = chat.as_str().filter(|_| name == "new_message");
+                        came.extend(chat.and_then(|chat| Some((entry.at, chat.parse().ok()?))));
+                        seen.of_rooms += usize::from(chat.is_some()) + chats_of(name, data).len();
                     }
                     What::Looked { .. } => seen.looks += 1,
                     What::Ready(_) | What::Http(_) => seen.exchanges += 1,
@@ -287,8 +298,34 @@ impl Seen {
                 }
             }
         }
+        let is_withheld = |(at, chat): &&(Duration, ChatId)| {
+            recording.people.iter().any(|person| listens_outside(recording, person, *at, *chat))
+        };
+        seen.withheld = came.iter().filter(is_withheld).count();
         seen
     }
+}
+
+/// Whether somebody was connected at a moment and in no room of a chat: not yet, no longer, never.
+fn listens_outside(
+    recording: &Recording<'_>,
+    person: &Witnessed<'_>,
+    at: Duration,
+    chat: ChatId,
+) -> bool {
+    let until_then = || person.entries.iter().take_while(|entry| entry.at <= at);
+    let is_in = || {
+        until_then().any(|entry| match &entry.what {
+            What::Joined { chat: here, .. } => *here == chat,
+            _ => false,
+        })
+    };
+    let was_put_out = || {
+        let of = recording.members.get(&chat).into_iter().flatten();
+        let mut of = of.filter(|member| Some(member.user) == person.user);
+        of.any(|member| member.removed.is_some_and(|removed| removed < at))
+    };
+    until_then().any(|entry| matches!(entry.what, What::Ready(_))) && (!is_in() || was_put_out())
 }
 
 /// The chats that an event besides messages speaks of to members alone. Of the notifications these
@@ -328,10 +365,15 @@ fn words(message: &Message) -> String {
 
 /// Something that went wrong and that no step had expected.
 fn first_error(person: &Witnessed<'_>) -> Option<String> {
-    let odd = person.entries.iter().find(|entry| match &entry.what {
-        What::Odd(_) => true,
-        // One that a step has waited for was expected.
-        What::Event { name, .. } => name == "error" && !entry.taken,
+    // What a step has had was its business.
+    let mut left = person.entries.iter().filter(|entry| !entry.taken);
+    let odd = left.find(|entry| match &entry.what {
+        What::Odd(_) | What::JoinFailed { .. } => true,
+        What::Event { name, .. } => name == "error",
+        What::Outcome { outcome, .. } => {
+            matches!(outcome, Outcome::Refused(_) | Outcome::Conflict(_) | Outcome::Unknown(_))
+        }
+        What::Http(exchange) => exchange.status.is_some_and(|status| status >= 500),
         _ => false,
     })?;
     Some(format!("{} saw at {}", person.name, odd.to_string().trim_start()))

@@ -7,7 +7,7 @@ use trialogue_protocol::UserId;
 
 use super::{Recording, Witnessed};
 use crate::file::ActorId;
-use crate::matching::matches;
+use crate::matching::fits;
 use crate::record::What;
 
 /// Answers to what actors do.
@@ -60,6 +60,6 @@ fn is_expected(
         return sender.is_ok_and(|sender| cast.contains(&sender));
     }
     expected.waited.iter().any(|(actor, event, pattern)| {
-        *actor == person.actor && event == name && matches(pattern, data).is_ok()
+        *actor == person.actor && event == name && fits(pattern, data).is_ok()
     })
 }

@@ -4,11 +4,12 @@ use tokio::time::Instant;
 use trialogue_client::LinkState;
 use trialogue_report::diagram::{Row, Tone};
 
-use super::Failure;
 use super::stage::Stage;
+use super::{Failure, RunError};
 use crate::actor::{Actor, Wrong};
-use crate::file::{Scenario, ServerVerb, Step, Verb};
+use crate::file::{DatabaseVerb, Scenario, ServerVerb, Step, Verb};
 use crate::record::link_of;
+use crate::source::Span;
 
 /// How many boundaries a scenario has: one before each of its steps, also those in a `parallel`, a
 /// `repeat` (before the first time) and a fragment.
@@ -34,7 +35,81 @@ pub(super) fn steps(scenario: &Scenario) -> Vec<usize> {
     numbers
 }
 
+/// The number of the step of a boundary.
+pub(super) fn step_of(
+    scenario: &Scenario,
+    crash_at: Option<usize>,
+) -> Result<Option<usize>, RunError> {
+    let Some(at) = crash_at else { return Ok(None) };
+    let steps = steps(scenario);
+    let no_step = || RunError::NoStep { asked: at + 1, of: steps.len() };
+    steps.get(at).copied().map(Some).ok_or_else(no_step)
+}
+
+/// Whether nothing can crash at a boundary: the file itself has taken the server or its database
+/// down there, or may have, where that happens in a `parallel`.
+pub(super) fn is_down(scenario: &Scenario, boundary: usize) -> bool {
+    fn takes_down(step: &Step) -> Option<bool> {
+        match &step.verb {
+            Verb::Server(verb) => {
+                Some(!matches!(verb, ServerVerb::Start | ServerVerb::Restart | ServerVerb::Resume))
+            }
+            Verb::Database(verb) => Some(*verb != DatabaseVerb::Start),
+            _ => None,
+        }
+    }
+    fn into(steps: &[Step], down: &mut bool, at_boundaries: &mut Vec<bool>) {
+        for step in steps {
+            match &step.verb {
+                Verb::Act { .. } => {}
+                verb @ Verb::Parallel { .. } => {
+                    let from = at_boundaries.len();
+                    let mut torments = *down;
+                    for steps in verb.inner() {
+                        into(steps, down, at_boundaries);
+                        steps.iter().for_each(|step| {
+                            torments |= takes_down(step).is_some();
+                        });
+                    }
+                    at_boundaries[from..].iter_mut().for_each(|is_down| *is_down |= torments);
+                }
+                verb if verb.holds_steps() => {
+                    verb.inner().into_iter().for_each(|steps| into(steps, down, at_boundaries));
+                }
+                _ => {
+                    at_boundaries.push(*down);
+                    *down = takes_down(step).unwrap_or(*down);
+                }
+            }
+        }
+    }
+    let mut at_boundaries = Vec::new();
+    into(&scenario.steps, &mut false, &mut at_boundaries);
+    at_boundaries.get(boundary).copied().unwrap_or(false)
+}
+
 impl Stage<'_> {
+    /// What nobody told yet at the end: a server that ended by itself, a crash that did not come.
+    pub(super) fn undone(&self, failures: &[Failure]) -> Option<Failure> {
+        // Whatever failed has the server's last words with it.
+        if !failures.is_empty() {
+            return None;
+        }
+        if let Some(words) = self.server.ended_by_itself() {
+            let wrong = Wrong::new("a server that runs to the end", words);
+            return Some(self.failure(Span::default(), "the server", wrong, &[]));
+        }
+        let is_missing = {
+            let notes = self.notes();
+            self.crash_at.is_some() && !notes.crashed && !notes.ended
+        };
+        let wrong = || {
+            let got = "it did not come: that step was not begun";
+            Wrong::new("the crash that was asked for", got)
+        };
+        is_missing.then(|| self.failure(Span::default(), "the crash", wrong(), &[]))
+    }
+
     /// The crash, where it is to come before this step, once. Branches at the same time wait with
     /// what they ask of the server until everybody is back.
     pub(super) async fn crash_before(&self, step: &Step) -> Result<(), Vec<Failure>> {
@@ -78,5 +153,37 @@ impl Stage<'_> {
         }
         self.tell_links();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::read;
+    use crate::source::Source;
+
+    #[test]
+    fn nothing_crashes_where_the_file_has_it_down_already() {
+        let text = "scenario: 1
+name: t
+actors: { a: { role: customer } }
+steps:
+  - { as: a, login: true }
+  - { server: kill }
+  - { wait: 1s }
+  - { server: start }
+  - { as: a, get: /health/live }
+  - parallel: [[{ database: stop }, { database: start }], [{ wait: 1s }]]
+  - { server: pause }
+  - { server: resume }
+";
+        let scenario = read(&Source::new("t", text)).unwrap();
+        let down: Vec<usize> =
+            (0..boundaries(&scenario)).filter(|at| is_down(&scenario, *at)).collect();
+        assert_eq!(down, [2, 3, 5, 6, 7, 9]);
+        assert_eq!(step_of(&scenario, None).unwrap(), None);
+        assert!(step_of(&scenario, Some(9)).unwrap().is_some());
+        let wrong = step_of(&scenario, Some(10)).unwrap_err().to_string();
+        assert_eq!(wrong, "there is no step 11 to crash before: 10 steps do something");
     }
 }

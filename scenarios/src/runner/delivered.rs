@@ -56,6 +56,7 @@ impl Stage<'_> {
         self.learn();
         {
             let mut notes = self.notes();
+            notes.had.extend(to.iter().map(|reader| (*reader, id)));
             if via == Via::Live {
                 notes.slowest = notes.slowest.max(Some(latency));
             }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
+use trialogue_client::LinkState;
+use trialogue_protocol::MessageId;
 
 use super::stage::Stage;
 use crate::actor::{Actor, Reply, Wrong};
-use crate::matching::{matches, quote};
-use crate::record::{Entry, What};
+use crate::file::ActorId;
+use crate::matching::{fits, quote};
+use crate::record::{Entry, What, link_of};
 
 impl Stage<'_> {
     pub(super) async fn receive(
@@ -29,31 +32,72 @@ impl Stage<'_> {
         }
     }
 
+    /// Hears nothing of the kind since the last step that did anything began, what steps have had
+    /// aside, until the time is over; and hears, all that time.
     pub(super) async fn never(
         &self,
-        actor: &Actor,
+        id: ActorId,
         event: &str,
         pattern: &Value,
         during: Duration,
     ) -> Result<Reply, Wrong> {
-        let sent = self.now();
-        let from = actor.inbox().len();
+        let (actor, sent) = (self.actor(id), self.now());
+        let unheard = |got| {
+            let expected = format!("{} to listen for `{event}` during {during:?}", actor.name());
+            Err(Wrong::new(expected, got))
+        };
+        if during.is_zero() {
+            return unheard("no time to listen".to_owned());
+        }
+        let (from, had) = {
+            let notes = self.notes();
+            (notes.acted.min(sent), notes.had.clone())
+        };
+        let begun = actor.inbox().len();
+        let is_new = |(n, entry): &(usize, &Entry)| {
+            let known = || entry.taken || message_of(entry).is_some_and(|m| had.contains(&(id, m)));
+            *n >= begun || (entry.at >= from && !known())
+        };
         let look = || {
             actor.inbox().with(|entries| {
-                let came = entries.iter().skip(from).find(|entry| is_event(entry, event, pattern));
-                came.map(ToString::to_string)
+                let mut new = entries.iter().enumerate().filter(is_new);
+                let came = new.find(|(_, entry)| is_event(entry, event, pattern));
+                if let Some((_, came)) = came {
+                    return Some(Some(came.to_string()));
+                }
+                let was_away = entries
+                    .iter()
+                    .skip(begun)
+                    .any(|entry| matches!(&entry.what, What::Link(state) if !hears(Some(state))));
+                (was_away || !hears(link_of(entries))).then_some(None)
             })
         };
         match self.around.bell.wait(Instant::now() + during, look).await {
             None => Ok(Reply { sent, at: self.now(), ..Reply::default() }),
-            Some(came) => Err(Wrong::new(format!("no `{event}` during {during:?}"), came)),
+            Some(Some(came)) => Err(Wrong::new(format!("no `{event}` during {during:?}"), came)),
+            Some(None) => unheard(format!("it could not hear: {}", actor.link_words())),
         }
+    }
+}
+
+/// Whether events come over a link.
+fn hears(link: Option<&LinkState>) -> bool {
+    matches!(link, Some(LinkState::Connected | LinkState::Syncing { .. }))
+}
+
+/// The message that came over the wire here.
+fn message_of(entry: &Entry) -> Option<MessageId> {
+    match &entry.what {
+        What::Event { name, data } if name == "new_message" => {
+            serde_json::from_value(data["id"].clone()).ok()
+        }
+        _ => None,
     }
 }
 
 fn is_event(entry: &Entry, event: &str, pattern: &Value) -> bool {
     match &entry.what {
-        What::Event { name, data } => name == event && matches(pattern, data).is_ok(),
+        What::Event { name, data } => name == event && fits(pattern, data).is_ok(),
         _ => false,
     }
 }
@@ -74,7 +118,7 @@ fn nearest_miss(actor: &Actor, event: &str, pattern: &Value) -> String {
     actor.inbox().with(|entries| {
         let misses = entries.iter().filter_map(|entry| match &entry.what {
             What::Event { name, data } if name == event => {
-                matches(pattern, data).err().map(|wrong| (wrong.matched, wrong, entry.at))
+                fits(pattern, data).err().map(|wrong| (wrong.matched, wrong, entry.at))
             }
             _ => None,
         });

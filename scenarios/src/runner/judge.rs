@@ -13,17 +13,20 @@ use super::{Failure, FailureKind, Verdict};
 use crate::actor::{Actor, Wrong};
 use crate::check::{self, Expected, Judged, Member, Recording, Witnessed, Word};
 use crate::file::{ActorId, Chain, Delivery, Moment, flow};
-use crate::matching::{matches, quote};
+use crate::matching::{fits, quote};
 use crate::record::What;
 use crate::source::Span;
 
 /// How long what is on its way at the end may take to arrive.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+/// Silence that ends a run: longer than a server of our own takes to tell everybody of an event.
+const QUIET: Duration = Duration::from_millis(300);
 
 impl Stage<'_> {
     /// What every check came to, and those that did not hold. After a failed step what is wrong is
     /// told all the same, and nothing is held against those for whom there was no time left.
     pub(super) async fn check(&self, complete: bool) -> (Vec<Verdict>, Vec<Failure>) {
+        self.quiet().await;
         self.learn();
         let mut said: Vec<Verdict> = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
@@ -67,7 +70,8 @@ impl Stage<'_> {
                     let wrong = Wrong::new(word.promise(), got).of(kind);
                     self.failure(place, format!("check {}", word.name()), wrong, &[])
                 });
-                judge(word.name(), word.promise(), place, self.lacking_check(word.name()), failure);
+                let lacking = self.lacking_check(word.name(), came == Came::Broken);
+                judge(word.name(), word.promise(), place, lacking, failure);
             }
         }
         let counts = self.notes().counts.clone();
@@ -81,6 +85,26 @@ impl Stage<'_> {
             judge("order", &words, chain.span, lacking, self.chain(chain, complete));
         }
         (said, failures)
+    }
+
+    /// Waits until nobody was told anything for a moment, where anything is judged: a duplicate or
+    /// a leak of the last message comes after it.
+    async fn quiet(&self) {
+        let counts = self.notes().counts.len();
+        if self.asked().is_empty() && counts == 0 && self.scenario.order.is_empty() {
+            return;
+        }
+        let by = Instant::now() + SETTLE_WITHIN;
+        let told = || self.actors.iter().map(|actor| actor.inbox().len()).sum::<usize>();
+        let mut before = told();
+        loop {
+            let next = (Instant::now() + QUIET).min(by);
+            let more = || Some(told()).filter(|now| *now > before);
+            match self.around.bell.wait(next, more).await {
+                Some(now) if Instant::now() < by => before = now,
+                _ => return,
+            }
+        }
     }
 
     fn verdict(&self, name: &str, promise: &str, span: Span, failure: Option<&Failure>) -> Verdict {
@@ -268,7 +292,7 @@ impl Stage<'_> {
         let came = actor.inbox().with(|entries| {
             let fit = entries.iter().filter(|entry| match &entry.what {
                 What::Event { name, data } => {
-                    *name == count.event && matches(&count.pattern, data).is_ok()
+                    *name == count.event && fits(&count.pattern, data).is_ok()
                 }
                 _ => false,
             });

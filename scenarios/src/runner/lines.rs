@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
 use trialogue_faults::{Cut, Proxy, Way, Weather};
 use url::Url;
 
@@ -13,12 +16,22 @@ use super::{RunConfig, RunError, Seen};
 use crate::actor::Wrong;
 use crate::file::{ActorId, Network, NetworkCut, Refuse, Scenario, Verb};
 
+/// How long a call to this very machine may take.
+const CALL_WITHIN: Duration = Duration::from_secs(1);
+
 /// The proxies of a run.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     proxies: BTreeMap<ActorId, Arc<Proxy>>,
     /// Clears the weather when its time is over; ends with the run.
-    timers: Mutex<JoinSet<()>>,
+    timers: Mutex<Timers>,
+}
+
+/// What clears the weather, at most one thing for each actor.
+#[derive(Debug, Default)]
+struct Timers {
+    tasks: JoinSet<()>,
+    of: BTreeMap<ActorId, AbortHandle>,
 }
 
 impl Lines {
@@ -39,7 +52,7 @@ impl Lines {
         let mut lines = Self::default();
         for id in touched {
             if let Entry::Vacant(place) = lines.proxies.entry(id) {
-                let proxy = Proxy::start(upstream(url)?).await.map_err(RunError::Proxy)?;
+                let proxy = Proxy::start(upstream(url).await?).await.map_err(RunError::Proxy)?;
                 place.insert(Arc::new(proxy));
             }
         }
@@ -67,6 +80,11 @@ impl Lines {
     pub(super) fn change(&self, id: ActorId, network: &Network) -> Result<(), Wrong> {
         let proxy = self.proxies.get(&id);
         let proxy = proxy.ok_or_else(|| Wrong::new("a line of the runner's", "none"))?;
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        // The end of an earlier weather is not the end of this one.
+        if let Some(earlier) = timers.of.remove(&id) {
+            earlier.abort();
+        }
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         proxy.set(Weather {
             dark: network.cut == Some(NetworkCut::Blackhole),
@@ -90,26 +108,46 @@ impl Lines {
         }
         if let Some(lasting) = network.lasting {
             let proxy = Arc::clone(proxy);
-            let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
-            timers.spawn(async move {
+            let timer = timers.tasks.spawn(async move {
                 tokio::time::sleep(lasting).await;
                 proxy.set(Weather::default());
             });
+            timers.of.insert(id, timer);
         }
         Ok(())
     }
 }
 
-/// A proxy carries bytes to an address; names and TLS are not for it.
-fn upstream(url: &Url) -> Result<SocketAddr, RunError> {
+/// Whether a proxy can stand before this server: it carries bytes to an address; TLS is not for it,
+/// and neither are names of other machines, which a server may want to hear.
+pub(super) fn is_carried(url: &Url) -> bool {
+    url.scheme() == "http"
+        && match url.host() {
+            Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)) => true,
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+}
+
+/// The address of such a server. `localhost` may be two of them: the first that takes a call.
+async fn upstream(url: &Url) -> Result<SocketAddr, RunError> {
     let not_carried = || RunError::NotCarried(url.to_string());
-    let ip = match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.into(),
-        Some(url::Host::Ipv6(ip)) => ip.into(),
-        Some(url::Host::Domain(_)) | None => return Err(not_carried()),
+    let port = url.port_or_known_default().filter(|_| is_carried(url));
+    let port = port.ok_or_else(not_carried)?;
+    let name = match url.host() {
+        Some(url::Host::Ipv4(ip)) => return Ok(SocketAddr::new(ip.into(), port)),
+        Some(url::Host::Ipv6(ip)) => return Ok(SocketAddr::new(ip.into(), port)),
+        Some(url::Host::Domain(name)) => name,
+        None => return Err(not_carried()),
     };
-    let port = url.port_or_known_default().filter(|_| url.scheme() == "http");
-    Ok(SocketAddr::new(ip, port.ok_or_else(not_carried)?))
+    let found = tokio::net::lookup_host((name, port)).await.map_err(RunError::Proxy)?;
+    let found: Vec<SocketAddr> = found.filter(|address| address.ip().is_loopback()).collect();
+    for address in &found {
+        if matches!(timeout(CALL_WITHIN, TcpStream::connect(address)).await, Ok(Ok(_))) {
+            return Ok(*address);
+        }
+    }
+    found.first().copied().ok_or_else(not_carried)
 }
 
 impl Network {
@@ -149,4 +187,22 @@ pub(super) fn words(network: &Network) -> String {
         text += &format!(" for {lasting:?}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_stands_before_addresses_and_this_very_machine() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = |text: String| text.parse::<Url>().unwrap();
+        let found = upstream(&url(format!("http://localhost:{}", address.port()))).await;
+        assert_eq!(found.unwrap(), address);
+        assert_eq!(upstream(&url(format!("http://{address}"))).await.unwrap(), address);
+        for far in ["https://127.0.0.1", "https://localhost", "http://chat.example.test"] {
+            assert!(!is_carried(&url(far.to_owned())), "{far}");
+        }
+    }
 }

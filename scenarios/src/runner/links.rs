@@ -56,15 +56,22 @@ impl Stage<'_> {
         deadline: Instant,
     ) -> Result<Reply, Wrong> {
         let sent = self.now();
-        let look = || actor.inbox().with(|entries| back(entries, rejoined));
+        let look = || actor.inbox().with(|entries| take_back(entries, failed, rejoined));
         let Some((at, attempts)) = self.around.bell.wait(deadline, look).await else {
             let chats = match rejoined.len() {
                 0 => String::new(),
                 1 => " and its chat joined again".to_owned(),
                 n => format!(" and {n} chats joined again"),
             };
-            let is_loss = |entries: &mut [Entry]| entries.iter().any(Entry::is_loss);
-            let never = if actor.inbox().with(is_loss) { "" } else { ", and was never lost" };
+            let losses = |entries: &mut [Entry]| {
+                let open = entries.iter().any(|entry| entry.is_loss() && !entry.taken);
+                (open, entries.iter().any(Entry::is_loss))
+            };
+            let never = match actor.inbox().with(losses) {
+                (true, _) => "",
+                (false, true) => ", and was not lost again since",
+                (false, false) => ", and was never lost",
+            };
             let got = format!("{}{never}", actor.link_words());
             return Err(Wrong::late(format!("a lost connection that is back{chats}"), got));
         };
@@ -72,6 +79,13 @@ impl Stage<'_> {
             return Err(Wrong::new(format!("{failed} failed attempts"), attempts.to_string()));
         }
         Ok(Reply { sent, at, json: json!({ "failedAttempts": attempts }), ..Reply::default() })
+    }
+
+    /// A connection is about to be lost: what it lost before is no sign of that.
+    pub(super) fn begin_loss(&self, actor: &Actor) {
+        if actor.is_online() {
+            actor.inbox().with(take_losses);
+        }
     }
 
     /// What links did since they were last looked at, in the order of time.
@@ -149,11 +163,24 @@ pub(super) fn failed_attempts(entries: &[Entry]) -> u64 {
     failed
 }
 
-/// When the link came back after its last loss, with every chat joined and caught up, and how
-/// many attempts had failed.
-pub(super) fn back(entries: &[Entry], rejoined: &[ChatId]) -> Option<(Duration, u64)> {
-    let is_lost = |entry: &Entry| matches!(entry.what, What::Link(LinkState::Reconnecting { .. }));
-    let lost = entries.iter().rposition(is_lost)?;
+/// A loss answers one `reconnected`: what was lost up to now is told.
+fn take_back(entries: &mut [Entry], failed: Range, rejoined: &[ChatId]) -> Option<(Duration, u64)> {
+    let found = back(entries, rejoined)?;
+    if failed.holds(found.1) {
+        take_losses(entries);
+    }
+    Some(found)
+}
+
+/// Losses so far are no answer to a `reconnected` that comes.
+fn take_losses(entries: &mut [Entry]) {
+    entries.iter_mut().filter(|entry| entry.is_loss()).for_each(|entry| entry.taken = true);
+}
+
+/// When the link came back after its last loss that no step has had, with every chat joined and
+/// caught up, and how many attempts had failed.
+fn back(entries: &[Entry], rejoined: &[ChatId]) -> Option<(Duration, u64)> {
+    let lost = entries.iter().rposition(|entry| entry.is_loss() && !entry.taken)?;
     let after = &entries[lost..];
     let at =
         after.iter().position(|entry| matches!(entry.what, What::Link(LinkState::Connected)))?;
@@ -174,5 +201,35 @@ pub(super) fn status(state: &LinkState) -> String {
             format!("Status: Reconnecting (attempt {attempt})")
         }
         other => format!("Status: {}", words_of(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trialogue_client::Trouble;
+
+    use super::*;
+
+    fn link(state: LinkState) -> Entry {
+        Entry { at: Duration::ZERO, connection: 1, taken: false, what: What::Link(state) }
+    }
+
+    fn lost() -> Entry {
+        let why = Trouble::new("lost");
+        link(LinkState::Reconnecting { attempt: 1, next_in: Duration::ZERO, why })
+    }
+
+    #[test]
+    fn a_loss_answers_one_reconnected() {
+        let any = Range { min: 0, max: u64::MAX };
+        let mut entries = vec![link(LinkState::Connected), lost(), link(LinkState::Connected)];
+        assert_eq!(take_back(&mut entries, any, &[]), Some((Duration::ZERO, 0)));
+        assert_eq!(take_back(&mut entries, any, &[]), None, "the same loss again");
+        entries.extend([lost(), link(LinkState::Connected)]);
+        assert!(take_back(&mut entries, any, &[]).is_some(), "a new one");
+        // What was lost before a line is cut is no sign that the cut was noticed.
+        entries.extend([lost(), link(LinkState::Connected)]);
+        take_losses(&mut entries);
+        assert_eq!(take_back(&mut entries, any, &[]), None);
     }
 }

@@ -203,6 +203,14 @@ pub enum RunError {
         /// A sentence.
         why: String,
     },
+    /// There is no such step to crash before.
+    #[error("there is no step {asked} to crash before: {of} steps do something")]
+    NoStep {
+        /// From 1.
+        asked: usize,
+        /// How many there are.
+        of: usize,
+    },
     /// No proxy can stand between.
     #[error("`network` steps need a target such as http://127.0.0.1:3000, not `{0}`")]
     NotCarried(String),

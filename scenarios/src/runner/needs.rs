@@ -4,7 +4,7 @@
 use trialogue_protocol::{ChatId, MessageId, PageQuery, Role, UserId};
 
 use super::stage::Stage;
-use super::{RunConfig, RunError, Target};
+use super::{RunConfig, RunError, Target, crash, lines};
 use crate::actor::{Account, Actor, Reply, Surroundings, Wrong};
 use crate::file::{self, ActorId, Chain, Method, Part, Scenario, Step, TokenVerb, Verb, flow};
 use crate::source::Span;
@@ -30,17 +30,33 @@ pub fn lacking_at_all(scenario: &Scenario, config: &RunConfig) -> Option<String>
         Verb::Database(_) if config.database.is_none() => {
             lacks("`database` steps need a database that the runner may stop and start");
         }
+        Verb::Network(_) if !is_carried(&config.target) => {
+            lacks("`network` steps need a target such as http://127.0.0.1:3000");
+        }
         Verb::Token(TokenVerb::Expire) if config.token_secret.is_none() => {
             lacks("`token: expire` needs a server whose token secret the runner knows");
         }
         _ => {}
     });
+    if config.crash_at.is_some_and(|boundary| crash::is_down(scenario, boundary)) {
+        lacks("the file itself has the server down before this step: nothing can crash");
+    }
     let outbox = scenario.actors.iter().find(|actor| actor.outbox);
     lacking.extend(outbox.filter(|_| !capabilities.client_message_ids).map(|actor| {
         let name = &actor.name.name;
         format!("the outbox of {name} needs sends that may be repeated (client_message_ids)")
     }));
     (!lacking.is_empty()).then(|| lacking.join("; "))
+}
+
+/// Whether a proxy can stand before the target.
+fn is_carried(target: &Target) -> bool {
+    match target {
+        Target::Child(_) => true,
+        #[cfg(unix)]
+        Target::Shell { url, .. } => lines::is_carried(url),
+        Target::Url(url) => lines::is_carried(url),
+    }
 }
 
 /// The text of a field, where it is one.
@@ -144,10 +160,12 @@ impl Stage<'_> {
         }
     }
 
-    /// Why the target cannot be judged by the check.
-    pub(super) fn lacking_check(&self, check: &str) -> Option<String> {
-        if let Some(why) = self.notes().stopped.clone() {
-            return Some(why);
+    /// Why the target cannot be judged by the check. What was wrong before a step that was left
+    /// out is wrong; but an event may lack the `receive` that was left out with it.
+    pub(super) fn lacking_check(&self, check: &str, broken: bool) -> Option<String> {
+        let stopped = self.notes().stopped.clone();
+        if stopped.is_some() && (!broken || check == "no_unexpected_events") {
+            return stopped;
         }
         let can = self.capabilities;
         match check {

@@ -237,12 +237,9 @@ impl Report {
         let checks = self.verdicts.iter().map(|verdict| verdict.came);
         let all = self.steps.iter().map(|step| step.came).chain(checks);
         let worst = all.filter(|came| *came > Came::Unimplemented).max();
-        match worst {
-            Some(worst) => worst,
-            // Something failed that is neither, such as the time of the whole scenario.
-            None if !self.failures.is_empty() => Came::Broken,
-            None => Came::Held,
-        }
+        // Something may fail that is neither, such as the time of the whole scenario.
+        let others = || self.failures.iter().map(|failure| Came::from(failure.kind)).max();
+        worst.or_else(others).unwrap_or(Came::Held)
     }
 
     /// Steps and checks that came out like that.

@@ -69,6 +69,10 @@ pub(super) struct Notes<'a> {
     pub(super) awaits_nameless_error: bool,
     /// The last step that was asked for is over.
     pub(super) ended: bool,
+    /// When the last step began that did anything.
+    pub(super) acted: Duration,
+    /// Messages that steps know to have come, and to whom.
+    pub(super) had: BTreeSet<(ActorId, MessageId)>,
     /// The crash that was asked for is over.
     pub(super) crashed: bool,
     /// The job of every chat that was booked, and who is to do it.
@@ -108,6 +112,8 @@ impl<'a> Notes<'a> {
             stopped: None,
             awaits_nameless_error: false,
             ended: false,
+            acted: Duration::ZERO,
+            had: BTreeSet::new(),
             crashed: false,
             counts: Vec::new(),
             barriers: BTreeMap::new(),
@@ -202,7 +208,7 @@ impl<'a> Stage<'a> {
         let notes = Mutex::new(Notes::begin(scope, observer, actors.len()));
         let capabilities = config.capabilities.unwrap_or(around.dialect.capabilities());
         let RunConfig { token_secret, pause, allow_exec, until, audience, .. } = config;
-        let crash_at = config.crash_at.and_then(|at| crash::steps(scenario).get(at).copied());
+        let crash_at = crash::step_of(scenario, config.crash_at)?;
         Ok(Self {
             scenario,
             around,
@@ -255,6 +261,7 @@ impl<'a> Stage<'a> {
         let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
         let held = self.notes().held + verdicts.iter().filter(is_held).count();
         failures.extend(broken);
+        failures.extend(self.undone(&failures));
         let steps = self.all_done();
         let report = Report { held, of, steps, verdicts, failures, ..self.report() };
         if let Some(audience) = &self.audience {

@@ -31,13 +31,22 @@ impl Stage<'_> {
             return Ok(());
         }
         let done = if step.verb.holds_steps() {
-            self.container(step).await
+            let done = self.container(step).await;
+            let mut notes = self.notes();
+            if matches!(step.verb, Verb::Parallel { .. }) && notes.acted > began {
+                notes.acted = began;
+            }
+            drop(notes);
+            done
         } else {
             self.crash_before(step).await?;
             let _asking = match self.crash_at.is_some() && asks(step) {
                 true => Some(self.asking.read().await),
                 false => None,
             };
+            if acts(step) {
+                self.notes().acted = self.now();
+            }
             self.step(step).await
         };
         match &done {
@@ -192,4 +201,14 @@ fn asks(step: &Step) -> bool {
             | Verb::State { .. }
             | Verb::Reconnected { .. }
     )
+}
+
+/// Whether a step does anything that somebody may hear of; others look and wait.
+fn acts(step: &Step) -> bool {
+    match &step.verb {
+        Verb::Exec { .. } => true,
+        Verb::Http { method, .. } => method.as_str() != "GET",
+        Verb::History(_) | Verb::Login => false,
+        _ => asks(step),
+    }
 }

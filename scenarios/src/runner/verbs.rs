@@ -9,7 +9,7 @@ use super::Failure;
 use super::failing::asked;
 use super::stage::{Count, Sent, Stage};
 use crate::actor::{Actor, Reply, Wrong};
-use crate::file::{ActorId, Step, Verb, Via};
+use crate::file::{ActorId, ServerVerb, Step, Verb, Via};
 use crate::yaml::{Key, Node};
 
 /// Log-ins of one step at the same time: each is two passwords that a server checks slowly.
@@ -44,6 +44,9 @@ impl Stage<'_> {
             }
             Verb::Server(verb) => {
                 self.notes().server_busy = true;
+                if matches!(verb, ServerVerb::Kill | ServerVerb::Stop | ServerVerb::Restart) {
+                    self.actors.iter().for_each(|actor| self.begin_loss(actor));
+                }
                 let done = self.server.torment(*verb).await;
                 done.map_err(|wrong| fail(wrong, &[]))?;
                 Vec::new()
@@ -145,7 +148,7 @@ impl Stage<'_> {
             Verb::Never { event, pattern, during } => {
                 let event = self.text(event, id)?;
                 let pattern = self.pattern(pattern.as_ref(), id)?;
-                self.never(actor, &event, &pattern, *during).await
+                self.never(id, &event, &pattern, *during).await
             }
             Verb::Join(chat) => {
                 let chat = self.chat(chat, id)?;
@@ -167,6 +170,9 @@ impl Stage<'_> {
             Verb::Token(verb) => actor.token(*verb, self.token_secret.as_deref()).await,
             Verb::Network(network) => {
                 let sent = self.now();
+                if network.cut.is_some() {
+                    self.begin_loss(actor);
+                }
                 self.lines.change(id, network)?;
                 Ok(Reply { sent, at: self.now(), ..Reply::default() })
             }

@@ -6,7 +6,7 @@ use regex::Regex;
 use trialogue_client::Dialect;
 use trialogue_scenarios::file::{self, Profile, Scenario, ServerVerb, Verb};
 use trialogue_scenarios::source::nearest;
-use trialogue_scenarios::{bundled, bundled_names};
+use trialogue_scenarios::{boundaries, bundled, bundled_names};
 
 use super::super::Context;
 use crate::exit::{Exit, Failure};
@@ -181,6 +181,13 @@ fn may_be_played(
     });
     if args.crash_at.is_some() && !killable {
         let why = "--crash-at needs a server that the runner may kill and start";
+        return Err(Failure::usage(why));
+    }
+    let of = boundaries(scenario);
+    if let Some(super::CrashAt::Step(at)) = args.crash_at
+        && at >= of
+    {
+        let why = format!("{name} has no step {}: {of} steps do something", at + 1);
         return Err(Failure::usage(why));
     }
     Ok(())
