@@ -49,8 +49,9 @@ impl Scope {
     }
 
     fn learn(&self, name: &str, value: &Json) {
-        if let Some(text) = value.as_str().filter(|_| self.is_secret(name)) {
-            self.secrets.add(text);
+        match self.is_secret(name) {
+            true => self.secrets.learn_value(value),
+            false => self.secrets.learn(value),
         }
     }
 

@@ -113,6 +113,23 @@ pub(crate) fn parse_text(text: &str, start: usize) -> Result<Node, Diagnostic> {
     }
 }
 
+/// What stands before a node, without comments and blanks at its end.
+fn without_comments(before: &str) -> &str {
+    let mut before = before.trim_end();
+    loop {
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        let comment = match before[line..].starts_with('#') {
+            true => Some(line),
+            // Only the first can begin it: a text in quotes that holds ` #` ends in its quote.
+            false => before[line..].find(" #").map(|at| line + at),
+        };
+        match comment.filter(|_| !before.ends_with(['"', '\''])) {
+            Some(at) => before = before[..at].trim_end(),
+            None => return before,
+        }
+    }
+}
+
 /// Said of `&name` and `*name`.
 const NO_ANCHORS: &str = "anchors and aliases are not part of this format";
 
@@ -163,7 +180,8 @@ impl Text<'_> {
 
     /// A tag of YAML's own (`!!str`), which the library takes for what it says.
     fn tag_in(self, node: &Node) -> Option<Span> {
-        let before = self.text.get(..node.span.start - self.start).unwrap_or_default().trim_end();
+        let before = self.text.get(..node.span.start - self.start).unwrap_or_default();
+        let before = without_comments(before);
         let word = before.rsplit([' ', '\n', '[', '{', ',']).next().unwrap_or_default();
         if word.starts_with('!') {
             let start = self.start + before.len() - word.len();

@@ -337,9 +337,8 @@ impl Actor {
         config.tap.clone_from(&self.tap);
         let (session, mut updates) =
             Session::start(config).map_err(|error| Wrong::new("to connect", error.to_string()))?;
-        let inbox = Arc::clone(&self.inbox);
-        let looks = self.looks.clone();
-        let user = self.user();
+        let (inbox, looks) = (Arc::clone(&self.inbox), self.looks.clone());
+        let (user, secrets) = (self.user(), self.secrets.clone());
         let mut state = self.lock();
         let watched = self.seen.as_ref().zip(state.user.clone());
         let watched =
@@ -353,6 +352,9 @@ impl Actor {
                     _ = watched.send(update.clone()).await;
                 }
                 let Some(what) = what_of(update) else { continue };
+                if let What::Event { data, .. } | What::Ready(data) = &what {
+                    secrets.learn(data);
+                }
                 if let (Some(looks), What::Event { name, data }) = (&looks, &what) {
                     looks.look(name, data, user, &inbox, &mut looking);
                 }

@@ -110,6 +110,7 @@ impl Actor {
 
     /// Emits an event. With `acked` it waits for the acknowledgement, which is `json`.
     pub async fn emit(&self, event: &str, data: &Value, acked: bool) -> Result<Reply, Wrong> {
+        self.secrets.learn(data);
         let said = (event == "send_message").then(|| self.says(data)).flatten();
         let sent = self.clock.now();
         let session = self.session()?;
@@ -121,6 +122,7 @@ impl Actor {
         let answer = session.request(event, &data.to_string()).await;
         let at = self.clock.now();
         let answer = answer.map(|args| args.get::<Value>(0).unwrap_or_default());
+        answer.iter().for_each(|json| self.secrets.learn(json));
         if let Some((chat, id, text)) = said {
             let told = match &answer {
                 Ok(json) if json["ok"] == json!(false) => Told::Refused,

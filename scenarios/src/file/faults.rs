@@ -51,6 +51,9 @@ impl Reader<'_> {
             ("half-open", NetworkCut::HalfOpen),
             ("half-open-server", NetworkCut::HalfOpenServer),
         ];
+        if fields.names().all(|name| name == "for") {
+            self.error(node.span, "`network` says no fault, such as `cut` or `latency`");
+        }
         let cut = fields.node("cut").map(|node| word_of(&node, "cut", &words, self.diag));
         let slice = fields.node("slice");
         let slice = slice.and_then(|node| bytes_of(&node, "slice", quantity::size, self.diag));

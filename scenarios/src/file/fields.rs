@@ -23,9 +23,8 @@ impl Fields {
         };
         let mut left: Vec<(Key, Node)> = Vec::with_capacity(fields.len());
         for (key, value) in fields {
-            if left.iter().any(|(seen, _)| seen.name == key.name) {
-                diag.error(key.span, format!("`{}` stands here twice", key.name));
-            } else {
+            // A second one was told of when the whole tree was looked at.
+            if !left.iter().any(|(seen, _)| seen.name == key.name) {
                 left.push((key.clone(), value.clone()));
             }
         }
@@ -77,6 +76,16 @@ impl Fields {
     /// A duration.
     pub(super) fn duration(&mut self, name: &str, diag: &mut Diagnostics) -> Option<Duration> {
         self.node(name).and_then(|node| duration_of(&node, name, diag))
+    }
+
+    /// A duration that something may take: not none at all.
+    pub(super) fn time(&mut self, name: &str, diag: &mut Diagnostics) -> Option<Duration> {
+        let node = self.node(name)?;
+        let time = duration_of(&node, name, diag)?;
+        if time.is_zero() {
+            diag.error(node.span, format!("`{name}` is no time at all"));
+        }
+        Some(time)
     }
 
     /// `true` or `false`.

@@ -4,6 +4,7 @@
 //! sees its actors, its arguments and what it saves itself, so it means the same everywhere.
 
 use super::fields::{Fields, entries_of, list_of, text_of};
+use super::repeats::repeats;
 use super::steps::{Reader, is_name};
 use super::{ActorId, Verb};
 use crate::scope::{Renamed, renamed};
@@ -60,6 +61,14 @@ impl Reader<'_> {
                 return None;
             }
         };
+        // A file may come from anybody: of what it only calls a fragment no line is shown.
+        if !text.contains("fragment:") {
+            self.error(
+                node.span,
+                format!("`{path}` is no fragment: none says `fragment: {VERSION}`"),
+            );
+            return None;
+        }
         let start = self.source.include(&path, &text);
         let root = match parse_text(&text, start) {
             Ok(root) => root,
@@ -68,6 +77,9 @@ impl Reader<'_> {
                 return None;
             }
         };
+        for twice in repeats(&root) {
+            self.error(twice.span, twice.message);
+        }
         let given = self.given(with);
         let steps = self.fragment_root(&root, node.span, given)?;
         Some(Verb::Use { name: path, steps })

@@ -17,6 +17,7 @@ mod patterns;
 mod profile;
 mod quantity;
 mod races;
+mod repeats;
 mod requests;
 mod scenario;
 mod steps;

@@ -108,6 +108,11 @@ fn may_precede(left: &Moment, right: &Moment, ids: &BTreeMap<String, Way>) -> bo
     let (Some(left), Some(right)) = (ids.get(&left.step), ids.get(&right.step)) else {
         return true;
     };
+    comes_before(left, right)
+}
+
+/// Whether a step that stands there may be over when the one on the right begins.
+pub(super) fn comes_before(left: &Way, right: &Way) -> bool {
     let fork = left.iter().zip(right).find(|(left, right)| left != right);
     match fork {
         // Steps of one list come one after the other, those of two branches at any time.

@@ -15,6 +15,17 @@ pub(super) fn check(pattern: &Node, diag: &mut Diagnostics) {
     if !is_matcher_of(fields.iter().map(|(key, _)| key.name.as_str())) {
         return fields.iter().for_each(|(_, value)| check(value, diag));
     }
+    let bound = |name: &str| {
+        let value = fields.iter().find(|(key, _)| key.name == name).map(|(_, node)| &node.value);
+        match value {
+            Some(Value::Int(number)) => Some(*number as f64),
+            Some(Value::Float(number)) => Some(*number),
+            _ => None,
+        }
+    };
+    if bound("min").zip(bound("max")).is_some_and(|(min, max)| min > max) {
+        diag.error(pattern.span, "`min` is over `max`");
+    }
     for (key, value) in fields {
         let text = match &value.value {
             // It is known when the step runs.

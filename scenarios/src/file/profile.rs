@@ -9,6 +9,7 @@ use url::Url;
 
 use super::fields::{Fields, bool_of, entries_of, text_of, word_of};
 use super::launch::{HOOK_FIELDS, SERVER_FIELDS, read_hooks, read_launch};
+use super::repeats::repeats;
 use crate::runner::{Hooks, Launch};
 use crate::scope::{Env, Scope};
 use crate::secrets::Secrets;
@@ -164,6 +165,7 @@ impl Profile {
 pub fn read_profile(source: &Arc<Source>, env: Env) -> Result<Profile, Diagnostics> {
     let root = parse(source)?;
     let mut diag = Diagnostics::new(Arc::clone(source));
+    repeats(&root).into_iter().for_each(|twice| diag.error(twice.span, twice.message));
     let secrets = Secrets::default();
     let profile = read_root(&root, &Scope::new(env, secrets.clone()), &mut diag);
     let profile = profile.map(|profile| Profile { secrets, ..profile });

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::actors::{read_actors, read_reconnect};
 use super::fields::{Fields, bool_of, count_of, entries_of, list_of, text_of, word_of};
 use super::order::read_chain;
+use super::repeats::repeats;
 use super::steps::{Lost, Reader};
 use super::{Checks, Defaults, Delivery, Reconnect, Scenario, Transport, names};
 use crate::source::{Diagnostics, Source, hint, utf8_of};
@@ -80,6 +81,7 @@ fn find_fragment(source: &Source, path: &str) -> Result<String, String> {
 pub fn read_with(source: &Arc<Source>, load: Load<'_>) -> Result<Scenario, Diagnostics> {
     let root = parse(source)?;
     let mut diag = Diagnostics::new(Arc::clone(source));
+    repeats(&root).into_iter().for_each(|twice| diag.error(twice.span, twice.message));
     let mut lost = Vec::new();
     let scenario = read_root(source, &root, load, &mut lost, &mut diag);
     if let Some(scenario) = &scenario {
@@ -112,7 +114,7 @@ fn read_root(
         list_of(&node, "tags", diag).iter().filter_map(|tag| text_of(tag, "a tag", diag)).collect()
     });
     let target = fields.text("target", diag);
-    let timeout = fields.duration("timeout", diag).unwrap_or(TIMEOUT_DEFAULT);
+    let timeout = fields.time("timeout", diag).unwrap_or(TIMEOUT_DEFAULT);
     let seed = fields.node("seed").and_then(|node| count_of(&node, "seed", diag));
     let secrets = fields.node("secrets").map_or_else(Vec::new, |node| {
         let names = list_of(&node, "secrets", diag).iter();
@@ -162,7 +164,7 @@ fn read_defaults(node: Option<Node>, diag: &mut Diagnostics) -> Defaults {
     let Some(mut fields) = node.and_then(|node| Fields::open(&node, "`defaults`", diag)) else {
         return defaults;
     };
-    if let Some(within) = fields.duration("within", diag) {
+    if let Some(within) = fields.time("within", diag) {
         defaults.within = within;
     }
     if let Some(node) = fields.node("transport") {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::actors::Cast;
 use super::fields::{Fields, count_of, entries_of, first_line, list_of, text_of};
 use super::fragments::Frame;
-use super::order::Way;
+use super::order::{Way, comes_before};
 use super::scenario::Load;
 use super::{ActorId, Expect, Range, Save, Step, patterns};
 use crate::path::JsonPath;
@@ -28,7 +28,7 @@ pub(super) struct Reader<'a> {
     /// Ids of steps that send a message.
     pub(super) sends: BTreeSet<String>,
     /// Messages that `delivered` waits for.
-    pub(super) delivered: Vec<Key>,
+    pub(super) delivered: Vec<(Key, Way)>,
     /// Fragments that are being read, the innermost last.
     pub(super) frames: Vec<Frame>,
     /// `parallel` steps that are being read, the innermost last.
@@ -36,7 +36,7 @@ pub(super) struct Reader<'a> {
     /// Steps that make no sense: what they save and send is not missing for that.
     pub(super) lost: Vec<Lost>,
     /// Where the step stands that is being read.
-    way: Way,
+    pub(super) way: Way,
     lists: usize,
     numbers: usize,
     pub(super) parallels: usize,
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let id = fields.node("id").and_then(|node| self.id(&node));
         let actors = fields.node("as").map(|node| self.actors_of(&node, "as"));
         let note = fields.node("note");
-        let mut within = fields.duration("within", self.diag);
+        let mut within = fields.time("within", self.diag);
         let expect = fields.entry("expect");
         let save = fields.entry("save");
         let answer = [expect.as_ref(), save.as_ref()];
@@ -238,6 +238,9 @@ impl<'a> Reader<'a> {
         let mut bound = |name: &str, default, diag: &mut Diagnostics| {
             fields.node(name).map_or(Some(default), |node| count_of(&node, name, diag))
         };
+        if node.value == Value::Map(Vec::new()) {
+            self.diag.error(node.span, format!("`{name}` needs `min` or `max`, or is a number"));
+        }
         let min = bound("min", 0, self.diag);
         let max = bound("max", u64::MAX, self.diag);
         fields.finish(&["min", "max"], self.diag);
@@ -250,8 +253,13 @@ impl<'a> Reader<'a> {
 
     /// What can only be known once everything was read.
     pub(super) fn check_references(&mut self) {
-        for message in std::mem::take(&mut self.delivered) {
+        for (message, way) in std::mem::take(&mut self.delivered) {
             if self.sends.contains(&message.name) {
+                // What two branches do at the same time is in no order.
+                if self.ids.get(&message.name).is_some_and(|sent| !comes_before(sent, &way)) {
+                    let why = format!("`{}` is sent after this", message.name);
+                    self.diag.error(message.span, why);
+                }
                 continue;
             }
             let text = if self.ids.contains_key(&message.name) {

@@ -141,7 +141,7 @@ impl Reader<'_> {
             "never" => Verb::Never {
                 event: node.clone(),
                 pattern: self.pattern(fields),
-                during: fields.duration("during", self.diag).unwrap_or(NEVER_DURING),
+                during: fields.time("during", self.diag).unwrap_or(NEVER_DURING),
             },
             "join" => Verb::Join(node.clone()),
             "leave" => Verb::Leave(node.clone()),
@@ -229,7 +229,7 @@ impl Reader<'_> {
             let name = text_of(&node, "message", self.diag)?;
             Some(Key { span: node.span, name: self.own_id(&name) })
         });
-        self.delivered.extend(message.clone());
+        self.delivered.extend(message.clone().map(|message| (message, self.way.clone())));
         let to = fields.required("to", self.diag).map(|node| self.actors_of(&node, "to"));
         let words = [("live", Via::Live), ("catch-up", Via::CatchUp), ("either", Via::Either)];
         let via = fields.node("via").map(|node| word_of(&node, "via", &words, self.diag));
@@ -269,7 +269,7 @@ impl Reader<'_> {
         if let Some(node) = fields.node("failed_attempts") {
             failed_attempts = self.range(&node, "failed_attempts")?;
         }
-        if let Some(own) = fields.duration("within", self.diag) {
+        if let Some(own) = fields.time("within", self.diag) {
             *within = Some(own);
         }
         let rejoined = fields.node("rejoined");

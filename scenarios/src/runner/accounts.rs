@@ -20,6 +20,27 @@ fn known_account(known: &[KnownAccount], actor: &crate::file::Actor) -> Option<A
     Some(Account { email, password, ..Account::default() })
 }
 
+/// Why the target has no account of its own for everybody: two people with one account would see
+/// each other's events, and a stranger who is a member is none.
+pub(super) fn shared(scenario: &Scenario, known: &[KnownAccount]) -> Option<String> {
+    let mut taken: Vec<(String, &str)> = Vec::new();
+    for actor in &scenario.actors {
+        if actor.device_of.is_some() || actor.user.is_some() {
+            continue;
+        }
+        let name = actor.name.name.as_str();
+        let Some(account) = known_account(known, actor) else { continue };
+        if let Some((_, other)) = taken.iter().find(|(email, _)| *email == account.email) {
+            return Some(format!(
+                "the target has one account for {other} and {name}: its profile may give each \
+                 one by name"
+            ));
+        }
+        taken.push((account.email, name));
+    }
+    None
+}
+
 /// The accounts of the file, and fresh ones for actors without: unique, so that parallel runs
 /// never meet, and of one region, so that a dispute finds this run's LSM.
 pub(super) fn accounts_of(

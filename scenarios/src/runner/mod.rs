@@ -37,7 +37,7 @@ pub use config::{KnownAccount, Pause, RunConfig, Target, Waiting};
 pub use crash::boundaries;
 pub use launch::{Ending, Hooks, Launch};
 pub use needs::lacking_at_all;
-pub use observe::{Came, Observer, StepDone, steps_in};
+pub use observe::{Came, Observer, StepDone, steps_in, untouched_steps};
 use server::Server;
 pub use server::{Database, Done};
 use stage::Stage;

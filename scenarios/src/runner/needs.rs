@@ -3,6 +3,7 @@
 
 use trialogue_protocol::{ChatId, MessageId, PageQuery, Role, UserId};
 
+use super::accounts;
 use super::stage::Stage;
 use super::{RunConfig, RunError, Target, crash, lines};
 use crate::actor::{Account, Actor, Reply, Surroundings, Wrong};
@@ -46,6 +47,7 @@ pub fn lacking_at_all(scenario: &Scenario, config: &RunConfig) -> Option<String>
         let name = &actor.name.name;
         format!("the outbox of {name} needs sends that may be repeated (client_message_ids)")
     }));
+    lacking.extend(accounts::shared(scenario, &config.accounts));
     (!lacking.is_empty()).then(|| lacking.join("; "))
 }
 

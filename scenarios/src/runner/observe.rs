@@ -205,13 +205,22 @@ fn untouched(scenario: &Scenario, step: &Step) -> StepDone {
     }
 }
 
-/// The report of a scenario that needs what the target does not offer: nothing of it was begun.
-pub(super) fn unimplemented(scenario: &Scenario, why: &str) -> Report {
+/// Every step of a file in its order, as nobody has begun it yet, without secrets.
+#[must_use]
+pub fn untouched_steps(scenario: &Scenario) -> Vec<StepDone> {
     let mut steps = all_untouched(scenario);
     let secrets = Secrets::default();
     secrets.learn_file(scenario);
     for step in &mut steps {
         step.words = secrets.hide(&step.words);
+    }
+    steps
+}
+
+/// The report of a scenario that needs what the target does not offer: nothing of it was begun.
+pub(super) fn unimplemented(scenario: &Scenario, why: &str) -> Report {
+    let mut steps = untouched_steps(scenario);
+    for step in &mut steps {
         (step.came, step.why) = (Came::Unimplemented, why.to_owned());
     }
     Report { of: steps.len(), steps, ..Report::default() }

@@ -44,6 +44,27 @@ const STEPS: &[(&str, &[&str])] = &[
     ("- { as: customer, join: x, jion: y }", &["6:30 `jion`"]),
     ("- { as: customer, join: x, where: {} }", &["6:30 `where` does not go with `join`"]),
     ("- { as: customer, join: x, join: y }", &["6:30 `join` stands here twice"]),
+    (
+        "- { as: customer, emit: x, data: { a: [{ b: 1, b: 2 }], c: 1, a: 2 } }",
+        &["6:50 `b` stands here twice", "6:65 `a` stands here twice"],
+    ),
+    (
+        "- { as: customer, get: /x, expect: { json: { role: lsm, role: customer } } }",
+        &["6:59 `role` stands here twice"],
+    ),
+    ("- { as: customer, receive: x, count: {} }", &["6:40 `min` or `max`"]),
+    (
+        "- { as: customer, receive: x, where: { n: { min: 5, max: 3 } } }",
+        &["6:45 `min` is over `max`"],
+    ),
+    ("- { as: customer, join: x, within: 0s }", &["6:38 no time"]),
+    ("- { as: customer, network: { for: 3s } }", &["6:30 says no fault"]),
+    ("- { as: customer, network: {} }", &["6:30 says no fault"]),
+    (
+        "- { delivered: { message: m1, to: provider } }\n- { id: m1, as: customer, send: { chat: x, text: y } }",
+        &["6:29 sent after this"],
+    ),
+    ("- as: customer # see !urgent\n  emit: x\n  # and !this\n  data: { a: 1 }", &[]),
     ("- { as: customer }", &["6:5 needs a verb"]),
     ("- login", &["6:5 not an object"]),
     ("- { id: m1, as: customer, join: x }\n- { id: m1, as: customer, leave: x }", &["7:11 `m1`"]),

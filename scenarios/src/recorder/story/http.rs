@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use trialogue_protocol::Role;
 
+use super::super::hidden::Hidden;
 use super::names::Key;
 use super::{Came, Story, is_passing, is_too_long, is_word};
-use crate::secrets::is_secret;
 
 /// A request as it left a client.
 pub(crate) struct Call<'a> {
@@ -155,15 +155,15 @@ impl Story {
             };
             match super::names::key_of("id", before, &value).and_then(|key| self.ask(&key, at)) {
                 Some(name) => path.push_str(&name),
+                None if Hidden::looks_secret(part, before) => {
+                    path.push_str(&self.hidden.stand_in("secret", part));
+                }
                 None => path.push_str(&self.literal(part)),
             }
             before = part;
         }
         let mut query = serde_json::Map::new();
         for (name, value) in url::form_urlencoded::parse(call.query.as_bytes()) {
-            if is_secret(&name) {
-                self.hidden.add(&name, &value);
-            }
             let value = self.filled(&json!(value), &name, "", at);
             query.insert(name.into_owned(), value);
         }

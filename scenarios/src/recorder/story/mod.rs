@@ -27,6 +27,7 @@ use socket::Socket;
 
 use super::Accounts;
 use super::hidden::Hidden;
+use crate::secrets::is_secret;
 
 /// Most steps of a recording; what comes then is counted and left out.
 const STEPS_MAX: usize = 5_000;
@@ -148,6 +149,10 @@ impl Story {
             self.leave_out("steps over the limit of a recording");
             return None;
         }
+        if self.hidden.is_full() {
+            self.leave_out("steps after more secrets than can be remembered");
+            return None;
+        }
         self.moment += 1;
         Some(self.push((self.moment, 1), who, fields))
     }
@@ -220,6 +225,9 @@ impl Story {
         if let Some(known) = names::key_of(name, parent, value).and_then(|key| self.ask(&key, at)) {
             return Value::from(known);
         }
+        if is_secret(name) {
+            return self.secret(value, name);
+        }
         match value {
             Value::String(text) => {
                 let is_mark = text.len() >= 8 && text.chars().all(|c| c.is_ascii_hexdigit());
@@ -242,6 +250,24 @@ impl Story {
                 Value::Object(filled)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+
+    /// What stands under the name of a secret: nothing of it is in the file, whatever its kind.
+    fn secret(&mut self, value: &Value, name: &str) -> Value {
+        match value {
+            Value::String(text) if text.is_empty() => value.clone(),
+            Value::String(text) => Value::from(self.hidden.stand_in(name, text)),
+            Value::Number(number) => Value::from(self.hidden.stand_in(name, &number.to_string())),
+            Value::Array(items) => items.iter().map(|item| self.secret(item, name)).collect(),
+            Value::Object(fields) => {
+                let keys = fields.iter().filter(|(key, _)| !self.hidden.is_in(key));
+                let keys: Vec<(&String, &Value)> = keys.collect();
+                let fields = keys.into_iter();
+                let fields = fields.map(|(key, value)| (key.clone(), self.secret(value, name)));
+                Value::Object(fields.collect())
+            }
+            Value::Null | Value::Bool(_) => value.clone(),
         }
     }
 

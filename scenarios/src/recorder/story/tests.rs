@@ -76,6 +76,26 @@ fn whoever_is_spoken_of_has_logged_in_before() {
 }
 
 #[test]
+fn whatever_stands_under_the_name_of_a_secret_is_the_environments() {
+    let mut story = booked();
+    let body = json!({
+        "oldPassword": "abc", "newPassword": 998_877, "pushToken": ["arr-a"], "note": "abc",
+        "credentials": {"value": "nested", "isNew": true},
+    });
+    let answer = json!({"oldPassword": "abc", "isValidToken": true});
+    let what = "POST /reset/sec-path-token-1?token=xy&page=2";
+    call(&mut story, what, "access-1", body, 200, &answer);
+    let steps = steps(&story);
+    let last = steps.last().unwrap();
+    for secret in ["oldPassword: abc", "998877", "arr-a", "nested", "sec-path", "xy"] {
+        assert!(!last.contains(secret), "{secret} is in {last}");
+    }
+    for shown in ["note: abc", "isNew: true", "page: \"2\"", "token: \"${env.TOKEN_"] {
+        assert!(last.contains(shown), "no {shown} in {last}");
+    }
+}
+
+#[test]
 fn ids_become_names_and_events_asserts() {
     let mut story = booked();
     story.emitted(1, "join_chat", &[json!({"chatId": CHAT})], (None, false));
