@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// Where clients find the proxy; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Listen where other machines can reach it: whoever comes there has the target's log-in page
+    /// over plain http
+    #[arg(long)]
+    open_to_others: bool,
     /// The server: a profile, its name, or a URL
     #[arg(long, value_name = "TARGET", env = "TRIALOGUE_TARGET")]
     target: String,
@@ -58,6 +62,13 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         let path = args.output.display();
         return Err(Failure::usage(format!("{path} is there already (--force)")).into());
     }
+    if !args.listen.ip().is_loopback() && !args.open_to_others {
+        let why = format!(
+            "{} is open to other machines, over plain http: --open-to-others if that is meant",
+            args.listen
+        );
+        return Err(Failure::usage(why).into());
+    }
     let profile = target::find(&args.target, context.global.dialect)?;
     let target = profile.url.clone();
     let config = RecordConfig {
@@ -80,6 +91,9 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         out.json(&json!({"type": "ready", "url": url, "target": target}))?;
     } else {
         out.data(&format!("recording at {url}, for {target}"))?;
+    }
+    if args.open_to_others {
+        out.say("other machines can reach it: passwords and tokens travel there in the clear");
     }
     loop {
         let more = tokio::select! {

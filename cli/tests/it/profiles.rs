@@ -186,3 +186,13 @@ async fn hooks_torment_a_server_that_somebody_else_has_started() {
     })
     .await;
 }
+
+#[test]
+fn a_file_alone_starts_no_program_of_a_profile() {
+    let scenario = format!("target: mine.yaml\n{WAITS}");
+    let folder = folder("server: { start: touch owned; exec sleep 1 }\n", free_port(), &scenario);
+    let mut command = trialogue();
+    let ran = run(command.current_dir(folder.path()).args(["run", "t.scn.yaml"]));
+    assert_says(&ran, 2, &["names a target whose profile runs programs", "--allow-exec"]);
+    assert!(!folder.path().join("owned").exists());
+}

@@ -98,4 +98,9 @@ fn a_file_that_is_there_stays_and_of_nothing_there_is_none() {
     assert_eq!(ran.code, Some(2), "{ran}");
     assert!(ran.stderr.contains("recorded.scn.yaml is there already (--force)"), "{ran}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    let mut open = trialogue();
+    let open = open.current_dir(folder.path()).args(["record", "--target", target, "--force"]);
+    let ran = run(open.args(["--listen", "0.0.0.0:0"]));
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("--open-to-others"), "{ran}");
 }

@@ -151,6 +151,7 @@ async fn scenarios_are_chosen_by_tag_name_and_pattern() {
         check(&[".", "--tags", "nobody"], 2, "");
         check(&[".", "--tags", "nobody", "--allow-empty"], 0, "");
         check(&["deep/fails.scn.yaml", "--exit-zero"], 0, "fails");
+        check(&["deep/unknown.scn.yaml", "--exit-zero"], 0, "unknown");
         // A name that is wrong is never nothing at all.
         check(&["nobody.scn.yaml", "--allow-empty"], 2, "");
     })
@@ -194,6 +195,15 @@ fn what_could_not_be_played_is_no_failure_of_the_scenario() {
     let text = fs::read_to_string(folder.path().join("o.json")).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(outcomes(suite(&report, "holds")), [("run", "error")]);
+    // Each has a journal of its own, whatever it is called.
+    fs::create_dir(folder.path().join("again")).unwrap();
+    fs::copy(folder.path().join("holds.scn.yaml"), folder.path().join("again/h.scn.yaml")).unwrap();
+    let more = ["again/h.scn.yaml", "--trace", "on", "--repeat", "2"];
+    assert_eq!(run_at("http://127.0.0.1:9", &more).code, Some(3));
+    for name in ["holds@1-1", "holds@1-2", "holds@2-1", "holds@2-2"] {
+        let path = format!("trialogue-traces/{name}.trace.ndjson");
+        assert!(folder.path().join(&path).exists(), "{path}");
+    }
     // A database that is not there.
     let database = "postgres://127.0.0.1:9/x";
     let mut command = runs(folder.path(), database, &["holds.scn.yaml"]);
@@ -214,7 +224,9 @@ async fn an_interrupt_writes_every_report_and_leaves_nothing() {
         let text = scenario("waits", "", WAITS, "");
         fs::write(folder.path().join("waits.scn.yaml"), text).unwrap();
         let reports = "junit=o.xml,json=o.json,html=o.html";
-        let arguments = ["waits.scn.yaml", "--report", reports, "--json"];
+        fs::write(folder.path().join("z.scn.yaml"), scenario("later", "", HOLDS, "")).unwrap();
+        let files = ["waits.scn.yaml", "z.scn.yaml", "--jobs", "1"];
+        let arguments = [&files[..], &["--report", reports, "--json"]].concat();
         let mut command = runs(folder.path(), url, &arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         // Steps are told as they happen: by the third, the long wait has begun.
@@ -229,7 +241,10 @@ async fn an_interrupt_writes_every_report_and_leaves_nothing() {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let report: Value = serde_json::from_str(&read("o.json")).unwrap();
         assert_eq!(report["complete"], false);
-        assert_eq!(outcomes(suite(&report, "waits")).len(), 3, "{report:#}");
+        // Never green, and what was to come is named.
+        let waits = outcomes(suite(&report, "waits"));
+        assert_eq!(waits[2..], [("booked", "pass"), ("line 9", "skip"), ("cut short", "error")]);
+        assert_eq!(outcomes(suite(&report, "later")), [("run", "skip")]);
         assert!(read("o.xml").contains("name=\"complete\" value=\"false\""));
         assert!(read("o.html").contains("The run was cut short"));
     })

@@ -17,6 +17,16 @@ use crate::target;
 /// The name that a file gives to a server of our own.
 const OWN: &str = "local";
 
+/// What a profile may have commands for.
+const VERBS: [ServerVerb; 6] = [
+    ServerVerb::Start,
+    ServerVerb::Stop,
+    ServerVerb::Kill,
+    ServerVerb::Restart,
+    ServerVerb::Pause,
+    ServerVerb::Resume,
+];
+
 /// Flags that choose scenarios.
 #[derive(clap::Args)]
 pub(super) struct ChooseArgs {
@@ -42,14 +52,33 @@ pub(super) struct ChooseArgs {
 pub(super) struct Chosen {
     pub(super) scenario: Scenario,
     pub(super) profile: Option<Profile>,
+    /// What its own files begin with: its name, where nothing else of the run has that.
+    file_name: String,
 }
 
 impl Chosen {
-    /// Whether nothing else may be played at its server meanwhile.
-    pub(super) fn needs_the_server_alone(&self) -> bool {
-        let mut torments = false;
+    /// Whether nothing else may be played at its server meanwhile: it is started, or tormented, or
+    /// what happens to an account there would be seen by whoever else has that account.
+    pub(super) fn needs_the_server_alone(&self, crashes: bool) -> bool {
+        let mut torments = crashes;
         self.scenario.walk(&mut |step| torments |= matches!(step.verb, Verb::Server(_)));
-        self.profile.as_ref().is_some_and(|profile| profile.launch.is_some() || torments)
+        self.profile.as_ref().is_some_and(|profile| {
+            profile.launch.is_some() || !profile.accounts.is_empty() || torments
+        })
+    }
+}
+
+/// Gives everybody a name of its own for its files, also where files are the same in capitals.
+fn name_files(chosen: &mut [Chosen]) {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let names: Vec<String> =
+        chosen.iter().map(|one| one.scenario.name.chars().map(safe).collect()).collect();
+    for (at, one) in chosen.iter_mut().enumerate() {
+        let same = names.iter().filter(|name| name.eq_ignore_ascii_case(&names[at])).count();
+        one.file_name = match same {
+            1 => names[at].clone(),
+            _ => format!("{}@{}", names[at], at + 1),
+        };
     }
 }
 
@@ -76,6 +105,18 @@ impl Round<'_> {
         }
         if let Some(step) = self.crash_at {
             name += &format!(", crash before step {}", step + 1);
+        }
+        name
+    }
+
+    /// What its own files begin with: no other round of the run has the same.
+    pub(super) fn file_name(&self) -> String {
+        let mut name = self.of.file_name.clone();
+        if self.repeat > 1 {
+            name += &format!("-{}", self.n);
+        }
+        if let Some(step) = self.crash_at {
+            name += &format!("-crash-{}", step + 1);
         }
         name
     }
@@ -118,7 +159,7 @@ impl ChooseArgs {
                     let target = args.target.as_deref();
                     let profile = profile_of(&scenario, target, context.global.dialect)?;
                     may_be_played(&scenario, profile.as_ref(), args)?;
-                    chosen.push(Chosen { scenario, profile });
+                    chosen.push(Chosen { scenario, profile, file_name: String::new() });
                 }
                 Err(mistakes) => {
                     wrong += mistakes.found().len();
@@ -132,6 +173,7 @@ impl ChooseArgs {
         if chosen.is_empty() && !self.allow_empty {
             return Err(Failure::usage("no scenario matches (--allow-empty is content)").into());
         }
+        name_files(&mut chosen);
         Ok(chosen)
     }
 
@@ -164,6 +206,15 @@ fn may_be_played(
     if scenario.runs_programs() && !args.allow_exec && !args.dry_run {
         return Err(Failure::usage(format!(
             "{name} runs programs of its own (`exec`): if you trust the file, say --allow-exec"
+        )));
+    }
+    let commands = profile.is_some_and(|profile| {
+        profile.launch.is_some() || VERBS.iter().any(|verb| profile.hooks.can(*verb))
+    });
+    if commands && args.target.is_none() && !args.allow_exec && !args.dry_run {
+        return Err(Failure::usage(format!(
+            "{name} names a target whose profile runs programs: if you trust both, give the \
+             profile with --target, or say --allow-exec"
         )));
     }
     if let Some(id) = &args.until {

@@ -38,6 +38,8 @@ pub(super) struct Played {
     pub(super) ended: Ended,
     /// Steps that were begun, as they were told: all that is known of a run that was cut short.
     pub(super) steps: Vec<StepDone>,
+    /// Every step of the file, as nobody has begun it yet.
+    pub(super) all_steps: Vec<StepDone>,
     /// What happened.
     pub(super) story: Story,
     /// How long it took, with its server.
@@ -60,6 +62,12 @@ impl Played {
             Ended::NotRun(_) => true,
             Ended::CutShort => false,
         }
+    }
+
+    /// Keeps what came of it, and not how it went.
+    pub(super) fn forget_the_story(&mut self) {
+        self.story = Story::default();
+        self.wire = Vec::new();
     }
 
     fn report(&self) -> Option<&Report> {
@@ -135,7 +143,14 @@ impl Played {
                 message: why.clone(),
                 ..Case::default()
             }),
-            Ended::CutShort => cases.extend(self.steps.iter().map(|step| step_case(step, strict))),
+            Ended::CutShort => {
+                // What was begun, and what was not: a step is known by its place.
+                cases.extend(self.all_steps.iter().map(|step| {
+                    let begun = self.steps.iter().find(|begun| begun.place == step.place);
+                    step_case(begun.unwrap_or(step), strict)
+                }));
+                cases.push(cut_short("the scenario was told to end before it was over", self.took));
+            }
         }
         if let Some(trace) = &self.trace {
             fact("trace", trace.display().to_string());
@@ -146,9 +161,33 @@ impl Played {
     }
 }
 
-/// The suites of everything that was played; their stories move there.
-pub(super) fn suites(played: &mut [Played], strict: bool) -> Vec<Suite> {
-    played.iter_mut().map(|played| played.suite(strict)).collect()
+/// The suites of everything that was played; their stories move there. What was to be played and
+/// was not begun is named.
+pub(super) fn suites(played: &mut [Played], not_begun: &[String], strict: bool) -> Vec<Suite> {
+    let not_begun = not_begun.iter().map(|name| Suite {
+        name: name.clone(),
+        cases: vec![Case {
+            id: "run".to_owned(),
+            title: "the scenario is played".to_owned(),
+            outcome: Outcome::Skip,
+            message: "not begun: the run was cut short".to_owned(),
+            ..Case::default()
+        }],
+        ..Suite::default()
+    });
+    played.iter_mut().map(|played| played.suite(strict)).chain(not_begun).collect()
+}
+
+/// Never green: nobody knows what would have come of it.
+fn cut_short(what: &str, took: Duration) -> Case {
+    Case {
+        id: "cut short".to_owned(),
+        title: "the scenario is played to its end".to_owned(),
+        outcome: Outcome::Error,
+        took,
+        message: what.to_owned(),
+        ..Case::default()
+    }
 }
 
 fn step_name(step: &StepDone) -> String {

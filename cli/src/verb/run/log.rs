@@ -130,6 +130,8 @@ impl<'a> Log<'a> {
             }
             (Diagram::Mermaid, _) => self.data(&mermaid(&played.story)),
             (Diagram::Svg, _) => self.data(&svg(&played.story)),
+            // Drawn as it happened, with its steps.
+            (Diagram::Ascii, _) if self.names == 0 => self.data(&(line(played) + "\n")),
             (Diagram::Ascii, _) => {
                 let drawn = trialogue_report::terminal::plain(&played.story, style());
                 self.data(&format!("{}\n{drawn}", line(played)));

@@ -31,6 +31,10 @@ use crate::reports::{ReportArgs, Reports};
 
 /// Most repetitions of one run.
 const REPEAT_MAX: u32 = 10_000;
+/// Of so many rounds everything is kept for the reports; of more, only where something went wrong.
+const KEPT_MAX: usize = 200;
+/// Most scenarios that a report names because nothing was begun of them.
+const NOT_BEGUN_MAX: usize = 1_000;
 /// Most scenarios at once: each has a server and a database.
 const JOBS_MAX: u16 = 64;
 
@@ -208,7 +212,9 @@ async fn once(
     }
     let (started, begin) = (SystemTime::now(), Instant::now());
     let mut played = Vec::new();
-    let shown = all(args, chosen, reports, context, out, &mut played).await;
+    let mut not_begun = Vec::new();
+    let told = (&mut played, &mut not_begun);
+    let shown = all(args, chosen, reports, context, out, told).await;
     let stopped = context.shutdown.is_cancelled().then(|| context.stopped());
     let results = Results {
         title: "trialogue run".to_owned(),
@@ -216,7 +222,7 @@ async fn once(
         started,
         took: begin.elapsed(),
         complete: shown.is_ok() && stopped.is_none(),
-        suites: judged::suites(&mut played, args.strict),
+        suites: judged::suites(&mut played, &not_begun, args.strict),
     };
     let mut faults = reports.write(&results, out);
     match shown {
@@ -235,7 +241,7 @@ async fn once(
         out.data(&sum)?;
     }
     let (exit, code, message) = judged::decide(&played, args.strict, stopped, &faults);
-    if args.exit_zero && exit == Exit::FAILED {
+    if args.exit_zero && [Exit::FAILED, Exit::INCONCLUSIVE].contains(&exit) {
         out.say(&format!("exit 0 (--exit-zero): {message}"));
         return Ok(Exit::DONE);
     }
@@ -249,7 +255,7 @@ async fn all(
     reports: &Reports,
     context: &Context,
     out: &mut Out,
-    played: &mut Vec<Played>,
+    told: (&mut Vec<Played>, &mut Vec<String>),
 ) -> anyhow::Result<()> {
     let stop = &context.shutdown;
     let owned = match chosen.iter().any(|chosen| chosen.profile.is_none()) {
@@ -259,7 +265,7 @@ async fn all(
         },
         false => None,
     };
-    let done = rounds(args, chosen, owned.as_ref(), reports, context, out, played).await;
+    let done = rounds(args, chosen, owned.as_ref(), reports, context, out, told).await;
     if let Some(cluster) = owned {
         cluster.stop().await?;
     }
@@ -273,7 +279,7 @@ async fn rounds(
     reports: &Reports,
     context: &Context,
     out: &mut Out,
-    played: &mut Vec<Played>,
+    (played, not_begun): (&mut Vec<Played>, &mut Vec<String>),
 ) -> anyhow::Result<()> {
     let repeat = args.repeat.unwrap_or(if args.until_fail { REPEAT_MAX } else { 1 });
     let single = chosen.len() == 1 && repeat == 1 && args.crash_at.is_none();
@@ -281,7 +287,10 @@ async fn rounds(
     let cores = u16::try_from(cores).unwrap_or(1).min(JOBS_MAX);
     // Only one step at a time can be waited for, and a server that one scenario starts or torments
     // is the server of the others.
-    let alone = args.step || chosen.iter().any(Chosen::needs_the_server_alone);
+    let alone = args.step || {
+        let crashes = args.crash_at.is_some();
+        chosen.iter().any(|chosen| chosen.needs_the_server_alone(crashes))
+    };
     let jobs = if alone { 1 } else { args.jobs.unwrap_or(cores) };
     let log = Log::new(args, single, reports.take_stdout(), chosen, out);
     let mut waiting = (1..=repeat).flat_map(|n| {
@@ -300,10 +309,16 @@ async fn rounds(
             let Some(round) = waiting.next() else { break };
             going.push(play::one(args, round, cluster, context, &log));
         }
-        let Some(one) = going.next().await else { break };
+        let Some(mut one) = going.next().await else { break };
         failed |= one.is_bad(args.strict);
         log.played(&one);
+        if played.len() >= KEPT_MAX && !one.is_bad(args.strict) {
+            one.forget_the_story();
+        }
         played.push(one);
+    }
+    if context.shutdown.is_cancelled() {
+        not_begun.extend(waiting.take(NOT_BEGUN_MAX).map(|round| round.name()));
     }
     played.sort_by_key(|played| played.place);
     drop(going);

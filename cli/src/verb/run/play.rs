@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use trialogue_scenarios::file::Profile;
 use trialogue_scenarios::trace::{SCHEMA, Trace};
 use trialogue_scenarios::{
-    Pause, Report, RunConfig, RunError, Target, lacking_at_all, run as play,
+    Pause, Report, RunConfig, RunError, Target, lacking_at_all, run as play, untouched_steps,
 };
 use trialogue_server::embedded::{Cluster, Database};
 
@@ -46,6 +46,7 @@ pub(super) async fn one(
     watcher.trace = journal.as_ref().map(Journal::trace);
     let ended = stage(args, &round, cluster, context, log, &mut watcher).await;
     let Watcher { steps, story, .. } = watcher;
+    let cut = matches!(ended, Ended::CutShort);
     let mut played = Played {
         name: round.name(),
         place: (round.n, round.at),
@@ -54,6 +55,10 @@ pub(super) async fn one(
         target: round.of.profile.as_ref().map(|profile| profile.url.to_string()),
         ended,
         steps,
+        all_steps: match cut {
+            true => untouched_steps(&round.of.scenario),
+            false => Vec::new(),
+        },
         story,
         took: begin.elapsed(),
         trace: None,
@@ -137,7 +142,7 @@ async fn playing(
         config.accounts.clone_from(&profile.accounts);
         config.plain_http = profile.plain_http;
         config.hooks = profile.hooks.clone();
-        config.secrets = profile.secrets.clone();
+        config.secrets = profile.secrets.apart();
     }
     config.trace.clone_from(&watcher.trace);
     config.allow_exec = args.allow_exec;
@@ -197,10 +202,7 @@ struct Journal {
 impl Journal {
     fn begin(args: &Args, round: &Round<'_>) -> anyhow::Result<Self> {
         fs::create_dir_all(&args.trace_dir)?;
-        let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        let name: String = round.of.scenario.name.chars().map(safe).collect();
-        let n = if round.repeat == 1 { String::new() } else { format!("-{}", round.n) };
-        let path = args.trace_dir.join(format!("{name}{n}.trace.ndjson"));
+        let path = args.trace_dir.join(format!("{}.trace.ndjson", round.file_name()));
         let file = Arc::new(Mutex::new(BufWriter::new(File::create(&path)?)));
         let journal = Self { path, file };
         let started = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
