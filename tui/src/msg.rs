@@ -82,6 +82,8 @@ pub enum Reply {
         /// Why.
         error: Error,
     },
+    /// The outbox has no place on disk, in one sentence: what waits ends with this client.
+    Unkept(String),
     /// What the outbox kept from earlier runs.
     Kept(Vec<Kept>),
     /// A page of history that was asked for over HTTP.

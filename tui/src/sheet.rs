@@ -81,7 +81,7 @@ impl<'a> Sheet<'a> {
     /// The place of the first row in a pane of so many lines, and its lines above the pane.
     pub fn window(&self, height: usize) -> (usize, usize) {
         if let Scroll::Top { spot, skip } = &self.log.eye.scroll
-            && let Some(at) = self.log.place_of(spot)
+            && let Some(at) = self.log.top_of(spot)
         {
             let skip = (*skip).min(self.height(at).saturating_sub(1));
             // Never beyond the end.

@@ -23,6 +23,8 @@ pub struct Compose {
     history: VecDeque<String>,
     /// Where arrow up is in it, from its end; and what was typed before.
     recalled: Option<(usize, String)>,
+    /// The draft that waits while a command is typed in its place.
+    aside: Option<Editor>,
     /// Words that the next Tab offers, and which one is there now.
     pub completion: Option<(Vec<String>, usize)>,
     /// In this chat the user was said to type, last then.
@@ -43,20 +45,74 @@ impl Compose {
         if from == to {
             return;
         }
-        let old = std::mem::take(&mut self.editor);
+        let old = self.take_draft();
         match from.filter(|_| !old.is_empty() && self.drafts.len() < DRAFTS_MAX) {
             Some(from) => drop(self.drafts.insert(from, old)),
             // Typed before any chat was open: arrow up finds it.
             None => self.remember(old.text().to_owned()),
         }
         self.editor = to.and_then(|to| self.drafts.remove(&to)).unwrap_or_default();
-        (self.recalled, self.completion, self.problem) = (None, None, None);
+        (self.completion, self.problem) = (None, None);
+    }
+
+    /// The draft of the open chat: neither the command that is typed before it nor a text of before
+    /// that is only looked at.
+    fn draft(&self) -> &str {
+        let typed = self.recalled.as_ref().map(|(_, typed)| typed.as_str());
+        let aside = self.aside.as_ref().map(Editor::text);
+        aside.or(typed).unwrap_or(self.editor.text())
+    }
+
+    /// Empties the input and answers the draft; what stood before it is found by arrow up.
+    fn take_draft(&mut self) -> Editor {
+        let shown = std::mem::take(&mut self.editor);
+        let typed = self.recalled.take().map(|(_, typed)| Editor::new(&typed));
+        match self.aside.take() {
+            Some(aside) => {
+                self.remember(typed.unwrap_or(shown).text().to_owned());
+                aside
+            }
+            None => typed.unwrap_or(shown),
+        }
+    }
+
+    /// Begins a line in the place of the draft, which waits for its end: [`Compose::put_back`].
+    pub fn begin(&mut self, line: &str) {
+        let draft = self.take_draft();
+        self.aside = Some(draft).filter(|draft| !draft.is_empty());
+        self.editor.set(line);
+    }
+
+    /// The line in the input is done with: the draft comes back.
+    pub fn put_back(&mut self) {
+        self.forget_recalled();
+        self.editor.set("");
+        if let Some(draft) = self.aside.take() {
+            self.editor = draft;
+        }
+    }
+
+    /// A line was taken where there is no screen: the draft of before comes back; without one, what
+    /// could not be sent is the draft.
+    pub fn end_line(&mut self) {
+        if self.aside.is_some() {
+            self.remember(self.editor.text().to_owned());
+            self.put_back();
+        }
+    }
+
+    /// Another draft takes the place of the one that is there; `true`: arrow up finds that one.
+    pub fn replace(&mut self, text: &str) -> bool {
+        let old = self.take_draft();
+        self.remember(old.text().to_owned());
+        self.editor.set(text);
+        !old.is_empty()
     }
 
     /// All drafts, with the one on the screen.
     pub fn drafts(&self, open: Option<ChatId>) -> BTreeMap<ChatId, String> {
         let aside = self.drafts.iter().map(|(chat, editor)| (*chat, editor.text().to_owned()));
-        let here = open.map(|chat| (chat, self.editor.text().to_owned()));
+        let here = open.map(|chat| (chat, self.draft().to_owned()));
         aside.chain(here).filter(|(_, text)| !text.is_empty()).collect()
     }
 
@@ -67,13 +123,15 @@ impl Compose {
                 self.drafts.entry(chat).or_insert_with(|| Editor::new(&text));
             } else if self.editor.is_empty() {
                 self.editor.set(&text);
+            } else {
+                self.remember(text);
             }
         }
     }
 
     /// Whether any chat has a draft.
     pub fn has_drafts(&self) -> bool {
-        !self.editor.is_empty() || !self.drafts.is_empty()
+        !self.draft().is_empty() || !self.drafts.is_empty()
     }
 
     /// A draft waits in that chat.
@@ -83,7 +141,18 @@ impl Compose {
 
     /// The draft was changed by hand.
     pub fn touch(&mut self, now: Duration) {
-        (self.touched, self.recalled, self.problem) = (now, None, None);
+        (self.touched, self.problem) = (now, None);
+        self.forget_recalled();
+        if self.editor.is_empty() && self.aside.is_some() {
+            self.put_back();
+        }
+    }
+
+    /// The text of before is the user's own now; what was typed before it is found by arrow up.
+    pub fn forget_recalled(&mut self) {
+        if let Some((_, typed)) = self.recalled.take() {
+            self.remember(typed);
+        }
     }
 
     /// Keeps a text for arrow up.

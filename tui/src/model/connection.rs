@@ -15,6 +15,8 @@ pub struct Connection {
     pub told: Duration,
     /// The version that the server speaks, where it is not ours.
     pub other_version: Option<u32>,
+    /// The outbox is in memory only: what waits ends with this client.
+    pub in_memory: bool,
     /// Counts of unread messages when the line was lost; nothing while it is up.
     pub before: Option<BTreeMap<ChatId, u64>>,
     /// News of others that the catch-up brought, by chat.
@@ -29,6 +31,7 @@ impl Default for Connection {
             state: LinkState::Offline,
             told: Duration::ZERO,
             other_version: None,
+            in_memory: false,
             before: None,
             caught: BTreeMap::new(),
             caught_up: None,

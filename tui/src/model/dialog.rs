@@ -115,15 +115,22 @@ pub struct Form {
     pub dispute: Option<DisputeId>,
     /// Whom the first choice means.
     pub providers: Vec<Provider>,
+    /// What stood in it when it was new.
+    begun: Vec<String>,
+    /// What stood in it when it was sent last.
+    sent: Option<Vec<String>>,
 }
 
 impl Form {
     /// An empty one.
     pub fn new(kind: Kind, title: impl Into<String>, fields: Vec<Field>, key: String) -> Self {
+        let begun = texts(&fields);
         Self {
             kind,
             title: title.into(),
             fields,
+            begun,
+            sent: None,
             at: 0,
             problem: None,
             busy: None,
@@ -132,6 +139,24 @@ impl Form {
             dispute: None,
             providers: Vec::new(),
         }
+    }
+
+    /// Whether something was written that only this form has.
+    pub fn has_text(&self) -> bool {
+        self.kind != Kind::SignIn && texts(&self.fields) != self.begun
+    }
+
+    /// It is sent; `true`: it says something else than the last time, so it is another request.
+    pub fn send(&mut self, now: Duration) -> bool {
+        let all = all_texts(&self.fields);
+        let is_other = self.sent.as_ref().is_some_and(|sent| *sent != all);
+        (self.busy, self.problem, self.sent) = (Some(now), None, Some(all));
+        is_other
+    }
+
+    /// Whether it still says what was sent.
+    fn is_sent(&self) -> bool {
+        self.sent.as_ref() == Some(&all_texts(&self.fields))
     }
 
     /// The field with the cursor.
@@ -159,6 +184,18 @@ impl Form {
             self.at = at;
         }
     }
+}
+
+/// What was written by hand, without secrets.
+fn texts(fields: &[Field]) -> Vec<String> {
+    let written = fields.iter().filter(|field| matches!(field.input, Input::Text(_)));
+    written.map(|field| field.text().to_owned()).collect()
+}
+
+/// What was written or chosen, without secrets.
+fn all_texts(fields: &[Field]) -> Vec<String> {
+    let said = fields.iter().filter(|field| !matches!(field.input, Input::Secret(_)));
+    said.map(|field| field.text().to_owned()).collect()
 }
 
 /// Lines to read.
@@ -234,6 +271,23 @@ impl Dialogs {
             form.busy = None;
             self.kept.push(*form);
         }
+    }
+
+    /// What a form asked for is done: it goes, and whatever was written in it since then stays.
+    pub fn answered(&mut self, kind: Kind) {
+        if self.form_of(kind).is_some_and(|form| form.busy.is_some() || form.is_sent()) {
+            self.open = None;
+        }
+        self.kept.retain(|form| form.kind != kind || !form.is_sent());
+    }
+
+    /// Whether a form has text that is nowhere else.
+    pub fn has_text(&self) -> bool {
+        let open = match &self.open {
+            Some(Dialog::Form(form)) => Some(&**form),
+            Some(Dialog::Page(_)) | None => None,
+        };
+        open.into_iter().chain(&self.kept).any(Form::has_text)
     }
 
     /// Closes what is open for good.

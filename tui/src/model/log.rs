@@ -22,6 +22,8 @@ pub const ROWS_MAX: usize = 100_000;
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of a chat that is not on the screen (500): the rest comes again when it is opened.
 pub const ROWS_ASIDE_MAX: usize = 500;
+/// Bytes of text of a chat that is not on the screen (256 KiB): sixteen rooms are 4 MiB.
+pub const BYTES_ASIDE_MAX: usize = 256 * 1024;
 
 /// The name of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +155,12 @@ impl Log {
         }
     }
 
+    /// The place of a row at the top of the pane; of one that was let go meanwhile, the oldest.
+    pub fn top_of(&self, spot: &Spot) -> Option<usize> {
+        let went = matches!(spot, Spot::Row(name) if *name < self.first);
+        self.place_of(spot).or_else(|| (went && !self.rows.is_empty()).then_some(0))
+    }
+
     /// The name of a place.
     pub fn spot_at(&self, at: usize) -> Option<Spot> {
         if at < self.rows.len() {
@@ -184,13 +192,22 @@ impl Log {
     pub fn push(&mut self, row: Row) -> i64 {
         self.bytes += row.bytes();
         self.rows.push_back(row);
-        self.trim(ROWS_MAX);
+        self.trim(ROWS_MAX, BYTES_MAX);
         self.last_name().unwrap_or(self.first)
     }
 
-    /// Lets the oldest rows go, as far as nobody looks at them.
-    fn trim(&mut self, rows_max: usize) {
-        while (self.rows.len() > rows_max || self.bytes > BYTES_MAX) && self.rows.len() > 1 {
+    /// Lets the oldest rows go, as far as nobody looks at them: whoever reads among them keeps what
+    /// is looked at, up to twice the bounds.
+    fn trim(&mut self, rows_max: usize, bytes_max: usize) {
+        let eye = match &self.eye.scroll {
+            Scroll::Top { spot: Spot::Row(name), .. } => Some(*name),
+            Scroll::Top { .. } | Scroll::Bottom => None,
+        };
+        while (self.rows.len() > rows_max || self.bytes > bytes_max) && self.rows.len() > 1 {
+            let is_seen = eye.is_some_and(|eye| self.first >= eye);
+            if is_seen && self.rows.len() <= 2 * rows_max && self.bytes <= 2 * bytes_max {
+                break;
+            }
             if let Some(row) = self.rows.pop_front() {
                 self.bytes -= row.bytes();
             }
@@ -201,7 +218,7 @@ impl Log {
 
     /// Nobody looks: only the end is kept.
     pub fn shorten(&mut self) {
-        self.trim(ROWS_ASIDE_MAX);
+        self.trim(ROWS_ASIDE_MAX, BYTES_ASIDE_MAX);
     }
 
     /// The chat leaves the screen: the end of it is kept.
@@ -239,14 +256,33 @@ impl Log {
         if next <= gap.1 {
             rows.push(Row::Missing { from: next, to: gap.1, loading: false });
         }
+        let name = self.name_at(at);
+        let more = i64::try_from(rows.len()).unwrap_or(i64::MAX).saturating_sub(1);
         let tail = self.rows.split_off(at + 1);
         self.rows.pop_back();
-        // Everything above keeps its place on the screen; names below move on.
+        // Names below move on, and whatever goes by such a name goes with it.
+        self.shift(name, more);
         for row in rows.into_iter().chain(tail) {
             self.bytes += row.bytes();
             self.rows.push_back(row);
         }
         self.bytes = self.rows.iter().map(Row::bytes).sum();
+    }
+
+    /// Rows after the one of that name are called by so much more.
+    fn shift(&mut self, after: i64, by: i64) {
+        let top = match &mut self.eye.scroll {
+            Scroll::Top { spot: Spot::Row(name), .. } => Some(name),
+            Scroll::Top { .. } | Scroll::Bottom => None,
+        };
+        let selected = match &mut self.eye.selected {
+            Some(Spot::Row(name)) => Some(name),
+            Some(Spot::Pending(_)) | None => None,
+        };
+        let marks = [top, selected, self.new_from.as_mut(), self.read_to.as_mut()];
+        for name in marks.into_iter().flatten().filter(|name| **name > after) {
+            *name = name.saturating_add(by);
+        }
     }
 
     /// A gap was asked for, or is no longer.
@@ -308,9 +344,16 @@ impl Log {
         self.pending.iter().filter(waits).count()
     }
 
-    /// Messages that were refused.
+    /// Messages that were refused and that the outbox keeps.
     pub fn refused(&self) -> usize {
-        self.pending.iter().filter(|p| matches!(p.state, State::Failed { .. })).count()
+        let failed = |p: &&Pending| matches!(p.state, State::Failed { .. });
+        self.pending.iter().filter(failed).count() - self.not_taken()
+    }
+
+    /// Messages that the outbox never took: they are nowhere but here.
+    pub fn not_taken(&self) -> usize {
+        let here = |p: &&Pending| matches!(p.state, State::Failed { how: Fault::NotTaken, .. });
+        self.pending.iter().filter(here).count()
     }
 
     /// How far others have read.

@@ -167,9 +167,16 @@ impl Model {
         self.logs.values().map(Log::waiting).sum()
     }
 
-    /// Messages that were refused, in every chat.
+    /// Messages that were refused and that the outbox keeps, in every chat.
     pub fn refused(&self) -> usize {
         self.logs.values().map(Log::refused).sum()
+    }
+
+    /// Messages that are gone when this client ends: those that the outbox never took, and all of
+    /// them where it has no place on disk.
+    pub fn lost(&self) -> usize {
+        let kept = if self.connection.in_memory { self.waiting() + self.refused() } else { 0 };
+        kept + self.logs.values().map(Log::not_taken).sum::<usize>()
     }
 
     /// What a person in a chat is called: the first name where that is enough.

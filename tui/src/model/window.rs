@@ -23,8 +23,12 @@ pub struct Window {
     pub shows_list: bool,
     /// The next key answers whether to quit.
     pub quitting: bool,
+    /// The word was typed and asked back: typed once more it quits.
+    pub asked: bool,
     /// When it rang last.
     pub rang: Option<Duration>,
+    /// When it rang last for what is meant for the user alone.
+    pub called: Option<Duration>,
     /// When it was said last how far the user has read.
     pub marked: Option<Duration>,
     /// The clock of the last message.

@@ -5,7 +5,7 @@ use trialogue_client::people::Presence;
 use trialogue_client::profile::ProfileName;
 use trialogue_protocol::{ChatId, Role, UserId};
 
-use super::{dialog, looking, rooms, sending};
+use super::{dialog, looking, quit, rooms, sending};
 use crate::command::{self, COMMANDS, Verb};
 use crate::effect::Effect;
 use crate::keys::Place;
@@ -25,8 +25,9 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
         }
     };
     model.compose.remember(line.to_owned());
-    model.compose.editor.set("");
+    model.compose.put_back();
     model.compose.problem = None;
+    let asked = std::mem::take(&mut model.window.asked);
     let number = args.parse().ok();
     match verb {
         Verb::Book => dialog::book_with(model, &args, now, out),
@@ -60,7 +61,7 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
             }
             out.push(Effect::LoadProviders);
         }
-        Verb::Quit => out.push(Effect::Quit),
+        Verb::Quit => quit::by_word(model, asked, now, out),
         Verb::Read => sending::mark_read(model, now, out),
         Verb::Resolve => dialog::resolve(model, &args, now, out),
         Verb::Retry => sending::retry(model, number, now, out),
@@ -70,7 +71,7 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
         Verb::Search => looking::search(model, &args, now),
         Verb::Send => {
             if !sending::send(model, &args, now, out) {
-                model.compose.editor.set(&args);
+                model.compose.begin(&args);
             }
         }
         Verb::Status => status(model, now),

@@ -2,7 +2,7 @@
 
 use trialogue_protocol::{OpenDispute, Provider, Role};
 
-use super::{check, input};
+use super::{check, input, quit};
 use crate::command::flag;
 use crate::effect::Effect;
 use crate::keys::Action;
@@ -217,7 +217,7 @@ pub(super) fn line(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect
 /// A key in a form or on a page.
 pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
     match action {
-        Action::Quit => return out.push(Effect::Quit),
+        Action::Quit => return quit::quit(model, action, now, out),
         Action::Redraw => return out.push(Effect::Redraw),
         Action::Suspend => return out.push(Effect::Suspend),
         Action::Back => return model.dialogs.leave(),
@@ -305,9 +305,14 @@ fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
         Kind::Resolve => check::resolution(form),
     };
     match effect {
-        Ok(effect) => {
-            form.busy = Some(now.at);
-            form.problem = None;
+        Ok(mut effect) => {
+            if form.send(now.at)
+                && let Effect::Book { key, .. } = &mut effect
+            {
+                // The old key belongs to what was said then.
+                form.key = model.ids.fresh().to_string();
+                form.key.clone_into(key);
+            }
             out.push(effect);
         }
         Err((label, why)) => form.reject(label, format!("{label}: {why}")),

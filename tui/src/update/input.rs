@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::quit::quit;
 use super::{command, dialog, looking, rooms, sending, touched};
 use crate::effect::Effect;
 use crate::keys::{Action, Chord, Place};
@@ -12,15 +13,14 @@ use crate::msg::Now;
 /// A key was pressed.
 pub(super) fn key(model: &mut Model, key: KeyEvent, now: Now, out: &mut Vec<Effect>) {
     model.window.looked = true;
+    let quitting = std::mem::take(&mut model.window.quitting);
     let chord = Chord::from(key);
     let place = model.place();
     if place == Place::List && model.chats.filtering && filter_key(model, key) {
         return;
     }
     let action = model.settings.keys.action(place, chord);
-    if std::mem::take(&mut model.window.quitting)
-        && matches!(action, Some(Action::Quit | Action::Clear))
-    {
+    if quitting && matches!(action, Some(Action::Quit | Action::Clear)) {
         out.push(Effect::Quit);
         return;
     }
@@ -40,10 +40,11 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, now: Now, out: &mut Vec<Effe
 
 /// Text was pasted: one draft, whatever lines it has.
 pub(super) fn paste(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect>) {
-    model.window.looked = true;
+    (model.window.looked, model.window.quitting) = (true, false);
     if model.dialogs.open.is_none() {
-        model.place = Place::Input;
-        model.window.shows_list = false;
+        // What is pasted is written, wherever the cursor was.
+        to_input(model);
+        model.chats.filtering = false;
     }
     typed(model, text, now, out);
 }
@@ -149,9 +150,7 @@ fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
 
 fn command_line(model: &mut Model, begun: &str) {
     to_input(model);
-    let draft = model.compose.editor.take();
-    model.compose.remember(draft);
-    model.compose.editor.set(begun);
+    model.compose.begin(begun);
 }
 
 fn to_input(model: &mut Model) {
@@ -177,25 +176,6 @@ fn show_list(model: &mut Model, show: bool) {
     if show && model.chats.cursor.is_none() {
         model.chats.cursor = model.chats.beside(None, 0);
     }
-}
-
-/// Asks once where something would be left behind.
-fn quit(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
-    let left = model.waiting() + model.refused();
-    let question = match (left, model.compose.has_drafts(), action) {
-        (0, false, Action::Quit) => {
-            out.push(Effect::Quit);
-            return;
-        }
-        (0, false, _) => "quit? once more to quit, any other key to stay".to_owned(),
-        (0, true, _) => "a draft is not sent; it is kept: once more to quit".to_owned(),
-        (1, _, _) => "1 message is not sent yet; it is kept: once more to quit".to_owned(),
-        (left, _, _) => {
-            format!("{left} messages are not sent yet; they are kept: once more to quit")
-        }
-    };
-    model.window.quitting = true;
-    model.notice.complain(question, now.at);
 }
 
 fn next_pane(model: &mut Model, forward: bool) {
@@ -373,6 +353,7 @@ fn in_messages(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect
         Action::Edit => sending::give_up(model, None, true, now, out),
         Action::Discard => sending::give_up(model, None, false, now, out),
         Action::Copy => sending::copy(model, now, out),
+        Action::Mute => command::mute(model, model.chats.open, now),
         Action::Clear => quit(model, action, now, out),
         _ => {}
     }

@@ -7,6 +7,7 @@ mod dialog;
 mod heard;
 mod input;
 mod looking;
+mod quit;
 mod reply;
 mod rooms;
 mod sending;
@@ -55,8 +56,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Line(line) => {
             // Whoever types at a line has read what is above it.
             model.window.looked = true;
-            model.compose.editor.set(&line);
+            model.compose.begin(&line);
             sending::submit(model, now, &mut out);
+            model.compose.end_line();
         }
         Msg::Resize(columns, rows) => model.window.size = (columns, rows),
         Msg::Focus(has) => {
@@ -77,7 +79,8 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
 /// What time alone ends, and what follows from where the user looks.
 fn pass(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     if model.notice.text.is_some() && model.notice.until <= now.at {
-        model.notice.text = None;
+        // The question is gone with its answer.
+        (model.notice.text, model.window.quitting) = (None, false);
     }
     if model.connection.caught_up.as_ref().is_some_and(|(_, until)| *until <= now.at) {
         model.connection.caught_up = None;

@@ -89,7 +89,14 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
             Err(error) => complain(model, &error, now),
         },
         Reply::Notifications(result) => notifications(model, result, now),
-        Reply::Edited(Ok(text)) => model.compose.editor.set(text.trim_end_matches('\n')),
+        Reply::Unkept(sentence) => {
+            model.connection.in_memory = true;
+            model.notice.complain(text::line(&sentence), now.at);
+        }
+        Reply::Edited(Ok(text)) => {
+            model.compose.forget_recalled();
+            model.compose.editor.set(text.trim_end_matches('\n'));
+        }
         Reply::Edited(Err(why)) => model.notice.complain(text::line(&why), now.at),
         Reply::Failed(error) => complain(model, &error, now),
         Reply::Said(text) => model.notice.say(text::line(&text), now.at),
@@ -105,9 +112,7 @@ fn answered<T>(model: &mut Model, kind: Kind, result: Result<T, Error>) -> Optio
     let now = model.window.now;
     match result {
         Ok(answer) => {
-            if model.dialogs.form_of(kind).is_some() {
-                model.dialogs.done();
-            }
+            model.dialogs.answered(kind);
             Some(answer)
         }
         Err(error) => {
@@ -215,14 +220,19 @@ fn invites(model: &mut Model, result: Result<Vec<Dispute>, Error>, out: &mut Vec
 }
 
 fn booked(model: &mut Model, result: Result<JobCreated, Error>, now: Now, out: &mut Vec<Effect>) {
+    // Who has left the form meanwhile writes elsewhere: no chat comes under their hands.
+    let waits = model.dialogs.form_of(Kind::Book).is_some_and(|form| form.busy.is_some());
     let Some(created) = answered(model, Kind::Book, result) else { return };
     model.notice.say(format!("Job {} booked", created.job_id), now.at);
     match created.chat {
         Some(chat) => {
             model.chats.changed(chat);
-            rooms::open_chat(model, created.chat_id, out);
+            if waits {
+                rooms::open_chat(model, created.chat_id, out);
+            }
         }
-        None => model.chats.wanted = Some(created.chat_id),
+        None if waits => model.chats.wanted = Some(created.chat_id),
+        None => {}
     }
     out.push(Effect::LoadChats);
 }

@@ -135,7 +135,11 @@ pub(super) fn sees_end(model: &Model) -> bool {
         Some(has) => has,
         None => model.window.looked,
     };
-    let covered = model.dialogs.open.is_some() || model.invites.shown || model.window.shows_list;
+    let covered = model.dialogs.open.is_some() || model.invites.shown;
+    // Without a screen every line is said; on one that is too small nothing is.
+    let is_spoken = model.window.size == (0, 0);
+    let is_drawn = super::message_area(model).is_some_and(|area| area.height > 0);
+    let covered = covered || !is_spoken && !is_drawn;
     let at_end = model.open_log().is_some_and(|(_, log)| log.eye.scroll == Scroll::Bottom);
     looks && !covered && at_end
 }
@@ -197,7 +201,7 @@ pub(super) fn fill_gap(model: &mut Model, out: &mut Vec<Effect>) -> bool {
 }
 
 /// Rings for news, unless the user sees it or does not want to hear; what is meant for the user alone
-/// comes `first` and waits for no pause.
+/// comes `first`: it waits for no other bell, only for one of its own kind.
 pub(super) fn alert(
     model: &mut Model,
     chat: Option<ChatId>,
@@ -214,13 +218,17 @@ pub(super) fn alert(
         && chat == model.chats.open
         && model.window.focus == Some(true)
         && sees_end(model);
-    let rang = model.window.rang.is_some_and(|at| now.at < at + QUIET);
+    let last = if first { model.window.called } else { model.window.rang };
+    let rang = last.is_some_and(|at| now.at < at + QUIET);
     let catching_up = model.connection.before.is_some();
-    if muted || seen || rang && !first || catching_up {
+    if muted || seen || rang || catching_up {
         return;
     }
     use crate::model::settings::Alerts;
     model.window.rang = Some(now.at);
+    if first {
+        model.window.called = Some(now.at);
+    }
     match model.settings.alerts {
         Alerts::None => {}
         Alerts::Bell => out.push(Effect::Bell),

@@ -16,7 +16,7 @@ use crate::text;
 pub(super) fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     let draft = model.compose.editor.text();
     if draft.trim().is_empty() {
-        return enter_on_nothing(model, out);
+        return enter_on_nothing(model);
     }
     if draft.starts_with('/') && !draft.starts_with("//") {
         let line = draft.to_owned();
@@ -25,20 +25,16 @@ pub(super) fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     let text = draft.strip_prefix('/').filter(|_| draft.starts_with("//")).unwrap_or(draft);
     let text = text.to_owned();
     if send(model, &text, now, out) {
-        let draft = model.compose.editor.take();
+        let draft = model.compose.editor.text().to_owned();
         model.compose.remember(draft);
+        model.compose.put_back();
     }
 }
 
-/// Enter without a draft does nothing that cannot be undone, except what the screen asks for.
-fn enter_on_nothing(model: &mut Model, out: &mut Vec<Effect>) {
+/// Enter without a draft does nothing that cannot be undone: an invitation is accepted by its word.
+fn enter_on_nothing(model: &mut Model) {
     if model.connection.is_signed_out() {
         super::dialog::sign_in(model);
-    } else if let Some((_, log)) = model.open_log()
-        && log.joined == Joined::Invited
-        && let Some(chat) = model.chats.open
-    {
-        out.push(Effect::Accept(chat));
     }
 }
 
@@ -69,7 +65,7 @@ pub(super) fn send(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect
         model.compose.problem = problem;
         return false;
     }
-    model.compose.problem = None;
+    (model.compose.problem, model.window.asked) = (None, false);
     let id = model.ids.message();
     let log = model.log(chat);
     let state = State::Queued;
@@ -137,10 +133,7 @@ pub(super) fn give_up(
     };
     out.push(Effect::Discard(id));
     if edit {
-        let draft = model.compose.editor.take();
-        let had_draft = !draft.is_empty();
-        model.compose.remember(draft);
-        model.compose.editor.set(&text);
+        let had_draft = model.compose.replace(&text);
         model.place = Place::Input;
         if had_draft {
             model.notice.say("the other draft is one arrow up away", now.at);

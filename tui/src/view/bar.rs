@@ -40,7 +40,8 @@ pub(super) fn draw(model: &Model, area: Rect, hints: bool, buffer: &mut Buffer) 
 pub(crate) fn state_words(model: &Model) -> (String, Tone) {
     let dot = model.settings.marks.dot;
     let connection = &model.connection;
-    if let Some(version) = connection.other_version {
+    // Only of a line that is up: of one that is not, its state is worth more.
+    if let Some(version) = connection.other_version.filter(|_| connection.is_up()) {
         let words = format!("Server speaks v{version}, this client v{PROTOCOL_VERSION}");
         return (words, Tone::Warn);
     }

@@ -5,6 +5,7 @@
 
 mod complaints;
 mod frames;
+mod losses;
 mod paper;
 mod plain;
 mod sizes;
