@@ -149,6 +149,7 @@ pub(super) const TABLE: &[Row] = &[
     (Place::Messages, "e", Action::Edit),
     (Place::Messages, "d", Action::Discard),
     (Place::Messages, "y", Action::Copy),
+    (Place::Messages, "m", Action::Mute),
     (Place::Messages, "/", Action::Search),
     (Place::Messages, "i esc", Action::ToInput),
     (Place::Messages, "ctrl-c", Action::Clear),

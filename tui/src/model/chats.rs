@@ -22,6 +22,33 @@ pub enum Listing {
     Failed(String),
 }
 
+/// Longest wait (30 s) for the answer to one question before it is asked again.
+const ASKED_MAX: Duration = Duration::from_secs(30);
+
+/// One question at a time: whatever is asked meanwhile is asked once more when the answer is here.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    since: Option<Duration>,
+    more: bool,
+}
+
+impl Asked {
+    /// Whether it may be asked now; if not, it will be.
+    pub fn may(&mut self, now: Duration) -> bool {
+        self.more = self.since.is_some_and(|since| now < since + ASKED_MAX);
+        if !self.more {
+            self.since = Some(now);
+        }
+        !self.more
+    }
+
+    /// The answer is here; `true`: ask once more.
+    pub fn answered(&mut self) -> bool {
+        self.since = None;
+        std::mem::take(&mut self.more)
+    }
+}
+
 /// One chat of the list.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -55,6 +82,8 @@ pub struct Chats {
     pub list: Vec<Entry>,
     /// How far the list is.
     pub listing: Listing,
+    /// The question for it that is on its way.
+    pub asked: Asked,
     /// When one that could not be had is asked for again.
     pub again: Option<Duration>,
     /// The chat on the screen.
@@ -81,6 +110,7 @@ impl Default for Chats {
         Self {
             list: Vec::new(),
             listing: Listing::Loading(Duration::ZERO),
+            asked: Asked::default(),
             again: None,
             open: None,
             cursor: None,

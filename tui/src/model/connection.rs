@@ -17,6 +17,8 @@ pub struct Connection {
     pub other_version: Option<u32>,
     /// The outbox is in memory only: what waits ends with this client.
     pub in_memory: bool,
+    /// When the line came back after a loss.
+    pub back: Option<Duration>,
     /// Counts of unread messages when the line was lost; nothing while it is up.
     pub before: Option<BTreeMap<ChatId, u64>>,
     /// News of others that the catch-up brought, by chat.
@@ -32,6 +34,7 @@ impl Default for Connection {
             told: Duration::ZERO,
             other_version: None,
             in_memory: false,
+            back: None,
             before: None,
             caught: BTreeMap::new(),
             caught_up: None,
@@ -39,7 +42,18 @@ impl Default for Connection {
     }
 }
 
+/// How long (5 s) after a loss the line brings what was missed: that is counted and rings nothing.
+const RETURN_MAX: Duration = Duration::from_secs(5);
+
 impl Connection {
+    /// Whether what comes now may be what was missed.
+    pub fn is_returning(&self, now: Duration) -> bool {
+        match self.back {
+            Some(back) => now < back + RETURN_MAX,
+            None => self.before.is_some(),
+        }
+    }
+
     /// Whether messages can leave now.
     pub fn is_up(&self) -> bool {
         matches!(self.state, LinkState::Connected | LinkState::Syncing { .. })

@@ -227,6 +227,8 @@ pub struct Dialogs {
     pub open: Option<Dialog>,
     /// Forms that were left, with their text: at most one of each kind.
     kept: Vec<Form>,
+    /// The form that the open page stands over.
+    below: Option<Kind>,
 }
 
 impl Dialogs {
@@ -245,21 +247,31 @@ impl Dialogs {
 
     /// Opens a page.
     pub fn read(&mut self, title: impl Into<String>, lines: Vec<String>) {
-        self.leave();
+        let below = self.form().map(|form| form.kind);
+        self.below = below.or(self.below);
+        self.lay_aside();
         self.open =
             Some(Dialog::Page(Page { title: title.into(), lines, top: 0, only: String::new() }));
     }
 
     /// Opens a form: the one that was left, where it is about the same thing.
     pub fn fill(&mut self, fresh: Form) {
-        self.leave();
+        self.lay_aside();
+        self.below = None;
         let same = |form: &Form| form.kind == fresh.kind && form.chat == fresh.chat;
         let kept = self.kept.iter().position(same).map(|at| self.kept.remove(at));
         self.open = Some(Dialog::Form(Box::new(kept.unwrap_or(fresh))));
     }
 
-    /// Closes what is open; the text of a form is kept.
+    /// Closes what is open; the text of a form is kept, and the one below a page comes back.
     pub fn leave(&mut self) {
+        self.lay_aside();
+        let below = self.below.take();
+        let at = below.and_then(|kind| self.kept.iter().position(|form| form.kind == kind));
+        self.open = at.map(|at| Dialog::Form(Box::new(self.kept.remove(at))));
+    }
+
+    fn lay_aside(&mut self) {
         if let Some(Dialog::Form(mut form)) = self.open.take() {
             self.kept.retain(|kept| kept.kind != form.kind);
             // A password is not kept for whoever comes next.
@@ -292,6 +304,6 @@ impl Dialogs {
 
     /// Closes what is open for good.
     pub fn done(&mut self) {
-        self.open = None;
+        (self.open, self.below) = (None, None);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trialogue_protocol::{ChatId, Dispute};
 
-use super::chats::Listing;
+use super::chats::{Asked, Listing};
 use super::log::Said;
 use crate::edit::Editor;
 use crate::text;
@@ -18,6 +18,8 @@ pub struct Invites {
     pub joined: Vec<Dispute>,
     /// How far the list is.
     pub listing: Listing,
+    /// The question for it that is on its way.
+    pub asked: Asked,
     /// The queue is on the screen instead of a chat.
     pub shown: bool,
     /// Which one the cursor is on.
@@ -34,6 +36,7 @@ impl Default for Invites {
             list: Vec::new(),
             joined: Vec::new(),
             listing: Listing::Loading(Duration::ZERO),
+            asked: Asked::default(),
             shown: false,
             cursor: 0,
             filter: Editor::default(),

@@ -1,6 +1,6 @@
 //! What stands in a form, checked before it leaves.
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{Datelike as _, NaiveDateTime, TimeDelta};
 use trialogue_protocol::{
     CreateJob, LINE_CHARS_MAX, Login, OpenDispute, PASSWORD_CHARS_MIN, PROSE_CHARS_MAX, Register,
     ResolveDispute, Role, Timestamp,
@@ -83,8 +83,10 @@ pub(super) fn booking(
     let scheduled_at = if when.is_empty() {
         None
     } else {
-        let wrong = |_| ("When", "such as 2026-03-04 16:00".to_owned());
-        let wall = NaiveDateTime::parse_from_str(when, "%Y-%m-%d %H:%M").map_err(wrong)?;
+        let wall = NaiveDateTime::parse_from_str(when, "%Y-%m-%d %H:%M").ok();
+        // Far from the ends of the calendar, where no other place has a date for it.
+        let wall = wall.filter(|wall| (1..=9_999).contains(&wall.year()));
+        let wall = wall.ok_or(("When", "such as 2026-03-04 16:00".to_owned()))?;
         // How far the clocks here are from UTC at about that time.
         let ahead: TimeDelta = local(wall.and_utc()) - wall;
         Some(Timestamp::from((wall - ahead).and_utc()))

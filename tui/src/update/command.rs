@@ -131,7 +131,7 @@ fn chats(model: &mut Model, only_unread: bool) {
 pub(super) fn help(model: &mut Model) {
     let here = model.place;
     let mut lines = Vec::new();
-    let others = [Place::Input, Place::List, Place::Messages, Place::Dialog];
+    let others = [Place::Input, Place::List, Place::Messages, Place::Dialog, Place::Trio];
     let places = [here, Place::Anywhere].into_iter();
     for place in places.chain(others.into_iter().filter(|place| *place != here)) {
         lines.push(format!("In: {}", place.as_str()));

@@ -2,7 +2,7 @@
 
 use trialogue_protocol::{OpenDispute, Provider, Role};
 
-use super::{check, input, quit};
+use super::{check, command, input, quit};
 use crate::command::flag;
 use crate::effect::Effect;
 use crate::keys::Action;
@@ -221,6 +221,7 @@ pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Eff
         Action::Redraw => return out.push(Effect::Redraw),
         Action::Suspend => return out.push(Effect::Suspend),
         Action::Back => return model.dialogs.leave(),
+        Action::Mouse | Action::RetryNow => return input::act(model, action, now, out),
         _ => {}
     }
     let height = usize::from(model.window.size.1).saturating_sub(6).max(1);
@@ -232,6 +233,8 @@ pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Eff
                 Action::Down => page.top + 1,
                 Action::PageUp => page.top.saturating_sub(height),
                 Action::PageDown => page.top + height,
+                Action::First | Action::LineStart => 0,
+                Action::Last | Action::LineEnd => last,
                 Action::Send | Action::Submit => return model.dialogs.leave(),
                 _ => page.top,
             }
@@ -261,6 +264,7 @@ fn in_form(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
         Action::NewLine if many_rows => typed(model, "\n"),
         // On the form that signs in these two are the other ways in.
         Action::Help if kind == Kind::SignIn => {}
+        Action::Help => command::help(model),
         Action::Book if kind == Kind::SignIn => sign_up(model),
         Action::Dispute if kind == Kind::SignIn => out.push(Effect::Demo),
         Action::Up | Action::Down => {

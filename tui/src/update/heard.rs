@@ -86,7 +86,11 @@ fn link(model: &mut Model, state: LinkState, now: Now) {
     let was_up = model.connection.is_up();
     model.connection.state = state;
     model.connection.told = now.at;
+    if !was_up && model.connection.is_up() && model.connection.before.is_some() {
+        model.connection.back = Some(now.at);
+    }
     if was_up && !model.connection.is_up() {
+        model.connection.back = None;
         let counts = model.chats.list.iter().map(|entry| (entry.chat.id, entry.unread));
         model.connection.before = Some(counts.collect());
         model.connection.caught.clear();
@@ -281,5 +285,8 @@ fn notified(model: &mut Model, notification: &Notification, now: Now, out: &mut 
         out.push(Effect::LoadChats);
     }
     let first = notification.kind != NotificationType::Message;
-    rooms::alert(model, notification.chat_id, &words, first, now, out);
+    // What was missed comes after the list too, one by one: the list has counted it.
+    if !model.connection.is_returning(now.at) {
+        rooms::alert(model, notification.chat_id, &words, first, now, out);
+    }
 }

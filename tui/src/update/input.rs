@@ -8,6 +8,7 @@ use crate::effect::Effect;
 use crate::keys::{Action, Chord, Place};
 use crate::layout::panes;
 use crate::model::Model;
+use crate::model::dialog::Dialog;
 use crate::msg::Now;
 
 /// A key was pressed.
@@ -19,7 +20,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, now: Now, out: &mut Vec<Effe
     if place == Place::List && model.chats.filtering && filter_key(model, key) {
         return;
     }
-    let action = model.settings.keys.action(place, chord);
+    let action = model.settings.keys.action(place, chord).or_else(|| page_key(model, chord));
     if quitting && matches!(action, Some(Action::Quit | Action::Clear)) {
         out.push(Effect::Quit);
         return;
@@ -36,6 +37,15 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, now: Now, out: &mut Vec<Effe
             }
         }
     }
+}
+
+/// On a page the keys that move among messages move too.
+fn page_key(model: &Model, chord: Chord) -> Option<Action> {
+    let moves = |action: &Action| {
+        matches!(action, Action::Up | Action::Down | Action::First | Action::Last)
+    };
+    let action = model.settings.keys.action(Place::Messages, chord).filter(moves);
+    action.filter(|_| matches!(model.dialogs.open, Some(Dialog::Page(_))))
 }
 
 /// Text was pasted: one draft, whatever lines it has.
@@ -93,7 +103,7 @@ fn filter_key(model: &mut Model, key: KeyEvent) -> bool {
     true
 }
 
-fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
+pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
     match action {
         Action::Help => command::help(model),
         Action::Book => dialog::book(model, now, out),

@@ -73,6 +73,12 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Tick => {}
     }
     pass(model, now, &mut out);
+    // A flood of news is no flood of questions.
+    out.retain(|effect| match effect {
+        Effect::LoadChats => model.chats.asked.may(now.at),
+        Effect::LoadInvites => model.invites.asked.may(now.at),
+        _ => true,
+    });
     out
 }
 
@@ -163,7 +169,9 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
     if rooms::receipt(model).is_some() {
         wakes.push(model.window.marked.map_or(now, |at| at + RECEIPT_PAUSE));
     }
-    if let Listing::Loading(since) = model.chats.listing {
+    if let Listing::Loading(since) = model.chats.listing
+        && model.who.user.is_some()
+    {
         wakes.extend(next_word(since, now));
     }
     if let Some(Dialog::Form(form)) = &model.dialogs.open {

@@ -24,11 +24,19 @@ const LIST_AGAIN: Duration = Duration::from_secs(5);
 /// Takes one reply.
 pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Effect>) {
     match reply {
-        Reply::Chats(result) => chats(model, result, now, out),
+        Reply::Chats(result) => {
+            let more = model.chats.asked.answered();
+            chats(model, result, now, out);
+            out.extend(more.then_some(Effect::LoadChats));
+        }
         Reply::Recent(chats) => recent(model, chats, out),
         Reply::Desk(desk) => super::desk::found(model, desk, now),
         Reply::Providers(result) => providers(model, result, now),
-        Reply::Invites(result) => invites(model, result, out),
+        Reply::Invites(result) => {
+            let more = model.invites.asked.answered();
+            invites(model, result, out);
+            out.extend(more.then_some(Effect::LoadInvites));
+        }
         Reply::Booked(result) => booked(model, result, now, out),
         Reply::Disputed(result) => match answered(model, Kind::Dispute, result) {
             None => {}

@@ -220,7 +220,8 @@ pub(super) fn alert(
         && sees_end(model);
     let last = if first { model.window.called } else { model.window.rang };
     let rang = last.is_some_and(|at| now.at < at + QUIET);
-    let catching_up = model.connection.before.is_some();
+    // Not for ever: the list may never come.
+    let catching_up = model.connection.before.is_some() && model.connection.is_returning(now.at);
     if muted || seen || rang || catching_up {
         return;
     }

@@ -91,6 +91,8 @@ fn invites(model: &Model, pane: Rect, buffer: &mut Buffer) {
 
 fn empty(model: &Model, pane: Rect, row: u16, buffer: &mut Buffer) {
     let words = match &model.chats.listing {
+        // Nobody asks for a list before somebody is there.
+        Listing::Loading(_) if model.who.user.is_none() => String::new(),
         Listing::Loading(since) => waiting_word("Loading chats", *since, model.window.now),
         Listing::Failed(why) => format!("Could not load chats: {why}. Ctrl-R to retry"),
         Listing::Loaded if !model.chats.filter.is_empty() => {

@@ -92,7 +92,8 @@ fn state_words(model: &Model) -> (String, Tone) {
 fn bottom(table: &Table, area: Rect, buffer: &mut Buffer) {
     let Some(seat) = table.seats.get(table.focus) else { return };
     let model = &seat.model;
-    let name = model.who.user.as_ref().map(|user| text::line(&user.first_name)).unwrap_or_default();
+    let known = model.who.user.as_ref().map(|user| text::line(&user.first_name));
+    let name = known.unwrap_or_else(|| model.who.profile.clone());
     let dot = model.settings.marks.dot;
     let said = model.notice.text.as_deref();
     let (place, said, keys) = match &table.script {
@@ -113,14 +114,19 @@ fn bottom(table: &Table, area: Rect, buffer: &mut Buffer) {
     };
     let cut = if seat.cut { "F4 heal the line" } else { "F4 cut the line" };
     let (left, right) = (format!(" Trio {dot} focus {name}{place}"), format!("{keys}  {cut}"));
-    let left = match said.is_empty() {
-        true => left,
-        // The keys stay where they are; what is said is cut.
+    let room = |keys: &str| usize::from(area.width).saturating_sub(text::width(keys) + 2);
+    let (left, right) = match said.is_empty() {
+        true => (left, right),
         false if table.script.is_some() => {
-            let room = usize::from(area.width).saturating_sub(text::width(&right) + 2);
-            text::cut(&format!("{left} {dot} {said}"), room, model.settings.marks.cut)
+            // The keys stay where they are while what is said has room beside them.
+            let short = format!(" {} {dot} {said}", place.trim_start_matches([' ', '·', '-']));
+            let whole = format!("{left} {dot} {said}");
+            let fits = |words: &String| text::width(words) <= room(&right);
+            let left = Some(whole).filter(fits).unwrap_or(short);
+            let right = if fits(&left) { right } else { keys.to_owned() };
+            (text::cut(&left, room(&right), model.settings.marks.cut), right)
         }
-        false => format!("{left} {dot} {said}"),
+        false => (format!("{left} {dot} {said}"), right),
     };
     let words = between(&left, &right, area.width.into(), &model.settings);
     let is_bad = table.script.as_ref().is_some_and(Script::is_bad);

@@ -6,7 +6,7 @@ use trialogue_client::session::Update;
 use trialogue_client::timeline::Ask;
 use trialogue_client::{Error, LinkState, Via};
 use trialogue_protocol::{JobCreated, MessagePage};
-use trialogue_tui::model::log::{BYTES_MAX, Joined, Scroll, Spot};
+use trialogue_tui::model::log::{BYTES_ASIDE_MAX, BYTES_MAX, Joined, Scroll, Spot};
 use trialogue_tui::msg::{Msg, Reply};
 
 use crate::stage::{LENA, RAVI, Stage, ack, chat_id};
@@ -113,6 +113,18 @@ fn a_flood_below_takes_nothing_from_whoever_reads_above() {
     let frame = stage.frame(80, 24);
     assert!(frame.contains("40 new below"), "{frame}");
     stage.play("presses pagedown").shows("new below");
+}
+
+#[test]
+fn a_chat_aside_keeps_little_whatever_comes() {
+    let mut stage = Stage::new();
+    stage.play("presses alt-down");
+    for _ in 0..100 {
+        stage.says(RAVI, &"x".repeat(16 * 1024), Via::CatchUp);
+    }
+    let rows = stage.model.logs[&chat_id(0)].rows();
+    let bytes: usize = rows.iter().filter_map(|row| Some(row.said()?.text.len())).sum();
+    assert!((BYTES_ASIDE_MAX / 2..=BYTES_ASIDE_MAX).contains(&bytes), "{bytes}");
 }
 
 #[test]
@@ -265,4 +277,91 @@ fn the_state_of_the_line_is_said_whatever_the_server_speaks() {
     let next_in = std::time::Duration::from_secs(4);
     stage.tell(Msg::Update(Update::Link(LinkState::Reconnecting { attempt: 3, next_in, why })));
     stage.shows("Reconnecting · retry 3 · next in 4 s");
+}
+
+fn noticed(number: u128) -> Msg {
+    let notification = json!({"id": uuid::Uuid::from_u128(number), "type": "dispute",
+        "title": "Dispute", "message": "", "chatId": chat_id(9), "jobId": null, "is_read": false, "recipient_id": LENA,
+        "created_at": "2025-03-04T14:01:00.000Z"});
+    let notification = serde_json::from_value(notification).unwrap();
+    Msg::Update(Update::Notification { notification, unread_count: None })
+}
+
+#[test]
+fn a_flood_of_news_is_no_flood_of_questions() {
+    let mut stage = Stage::of(LENA);
+    stage.up();
+    stage.list(&[0]);
+    stage.tell(Msg::Reply(Reply::Invites(Ok(Vec::new()))));
+    stage.effects.clear();
+    for number in 0..1_000 {
+        stage.tell(noticed(number));
+    }
+    let asked = |stage: &Stage, what: &str| stage.effects.iter().filter(|e| *e == what).count();
+    assert_eq!((asked(&stage, "LoadChats"), asked(&stage, "LoadInvites")), (1, 1));
+    stage.list(&[0]);
+    stage.tell(Msg::Reply(Reply::Invites(Ok(Vec::new()))));
+    assert_eq!((asked(&stage, "LoadChats"), asked(&stage, "LoadInvites")), (2, 2));
+    stage.list(&[0]);
+    assert_eq!(asked(&stage, "LoadChats"), 2, "nothing came since");
+}
+
+#[test]
+fn what_was_missed_rings_nothing_and_what_comes_later_does() {
+    let bells = |stage: &Stage| stage.effects.iter().filter(|e| *e == "Bell").count();
+    let mut stage = Stage::new();
+    stage.play("looks away; waited 3000; lost 1 1; connected; listed 0 0 0 0");
+    stage.tell(noticed(1));
+    stage.play("waited 3000");
+    stage.tell(noticed(2));
+    assert_eq!(bells(&stage), 0, "the list has counted them");
+    stage.play("waited 3000");
+    stage.tell(noticed(3));
+    assert_eq!(bells(&stage), 1);
+    // A list that never comes silences nobody for ever.
+    let mut stage = Stage::new();
+    stage.play("looks away; lost 1 1; connected; waited 6000; ravi says hello");
+    assert_eq!(bells(&stage), 1);
+}
+
+#[test]
+fn keys_of_everywhere_work_in_forms_and_pages() {
+    let mut stage = Stage::new();
+    stage.play("presses f3 tab; types leaks; presses f1").shows("┌ Help");
+    let first = stage.frame(80, 24);
+    stage.play("presses j");
+    assert_ne!(stage.frame(80, 24), first);
+    stage.play("presses k");
+    assert_eq!(stage.frame(80, 24), first);
+    stage.play("presses G g");
+    assert_eq!(stage.frame(80, 24), first);
+    stage.play("presses end home");
+    assert_eq!(stage.frame(80, 24), first);
+    stage.play("presses esc").shows("┌ File a dispute").shows("leaks");
+    stage.effects.clear();
+    stage.play("presses f12 ctrl-r").wants(&["Mouse(true)", "RetryNow"]);
+    stage.play("presses esc esc m").shows("muted: counts, but stays silent");
+}
+
+#[test]
+fn a_paste_over_the_invites_is_a_draft() {
+    let mut stage = Stage::of(LENA);
+    stage.up();
+    stage.list(&[0]);
+    stage.play("presses f3; pastes words").shows("> words");
+    assert!(!stage.model.invites.shown);
+}
+
+#[test]
+fn no_year_is_too_far_to_be_refused() {
+    for year in ["+262142-12-31 23:59", "-0001-01-01 00:00"] {
+        let mut stage = Stage::new();
+        stage.model.settings.local = |at| (at + chrono::TimeDelta::hours(5)).naive_utc();
+        stage.play("presses f2");
+        let provider = json!({"id": RAVI, "name": "Ravi K"});
+        let provider = serde_json::from_value(provider).unwrap();
+        stage.tell(Msg::Reply(Reply::Providers(Ok(vec![provider]))));
+        stage.play("presses tab; types leak; presses tab tab");
+        stage.play(&format!("types {year}; presses ctrl-s")).shows("When: such as 2026");
+    }
 }

@@ -110,3 +110,18 @@ fn the_table_fits_every_size() {
         }
     }
 }
+
+#[test]
+fn a_seat_that_nobody_took_loads_nothing_and_still_has_a_name() {
+    let mut seat = Stage::of(RAVI).model;
+    (seat.who.user, seat.who.profile) = (None, "ravi".to_owned());
+    seat.chats.follows = true;
+    let mut table = Table::new(vec![seat.clone(), seat]);
+    drawn(&mut table, 80, 16);
+    let later = Now { at: std::time::Duration::from_secs(29), wall: noon() };
+    table.tick(later);
+    let frame = frame(&mut table, 80, 16);
+    assert!(!frame.contains("Loading"), "{frame}");
+    assert!(frame.contains("focus ravi"), "{frame}");
+    assert_eq!(table.next_wake(), None);
+}
