@@ -24,19 +24,11 @@ const LIST_AGAIN: Duration = Duration::from_secs(5);
 /// Takes one reply.
 pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Effect>) {
     match reply {
-        Reply::Chats(result) => {
-            let more = model.chats.asked.answered();
-            chats(model, result, now, out);
-            out.extend(more.then_some(Effect::LoadChats));
-        }
+        Reply::Chats(result) => chats(model, result, now, out),
         Reply::Recent(chats) => recent(model, chats, out),
         Reply::Desk(desk) => super::desk::found(model, desk, now),
         Reply::Providers(result) => providers(model, result, now),
-        Reply::Invites(result) => {
-            let more = model.invites.asked.answered();
-            invites(model, result, out);
-            out.extend(more.then_some(Effect::LoadInvites));
-        }
+        Reply::Invites(result) => invites(model, result, out),
         Reply::Booked(result) => booked(model, result, now, out),
         Reply::Disputed(result) => match answered(model, Kind::Dispute, result) {
             None => {}
@@ -46,17 +38,7 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
                 out.push(Effect::LoadChats);
             }
         },
-        Reply::Resolved(result) => {
-            if let Some(dispute) = answered(model, Kind::Resolve, result) {
-                // The LSM is in that chat no longer.
-                if model.chats.open == Some(dispute.chat_id) {
-                    rooms::leave(model, now, out);
-                }
-                model.chats.remove(dispute.chat_id);
-                model.notice.say(format!("dispute {} is resolved", dispute.id), now.at);
-                out.extend([Effect::LoadChats, Effect::LoadInvites]);
-            }
-        }
+        Reply::Resolved(result) => resolved(model, result, now, out),
         Reply::JobChanged(word, result) => match result {
             Ok(()) => {
                 model.notice.say(word, now.at);
@@ -111,6 +93,17 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
     }
 }
 
+fn resolved(model: &mut Model, result: Result<Dispute, Error>, now: Now, out: &mut Vec<Effect>) {
+    let Some(dispute) = answered(model, Kind::Resolve, result) else { return };
+    // The LSM is in that chat no longer.
+    if model.chats.open == Some(dispute.chat_id) {
+        rooms::leave(model, now, out);
+    }
+    model.chats.remove(dispute.chat_id);
+    model.notice.say(format!("dispute {} is resolved", dispute.id), now.at);
+    out.extend([Effect::LoadChats, Effect::LoadInvites]);
+}
+
 fn complain(model: &mut Model, error: &Error, now: Now) {
     model.notice.complain(text::line(&error.sentence()), now.at);
 }
@@ -140,6 +133,9 @@ fn chats(
     now: Now,
     out: &mut Vec<Effect>,
 ) {
+    if model.chats.asked.answered() {
+        out.push(Effect::LoadChats);
+    }
     let (chats, whole) = match result {
         Ok(listed) => listed,
         Err(error) => {
@@ -202,6 +198,9 @@ fn providers(model: &mut Model, result: Result<Vec<Provider>, Error>, now: Now) 
 }
 
 fn invites(model: &mut Model, result: Result<Vec<Dispute>, Error>, out: &mut Vec<Effect>) {
+    if model.invites.asked.answered() {
+        out.push(Effect::LoadInvites);
+    }
     match result {
         Ok(disputes) => {
             let of = |status: DisputeStatus| {

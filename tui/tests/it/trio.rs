@@ -7,6 +7,7 @@ use trialogue_client::Via;
 use trialogue_client::session::Update;
 use trialogue_tui::effect::Effect;
 use trialogue_tui::msg::{Msg, Now};
+use trialogue_tui::script::{Script, Told};
 use trialogue_tui::table::Table;
 use trialogue_tui::view_table;
 
@@ -124,4 +125,21 @@ fn a_seat_that_nobody_took_loads_nothing_and_still_has_a_name() {
     assert!(!frame.contains("Loading"), "{frame}");
     assert!(frame.contains("focus ravi"), "{frame}");
     assert_eq!(table.next_wake(), None);
+}
+
+#[test]
+fn the_next_step_is_readable_where_the_screen_is_narrow() {
+    let mut table = table();
+    let mut script = Script::new("dispute-join", 14);
+    let words = "amna sends Hi Ravi".to_owned();
+    let waits = Told::Waits { place: "1".to_owned(), words, is_heading: false };
+    script.hear(waits, now().at);
+    table.script = Some(script);
+    let bar = |table: &mut Table, width| frame(table, width, 16).lines().last().unwrap().to_owned();
+    let narrow = bar(&mut table, 80);
+    assert!(narrow.contains("step 0 of 14 · next: amna sends Hi Ravi"), "{narrow}");
+    assert!(narrow.contains("F8 step  F9 play"), "{narrow}");
+    let wide = bar(&mut table, 130);
+    assert!(wide.contains("Trio · focus Amna · dispute-join step 0 of 14 · next: amna"), "{wide}");
+    assert!(wide.contains("F4 cut the line"), "{wide}");
 }
