@@ -10,6 +10,7 @@ use trialogue_protocol::{
 use super::rooms;
 use crate::effect::Effect;
 use crate::model::Model;
+use crate::model::chats::Asked;
 use crate::model::log::{Fault, Joined, Older, Row, Said, Scroll, State};
 use crate::msg::Now;
 use crate::text;
@@ -116,6 +117,8 @@ fn ready(model: &mut Model, connected: &Connected, now: Now, out: &mut Vec<Effec
         user.role = role;
     }
     model.chats.listing = crate::model::Listing::Loading(now.at);
+    // What was asked before there was a line may have no answer.
+    (model.chats.asked, model.invites.asked) = (Asked::default(), Asked::default());
     out.push(Effect::LoadChats);
     if model.who.is_lsm() {
         out.push(Effect::LoadInvites);

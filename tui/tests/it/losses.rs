@@ -304,6 +304,9 @@ fn a_flood_of_news_is_no_flood_of_questions() {
     assert_eq!((asked(&stage, "LoadChats"), asked(&stage, "LoadInvites")), (2, 2));
     stage.list(&[0]);
     assert_eq!(asked(&stage, "LoadChats"), 2, "nothing came since");
+    stage.tell(noticed(1_000));
+    stage.up();
+    assert_eq!(asked(&stage, "LoadChats"), 4, "a new line asks anew, whatever is on its way");
 }
 
 #[test]
