@@ -55,7 +55,7 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
         Verb::Outbox => outbox(model),
         Verb::Profile => profile(model, &args, now, out),
         Verb::Providers => {
-            model.dialogs.read("Providers", vec!["Loading…".to_owned()]);
+            model.dialogs.read(dialog::PROVIDERS, vec!["Loading…".to_owned()]);
             if let Some(Dialog::Page(page)) = &mut model.dialogs.open {
                 page.only = args;
             }

@@ -11,6 +11,8 @@ use crate::model::dialog::{Dialog, Field, Form, Input, Kind};
 use crate::msg::Now;
 use crate::text;
 
+/// Above the page of those that can be booked.
+pub(super) const PROVIDERS: &str = "Providers";
 /// Reasons for a dispute.
 const REASONS: [&str; 5] = ["not done", "poor work", "price", "no show", "other"];
 
@@ -114,7 +116,9 @@ pub(super) fn offer_providers(model: &mut Model, providers: Vec<Provider>) {
             *at = words.iter().position(|word| text::fuzzy(word, typed).is_some()).unwrap_or(0);
             *options = words;
         }
-    } else if let Some(Dialog::Page(page)) = &mut model.dialogs.open {
+    } else if let Some(Dialog::Page(page)) = &mut model.dialogs.open
+        && page.title == PROVIDERS
+    {
         let fits = |word: &String| text::fuzzy(word, &page.only).is_some();
         page.lines = words.into_iter().filter(fits).collect();
         if page.lines.is_empty() {

@@ -12,7 +12,7 @@ use trialogue_protocol::{
 use super::{dialog, heard, rooms};
 use crate::effect::Effect;
 use crate::model::chats::Listing;
-use crate::model::dialog::Kind;
+use crate::model::dialog::{Dialog, Kind};
 use crate::model::log::{Fault, Older, Row, Said, State};
 use crate::model::{Model, Window};
 use crate::msg::{Now, Reply};
@@ -193,7 +193,14 @@ fn open_first(model: &mut Model, out: &mut Vec<Effect>) {
 fn providers(model: &mut Model, result: Result<Vec<Provider>, Error>, now: Now) {
     match result {
         Ok(providers) => dialog::offer_providers(model, providers),
-        Err(error) => complain(model, &error, now),
+        Err(error) => {
+            if let Some(Dialog::Page(page)) = &mut model.dialogs.open
+                && page.title == dialog::PROVIDERS
+            {
+                page.lines = vec![text::line(&error.sentence())];
+            }
+            complain(model, &error, now);
+        }
     }
 }
 

@@ -106,12 +106,13 @@ fn a_flood_below_takes_nothing_from_whoever_reads_above() {
     for _ in 0..20 {
         stage.says(RAVI, &big, Via::Live);
     }
+    stage.says(RAVI, "the very end", Via::Live);
     // What cannot be kept any more goes from above: the eye rests on the oldest that is left.
     let (_, log) = stage.model.open_log().unwrap();
     let bytes: usize = log.rows().iter().filter_map(|row| Some(row.said()?.text.len())).sum();
     assert!(bytes <= 2 * BYTES_MAX, "{bytes}");
     let frame = stage.frame(80, 24);
-    assert!(frame.contains("40 new below"), "{frame}");
+    assert!(frame.contains("41 new below") && !frame.contains("the very end"), "{frame}");
     stage.play("presses pagedown").shows("new below");
 }
 
@@ -367,4 +368,16 @@ fn no_year_is_too_far_to_be_refused() {
         stage.play("presses tab; types leak; presses tab tab");
         stage.play(&format!("types {year}; presses ctrl-s")).shows("When: such as 2026");
     }
+}
+
+#[test]
+fn providers_that_come_late_change_no_other_page() {
+    let mut stage = Stage::new();
+    stage.play("presses f2 esc f1");
+    let help = stage.frame(80, 24);
+    stage.tell(Msg::Reply(Reply::Providers(Ok(Vec::new()))));
+    assert_eq!(stage.frame(80, 24), help);
+    stage.play("presses esc; sends /providers");
+    stage.tell(Msg::Reply(Reply::Providers(Err(Error::NotConnected))));
+    stage.hides("Loading").shows("┌ Providers");
 }
