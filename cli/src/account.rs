@@ -107,6 +107,17 @@ impl Account {
 
     /// The profile's account, or that of `TRIALOGUE_TOKEN`; fails without any token.
     pub(crate) fn signed_in(global: &Global) -> anyhow::Result<Self> {
+        let account = Self::in_or_out(global)?;
+        if account.rest.credentials().tokens().is_none() {
+            let (profile, server) = (account.profile_name(), account.server());
+            let what = format!("profile {profile} is not signed in at {server}: trialogue login");
+            return Err(Failure::not_signed_in(what).into());
+        }
+        Ok(account)
+    }
+
+    /// The same, signed in or not.
+    pub(crate) fn in_or_out(global: &Global) -> anyhow::Result<Self> {
         let account = Self::open(global)?;
         if let Some(token) = token_of_environment()? {
             let tokens = TokenPair { access_token: token, refresh_token: String::new() };
@@ -114,11 +125,6 @@ impl Account {
             let rest = Rest::new(account.rest.http().clone(), account.rest.dialect(), credentials);
             // Whose token that is, only the server knows.
             return Ok(Self { rest, user: None, ..account });
-        }
-        if account.rest.credentials().tokens().is_none() {
-            let (profile, server) = (account.profile_name(), account.server());
-            let what = format!("profile {profile} is not signed in at {server}: trialogue login");
-            return Err(Failure::not_signed_in(what).into());
         }
         Ok(account)
     }

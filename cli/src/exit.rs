@@ -39,6 +39,8 @@ impl Exit {
     /// `send` gave up waiting; the message is on disk and goes out with the next `send` (the number
     /// is EX_TEMPFAIL of sysexits.h).
     pub(crate) const LEFT_IN_OUTBOX: Self = Self(75);
+    /// 128 + SIGHUP: the terminal is gone.
+    pub(crate) const HUNG_UP: Self = Self(129);
     /// 128 + SIGINT.
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// 128 + SIGTERM.
@@ -60,7 +62,7 @@ impl From<Exit> for ExitCode {
 /// What `--help` says below the flags.
 pub(crate) const HELP: &str = "\
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 not signed in, 4 refused by the server, \
-5 no connection, 6 out of time, 75 left in the outbox, 130 Ctrl-C, 143 SIGTERM";
+5 no connection, 6 out of time, 75 left in the outbox, 129 hang-up, 130 Ctrl-C, 143 SIGTERM";
 
 /// An error whose exit code and code word a verb knows.
 #[derive(Debug)]

@@ -90,7 +90,9 @@ async fn run(verb: Verb, context: &Context, out: &mut Out) -> Exit {
         let verb = verb.run(context, out);
         tokio::pin!(verb);
         tokio::select! {
-            done = &mut verb => done,
+            // A signal first: one that came while an editor had the terminal must be seen before
+            // the client goes on without the editor.
+            biased;
             signal = signals.next() => {
                 context.stop(signal);
                 if !tidies_up {
@@ -101,6 +103,7 @@ async fn run(verb: Verb, context: &Context, out: &mut Out) -> Exit {
                     second = signals.next() => return second,
                 }
             }
+            done = &mut verb => done,
         }
     };
     match done {

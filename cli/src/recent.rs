@@ -83,9 +83,9 @@ impl Account {
     }
 
     /// Keeps it for the next window.
-    pub(crate) fn keep_desk(&self, desk: &Desk) -> anyhow::Result<()> {
+    pub(crate) fn keep_desk(&self, before: &Desk, desk: &Desk) -> anyhow::Result<()> {
         let Some(owner) = self.owner() else { return Ok(()) };
-        Ok(self.profile().keep_desk(&owner, desk)?)
+        Ok(self.profile().keep_desk(&owner, before, desk)?)
     }
 
     /// Forgets the recent chats and the drafts of whoever signed in last, as a logout must.

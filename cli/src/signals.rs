@@ -22,9 +22,14 @@ impl Signals {
 
     /// Waits for the next one; answers the exit code that says which one came.
     pub(crate) async fn next(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => Exit::INTERRUPTED,
-            _ = self.terminate.recv() => Exit::TERMINATED,
+        loop {
+            tokio::select! {
+                // While an editor has the terminal, Ctrl-C there is meant for it, as with git.
+                _ = self.interrupt.recv() => if !trialogue_tui::shell::is_editing() {
+                    return Exit::INTERRUPTED;
+                },
+                _ = self.terminate.recv() => return Exit::TERMINATED,
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ use trialogue_protocol::{
     NotificationList, Provider, User,
 };
 
+use crate::effect::Effect;
+
 /// The time of a message: both clocks, because only differences of one and the hands of the other
 /// mean anything.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,8 @@ pub enum Reply {
     Recent(Vec<Chat>),
     /// What the user left the last time.
     Desk(Desk),
+    /// A command that the session had no room for.
+    NotDone(Effect),
     /// Whom a customer can book.
     Providers(Result<Vec<Provider>, Error>),
     /// The LSM's invitations.

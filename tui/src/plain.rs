@@ -3,12 +3,11 @@
 
 use trialogue_client::session::Update;
 use trialogue_client::{LinkState, Outcome, Via};
-use trialogue_protocol::{ChatId, Message};
+use trialogue_protocol::{ChatId, ClientMessageId, Message};
 
 use crate::model::Model;
-use crate::model::dialog::{Dialog, Input};
-use crate::model::log::State;
-use crate::msg::Msg;
+use crate::model::dialog::{Dialog, Input, Kind};
+use crate::msg::{Msg, Reply};
 use crate::text;
 
 /// What was said last of things that change, so that only changes are said.
@@ -34,6 +33,12 @@ impl Spoken {
         }
         if let Msg::Update(update) = msg {
             lines.extend(heard(model, update));
+        }
+        if let Msg::Reply(Reply::Kept(kept)) = msg {
+            lines.extend(kept.iter().filter_map(|kept| {
+                let why = text::line(&kept.refused.as_ref()?.message);
+                refused(model, kept.draft.chat, &kept.draft.id, &why)
+            }));
         }
         let link = link(model);
         if link != self.link {
@@ -62,6 +67,12 @@ impl Spoken {
                 lines.extend(page.lines.iter().filter(|line| !line.is_empty()).cloned());
                 model.dialogs.leave();
                 lines
+            }
+            Some(Dialog::Form(form)) if matches!(form.kind, Kind::SignIn | Kind::SignUp) => {
+                model.dialogs.done();
+                // A line that is typed is seen by whoever looks, and a pipe's may be meant for others.
+                let lines = "Nobody types a password here. /quit, then: trialogue login.";
+                vec![lines.to_owned()]
             }
             Some(Dialog::Form(form)) => {
                 let asked = if form.busy.is_some() {
@@ -123,11 +134,7 @@ fn heard(model: &Model, update: &Update) -> Option<String> {
                 }
                 _ => return None,
             };
-            let failed = model.logs.get(chat)?.pending.iter();
-            let mut failed = failed.filter(|p| matches!(p.state, State::Failed { .. }));
-            let number = failed.position(|pending| pending.id == *client_message_id)? + 1;
-            let why = sentence(&format!("not sent: {}", text::line(why)));
-            Some(format!("{why} Type /retry {number}."))
+            refused(model, *chat, client_message_id, &text::line(why))
         }
         Update::Person { chat, person } if person.typing && Some(*chat) == model.chats.open => {
             let me = model.who.id() == Some(person.user_id);
@@ -143,6 +150,14 @@ fn heard(model: &Model, update: &Update) -> Option<String> {
 }
 
 /// `Ravi: I am outside. (Kitchen sink leak, 16:20)`
+/// Which message was not sent, why, and which command tries it again.
+fn refused(model: &Model, chat: ChatId, id: &ClientMessageId, why: &str) -> Option<String> {
+    let number = model.failed().position(|(_, pending)| pending.id == *id)? + 1;
+    let title = model.chats.get(chat).map_or("another chat", |entry| entry.title.as_str());
+    let why = sentence(&format!("not sent to {title}: {why}"));
+    Some(format!("{why} Type /retry {number}."))
+}
+
 fn said(model: &Model, message: &Message, via: Via) -> Option<String> {
     let mine = model.who.id() == Some(message.sender_id);
     let name = text::line(&message.sender_name);

@@ -37,13 +37,23 @@ pub struct Table {
     leaving: bool,
     /// Whether the window has the focus, where that is told.
     window: Option<bool>,
+    /// Somebody else has the terminal: nobody sees this.
+    covered: bool,
 }
 
 impl Table {
     /// These clients, the first with the keys.
     pub fn new(models: Vec<Model>) -> Self {
         let seats = models.into_iter().map(|model| Seat { model, cut: false }).collect();
-        Self { seats, focus: 0, size: (0, 0), script: None, leaving: false, window: None }
+        Self {
+            seats,
+            focus: 0,
+            size: (0, 0),
+            script: None,
+            leaving: false,
+            window: None,
+            covered: false,
+        }
     }
 
     /// Whether there is more than one.
@@ -88,6 +98,14 @@ impl Table {
             }
             other => self.tell(self.focus, other, now, &mut out),
         }
+        out
+    }
+
+    /// Somebody else gets the terminal, or it comes back: what is told meanwhile is not read.
+    pub fn cover(&mut self, covered: bool, now: Now) -> Vec<(usize, Effect)> {
+        let mut out = Vec::new();
+        self.covered = covered;
+        self.look(now, &mut out);
         out
     }
 
@@ -171,12 +189,12 @@ impl Table {
     fn look(&mut self, now: Now, out: &mut Vec<(usize, Effect)>) {
         if !self.is_trio() {
             if let Some(has) = self.window {
-                self.tell(0, Msg::Focus(has), now, out);
+                self.tell(0, Msg::Focus(has && !self.covered), now, out);
             }
             return;
         }
         for seat in 0..self.seats.len() {
-            let has = seat == self.focus && self.window.unwrap_or(true);
+            let has = seat == self.focus && self.window.unwrap_or(true) && !self.covered;
             self.tell(seat, Msg::Focus(has), now, out);
         }
     }

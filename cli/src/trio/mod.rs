@@ -61,6 +61,7 @@ pub(crate) async fn run(
     cluster.stop().await?;
     Ok(match ended? {
         Ended::Quit | Ended::Demo | Ended::Script | Ended::Profile(_) => Exit::DONE,
+        Ended::HungUp => Exit::HUNG_UP,
         Ended::Asked | Ended::Unheard => context.stopped(),
     })
 }
@@ -176,10 +177,12 @@ impl Door for Seats {
 
     fn enter(&self, rest: Rest, _: User) -> BoxFuture<'static, Entered> {
         let config = SessionConfig::new(rest);
-        async move { Entered { config, desk: Desk::default(), notices: Vec::new() } }.boxed()
+        // The server goes with these three: nobody expects their outboxes to stay.
+        let (desk, unkept, notices) = (Desk::default(), None, Vec::new());
+        async move { Entered { config, desk, unkept, notices } }.boxed()
     }
 
-    fn keep(&self, _: &Rest, _: &User, _: &Desk) {}
+    fn keep(&self, _: &Rest, _: &User, _: &Desk, _: &Desk) {}
 
     fn forget(&self, _: &Rest) {}
 }

@@ -28,6 +28,8 @@ pub struct Invites {
     pub filter: Editor,
     /// The last messages of the one that was looked at.
     pub preview: Option<(ChatId, Vec<Said>)>,
+    /// The user has accepted, and the server has not said yes yet.
+    pub accepting: Option<ChatId>,
 }
 
 impl Default for Invites {
@@ -41,6 +43,7 @@ impl Default for Invites {
             cursor: 0,
             filter: Editor::default(),
             preview: None,
+            accepting: None,
         }
     }
 }

@@ -167,6 +167,15 @@ impl Model {
         self.logs.values().map(Log::waiting).sum()
     }
 
+    /// Those that were refused in every chat, each with its chat: `/retry N` counts them so.
+    pub fn failed(&self) -> impl Iterator<Item = (ChatId, &log::Pending)> {
+        let all = self
+            .logs
+            .iter()
+            .flat_map(|(chat, log)| log.pending.iter().map(|pending| (*chat, pending)));
+        all.filter(|(_, pending)| matches!(pending.state, log::State::Failed { .. }))
+    }
+
     /// Messages that were refused and that the outbox keeps, in every chat.
     pub fn refused(&self) -> usize {
         self.logs.values().map(Log::refused).sum()

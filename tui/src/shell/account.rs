@@ -36,16 +36,17 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account behind a session that runs.
+    /// The account behind a session that runs, and what its user left the last time.
     pub(super) fn new(
         (rest, user): (Rest, User),
         handle: SessionHandle,
         door: Arc<dyn Door>,
         replies: Replies,
+        found: Desk,
     ) -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let carrying = tokio::spawn(carry(handle.clone(), inbox, replies));
-        let (desk, left) = watch::channel(Desk::default());
+        let (desk, left) = watch::channel(found);
         let keeping = tokio::spawn(keep(door, (rest.clone(), user.clone()), left));
         Self { rest, user, handle, commands, carrying, desk, keeping }
     }
@@ -89,10 +90,13 @@ pub(super) fn is_command(effect: &Effect) -> bool {
 
 /// Keeps what the user leaves, one state of it after the other; what was overtaken is left out.
 async fn keep(door: Arc<dyn Door>, whose: (Rest, User), mut desk: watch::Receiver<Desk>) {
+    let mut known = desk.borrow().clone();
     while desk.changed().await.is_ok() {
         let (door, (rest, user)) = (Arc::clone(&door), whose.clone());
         let left = desk.borrow_and_update().clone();
-        let kept = tokio::task::spawn_blocking(move || door.keep(&rest, &user, &left)).await;
+        let before = std::mem::replace(&mut known, left.clone());
+        let keep = move || door.keep(&rest, &user, &before, &left);
+        let kept = tokio::task::spawn_blocking(keep).await;
         if let Err(error) = kept {
             tracing::warn!(%error, "drafts are not kept");
         }
@@ -113,11 +117,8 @@ async fn carry(handle: SessionHandle, mut inbox: mpsc::Receiver<Effect>, replies
             Effect::Again(id) => handle.again(id).await,
             Effect::Discard(id) => handle.discard(id).await,
             Effect::Join(chat) => handle.join(chat, Begin::default()).await,
-            Effect::Accept(chat) => {
-                let accepted = handle.accept(chat, Begin::default()).await;
-                replies.send(Reply::Said("joined".to_owned())).await;
-                accepted
-            }
+            // That the user is in says the session, once the server has said so.
+            Effect::Accept(chat) => handle.accept(chat, Begin::default()).await,
             Effect::Leave(chat) => handle.leave(chat).await,
             Effect::Older(chat) => handle.older(chat, OLDER).await,
             Effect::Typing(chat, is) => handle.typing(chat, is).await,

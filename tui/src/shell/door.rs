@@ -18,6 +18,8 @@ pub struct Entered {
     pub config: SessionConfig,
     /// What its user left the last time.
     pub desk: Desk,
+    /// Why the outbox is in memory alone, where it is.
+    pub unkept: Option<String>,
     /// Sentences for the user.
     pub notices: Vec<String>,
 }
@@ -33,8 +35,9 @@ pub trait Door: Send + Sync + 'static {
     /// Remembers who has signed in, and opens what belongs to the account.
     fn enter(&self, rest: Rest, user: User) -> BoxFuture<'static, Entered>;
 
-    /// Keeps what the account's user left. Blocks for as long as the disk takes.
-    fn keep(&self, rest: &Rest, user: &User, desk: &Desk);
+    /// Keeps what the account's user left, as far as it differs from what was kept `before`: the
+    /// rest may be another window's. Blocks for as long as the disk takes.
+    fn keep(&self, rest: &Rest, user: &User, before: &Desk, desk: &Desk);
 
     /// The account signed out: what was kept of it goes.
     fn forget(&self, rest: &Rest);
@@ -140,8 +143,10 @@ pub enum Ended {
     Profile(String),
     /// The user wants to see the script that comes with the three.
     Script,
-    /// Somebody asked the process to end, or the terminal is gone.
+    /// Somebody asked the process to end.
     Asked,
+    /// The terminal is gone.
+    HungUp,
     /// No chat was there for what came through a pipe.
     Unheard,
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use trialogue_client::link::{LinkConfig, Trouble};
 use trialogue_client::profile::Desk;
 use trialogue_client::session::{Session, SessionHandle, Update};
-use trialogue_client::{Error, Rest};
+use trialogue_client::time::Jitter;
+use trialogue_client::{Error, LinkState, Rest};
 use trialogue_protocol::{Chat, User};
 use url::Url;
 
@@ -48,6 +50,8 @@ pub(super) struct Hands {
     replies: Replies,
     updates: mpsc::Sender<(usize, Update)>,
     account: Arc<std::sync::Mutex<Option<Account>>>,
+    /// Wakes whoever waits for another try to learn whose token this is.
+    again: Arc<Notify>,
     /// Plays the server, where there is none.
     demo: Option<Demo>,
     tasks: JoinSet<()>,
@@ -62,20 +66,24 @@ impl Hands {
         updates: mpsc::Sender<(usize, Update)>,
     ) -> Self {
         let replies = Replies { seat, replies };
-        Self { door, replies, updates, account: Arc::default(), demo: None, tasks: JoinSet::new() }
+        Self {
+            door,
+            replies,
+            updates,
+            account: Arc::default(),
+            again: Arc::default(),
+            demo: None,
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Starts the session of an account that has tokens already.
     pub(super) fn enter(&mut self, rest: Rest, user: Option<User>) {
-        let entry = self.entry();
+        let (entry, again) = (self.entry(), Arc::clone(&self.again));
         self.tasks.spawn(async move {
-            let user = match user {
-                Some(user) => Ok(user),
-                None => rest.me().await,
-            };
             match user {
-                Ok(user) => entry.enter(rest, user).await,
-                Err(error) => entry.reply(Reply::SignedIn(Err(error))).await,
+                Some(user) => entry.enter(rest, user).await,
+                None => entry.find_out(rest, &again).await,
             }
         });
     }
@@ -90,7 +98,7 @@ impl Hands {
     ) {
         let entry = self.entry();
         self.tasks.spawn(async move {
-            entry.take((rest, user), handle, session, Default::default()).await;
+            entry.take((rest, user), handle, session, Found::default()).await;
         });
     }
 
@@ -198,20 +206,27 @@ impl Hands {
     }
 
     fn command(&mut self, effect: Effect) {
+        if effect == Effect::RetryNow {
+            self.again.notify_waiters();
+        }
         let refused = {
             let account = lock(&self.account);
             match account.as_ref() {
                 Some(account) => account.command(effect),
-                None => Some(effect),
+                // Of what a room needs there is nothing before an account.
+                None => Some(effect).filter(|effect| matches!(effect, Effect::Send { .. })),
             }
         };
-        if let Some(Effect::Send { id, chat, .. }) = refused {
-            let error = Error::Full(format!("{COMMANDS_MAX} commands wait already"));
-            let replies = self.replies.clone();
-            self.tasks.spawn(async move {
-                replies.send(Reply::NotQueued { id, chat, error }).await;
-            });
-        }
+        let Some(refused) = refused else { return };
+        let reply = match refused {
+            Effect::Send { id, chat, .. } => {
+                let error = Error::Full(format!("{COMMANDS_MAX} commands wait already"));
+                Reply::NotQueued { id, chat, error }
+            }
+            other => Reply::NotDone(other),
+        };
+        let replies = self.replies.clone();
+        self.tasks.spawn(async move { replies.send(reply).await });
     }
 
     fn request(&mut self, effect: Effect) {
@@ -228,6 +243,15 @@ impl Hands {
 
 fn lock<T>(shared: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What is here of an account that enters.
+#[derive(Default)]
+struct Found {
+    desk: Desk,
+    recent: Vec<Chat>,
+    unkept: Option<String>,
+    notices: Vec<String>,
 }
 
 /// The way into an account.
@@ -283,8 +307,37 @@ impl Entry {
         }
     }
 
+    /// Asks whose tokens these are until somebody says it: as with the line itself, a server that
+    /// is away is no reason to give up.
+    async fn find_out(&self, rest: Rest, again: &Notify) {
+        let backoff = LinkConfig::default().backoff;
+        let mut chance = Jitter::new(super::rand_seed());
+        for attempt in 1.. {
+            let error = match rest.me().await {
+                Ok(user) => return self.enter(rest, user).await,
+                Err(error) => error,
+            };
+            let why = Trouble::from(&error);
+            if !error.is_transient() {
+                self.link(LinkState::LoginNeeded { why }).await;
+                return self.reply(Reply::SignedIn(Err(error))).await;
+            }
+            let next_in = backoff.delay(attempt, &mut chance);
+            let asked = again.notified();
+            self.link(LinkState::Reconnecting { attempt, next_in, why }).await;
+            // Its own time, or the user's.
+            let _ = tokio::time::timeout(next_in, asked).await;
+        }
+    }
+
+    async fn link(&self, state: LinkState) {
+        // A loop that has ended wants no update.
+        drop(self.updates.send((self.replies.seat, Update::Link(state))).await);
+    }
+
     async fn enter(&self, rest: Rest, user: User) {
-        let Entered { config, desk, notices } = self.door.enter(rest.clone(), user.clone()).await;
+        let Entered { config, desk, unkept, notices } =
+            self.door.enter(rest.clone(), user.clone()).await;
         let shelf = config.backup.as_ref().map(|opened| opened.shelf.chats());
         let recent = shelf.unwrap_or_default().into_iter().filter_map(|recent| recent.chat.clone());
         let recent: Vec<Chat> = recent.take(CHATS_MAX).collect();
@@ -292,7 +345,8 @@ impl Entry {
             Ok(started) => started,
             Err(error) => return self.reply(Reply::SignedIn(Err(error))).await,
         };
-        self.take((rest, user), handle, session, (desk, recent, notices)).await;
+        let found = Found { desk, recent, unkept, notices };
+        self.take((rest, user), handle, session, found).await;
     }
 
     /// A session runs: its account is in.
@@ -301,10 +355,10 @@ impl Entry {
         (rest, user): (Rest, User),
         handle: SessionHandle,
         mut session: mpsc::Receiver<Update>,
-        (desk, recent, notices): (Desk, Vec<Chat>, Vec<String>),
+        Found { desk, recent, unkept, notices }: Found,
     ) {
         let (door, replies) = (Arc::clone(&self.door), self.replies.clone());
-        let account = Account::new((rest, user.clone()), handle, door, replies);
+        let account = Account::new((rest, user.clone()), handle, door, replies, desk.clone());
         *lock(&self.account) = Some(account);
         // The loop must know who it is before anything of the session reaches it.
         self.reply(Reply::SignedIn(Ok(user))).await;
@@ -312,6 +366,11 @@ impl Entry {
         self.reply(Reply::Recent(recent)).await;
         for notice in notices {
             self.reply(Reply::Said(notice)).await;
+        }
+        // Last, so that nothing covers it.
+        if let Some(why) = unkept {
+            let said = format!("the outbox is in memory: quitting loses what is unsent ({why})");
+            self.reply(Reply::Unkept(said)).await;
         }
         let (seat, updates) = (self.replies.seat, self.updates.clone());
         tokio::spawn(async move {

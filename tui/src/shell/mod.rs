@@ -4,6 +4,7 @@
 //! taken in handfuls; at most sixty frames a second are drawn, and none when nothing changed.
 
 mod account;
+mod away;
 mod door;
 mod edit;
 mod effects;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use trialogue_client::session::Update;
 
 pub use self::door::{Begin, Door, Ended, Entered, Entrance, Line, News, Play, Start};
+pub use self::edit::is_editing;
 use self::effects::Hands;
 pub use self::plain::run as run_plain;
 use self::script::Wings;
@@ -113,6 +115,8 @@ fn rand_seed() -> u64 {
 enum Woken {
     Stop,
     Signal(Asked),
+    /// Something else than this loop gave the terminal back.
+    GivenBack,
     Terminal(Option<io::Result<Event>>),
     Reply(usize, Reply),
     Updates(Vec<(usize, Update)>),
@@ -187,12 +191,12 @@ impl Shell {
             self.draw()?;
             match self.wait(&stop).await {
                 Woken::Stop => return Ok(Ended::Asked),
-                Woken::Signal(Asked::HangUp) => return Ok(Ended::Asked),
-                Woken::Signal(Asked::Stop) => self.suspend()?,
-                Woken::Signal(Asked::Continue) => self.screen.again()?,
+                Woken::Signal(Asked::HangUp) => return Ok(Ended::HungUp),
+                Woken::Signal(Asked::Stop) => self.suspend(self.table.focus)?,
+                Woken::Signal(Asked::Continue) | Woken::GivenBack => self.screen.again()?,
                 // Without a terminal nobody is there any more.
-                Woken::Terminal(None | Some(Err(_))) => return Ok(Ended::Asked),
-                Woken::Terminal(Some(Ok(event))) => self.event(event).await?,
+                Woken::Terminal(None | Some(Err(_))) => return Ok(Ended::HungUp),
+                Woken::Terminal(Some(Ok(event))) => self.event(event, &stop).await?,
                 Woken::Reply(seat, reply) => self.tell(seat, Msg::Reply(reply)),
                 Woken::Updates(updates) => self.hear(updates),
                 Woken::News(news) => self.news(news),
@@ -228,6 +232,7 @@ impl Shell {
             () = stop.cancelled() => Woken::Stop,
             event = keys => Woken::Terminal(event),
             asked = self.signals.next() => Woken::Signal(asked),
+            () = terminal::given_back() => Woken::GivenBack,
             () = time => Woken::Time,
             Some((seat, reply)) = self.replies.recv() => Woken::Reply(seat, reply),
             news = self.wings.next() => Woken::News(news),
@@ -249,7 +254,7 @@ impl Shell {
         Ok(())
     }
 
-    async fn event(&mut self, event: Event) -> io::Result<()> {
+    async fn event(&mut self, event: Event, stop: &CancellationToken) -> io::Result<()> {
         let msg = match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
             Event::Paste(text) => Msg::Paste(text),
@@ -271,7 +276,7 @@ impl Shell {
         let effects = self.table.terminal(msg, now);
         for (seat, effect) in effects {
             match effect {
-                Effect::Editor(draft) => self.edit(seat, draft).await?,
+                Effect::Editor(draft) => self.edit(seat, draft, stop).await?,
                 other => self.obey(seat, other)?,
             }
         }
@@ -295,7 +300,7 @@ impl Shell {
         for (seat, effect) in effects {
             if let Err(error) = self.obey(seat, effect) {
                 tracing::warn!(%error, "the terminal does not take it");
-                self.ended = Some(Ended::Asked);
+                self.ended = Some(Ended::HungUp);
             }
         }
     }
@@ -307,7 +312,7 @@ impl Shell {
             Effect::Desktop(text) => self.screen.desktop(&text)?,
             Effect::Mouse(on) => self.screen.mouse(on)?,
             Effect::Redraw => self.screen.again()?,
-            Effect::Suspend => self.suspend()?,
+            Effect::Suspend => self.suspend(seat)?,
             Effect::Quit => self.ended = Some(Ended::Quit),
             Effect::Demo => self.ended = Some(Ended::Demo),
             Effect::Profile(name) => self.ended = Some(Ended::Profile(name)),
@@ -324,42 +329,6 @@ impl Shell {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// To the background, with the terminal as it was found; comes back where it was.
-    fn suspend(&mut self) -> io::Result<()> {
-        self.screen.leave();
-        signals::stop_here()?;
-        self.screen.again()?;
-        self.dirty = true;
-        self.measure()
-    }
-
-    /// Gives the terminal to `$EDITOR` and the draft with it. Meanwhile the session is still heard.
-    async fn edit(&mut self, seat: usize, draft: String) -> io::Result<()> {
-        self.keys = None;
-        self.screen.leave();
-        let edited = {
-            let editing = edit::edit(draft);
-            tokio::pin!(editing);
-            loop {
-                let mut updates = Vec::new();
-                tokio::select! {
-                    edited = &mut editing => break edited,
-                    _ = self.updates.recv_many(&mut updates, UPDATES_AT_ONCE),
-                        if taken_is_open(&self.updates) =>
-                    {
-                        self.hear(updates);
-                    }
-                    Some((from, reply)) = self.replies.recv() => self.tell(from, Msg::Reply(reply)),
-                }
-            }
-        };
-        self.screen.again()?;
-        self.keys = Some(EventStream::new());
-        self.measure()?;
-        self.tell(seat, Msg::Reply(Reply::Edited(edited)));
         Ok(())
     }
 }

@@ -159,13 +159,22 @@ impl Plain {
 
     /// What was not sent, at the end.
     fn say_what_is_left(&self) -> io::Result<()> {
-        let (waiting, refused) = (self.model.waiting(), self.model.refused());
+        let (waiting, refused) = match self.model.connection.in_memory {
+            true => (0, 0),
+            false => (self.model.waiting(), self.model.refused()),
+        };
+        let kept = ["the outbox keeps it", "the outbox keeps them"];
+        let lost = ["it is lost", "they are lost"];
         let mut out = io::stdout().lock();
-        for (count, state) in [(waiting, "not sent yet"), (refused, "not sent")] {
+        for (count, state, [one, several]) in [
+            (waiting, "not sent yet", kept),
+            (refused, "not sent", kept),
+            (self.model.lost(), "not sent", lost),
+        ] {
             match count {
                 0 => {}
-                1 => writeln!(out, "1 message is {state}; the outbox keeps it.")?,
-                count => writeln!(out, "{count} messages are {state}; the outbox keeps them.")?,
+                1 => writeln!(out, "1 message is {state}; {one}.")?,
+                count => writeln!(out, "{count} messages are {state}; {several}.")?,
             }
         }
         out.flush()
@@ -177,13 +186,14 @@ impl Plain {
         if let Msg::Line(_) = msg {
             self.line_at = now.at;
         }
+        // What comes after it in a pipe was meant for somebody who is signed in.
+        let mut quits = matches!(msg, Msg::Reply(Reply::SignedOut(_)));
         let effects = update(&mut self.model, msg.clone(), now);
         let mut out = io::stdout().lock();
         for line in self.spoken.lines(&mut self.model, msg) {
             writeln!(out, "{line}")?;
         }
         out.flush()?;
-        let mut quits = false;
         for effect in effects {
             match effect {
                 Effect::Quit => quits = true,

@@ -40,6 +40,14 @@ impl Signals {
     }
 }
 
+/// Whether a shell with jobs started us: without one nobody would let a stopped process go on.
+#[cfg(unix)]
+pub(super) fn somebody_waits() -> bool {
+    // A group that has the session's leader in it was started by nobody of this terminal.
+    let session = rustix::process::getsid(None).ok();
+    session.is_some_and(|session| session != rustix::process::getpgrp())
+}
+
 /// Stops this process and its group, as Ctrl-Z would; returns when it goes on.
 #[cfg(unix)]
 pub(super) fn stop_here() -> io::Result<()> {
@@ -59,6 +67,11 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Asked {
         std::future::pending().await
     }
+}
+
+#[cfg(not(unix))]
+pub(super) fn somebody_waits() -> bool {
+    false
 }
 
 #[cfg(not(unix))]

@@ -172,6 +172,7 @@ fn accept(model: &mut Model, chat: ChatId, now: Now, out: &mut Vec<Effect>) {
     model.chats.rooms.push_back(chat);
     rooms::open_chat(model, chat, out);
     model.log(chat).joined = crate::model::log::Joined::Joining;
+    model.invites.accepting = Some(chat);
     model.notice.say("joining…", now.at);
     out.extend([Effect::LoadChats, Effect::LoadInvites]);
 }

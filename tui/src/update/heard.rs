@@ -25,11 +25,15 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
         Update::Ready(connected) => ready(model, &connected, now, out),
         Update::Joined { ack, again } => {
             model.log(ack.chat_id).joined = Joined::Yes;
+            if model.invites.accepting.take_if(|chat| *chat == ack.chat_id).is_some() {
+                model.notice.say("joined", now.at);
+            }
             if !again {
                 rooms::follow(model, ack.chat_id, out);
             }
         }
         Update::JoinFailed { chat, error } => {
+            model.invites.accepting.take_if(|accepting| *accepting == chat);
             model.chats.rooms.retain(|room| *room != chat);
             model.log(chat).joined = Joined::Refused(text::line(&error.sentence()));
         }

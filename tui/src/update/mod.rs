@@ -11,6 +11,7 @@ mod quit;
 mod reply;
 mod rooms;
 mod sending;
+mod undone;
 
 use std::time::Duration;
 

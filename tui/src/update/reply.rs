@@ -9,7 +9,7 @@ use trialogue_protocol::{
     Provider, User,
 };
 
-use super::{dialog, heard, rooms};
+use super::{dialog, heard, rooms, undone};
 use crate::effect::Effect;
 use crate::model::chats::Listing;
 use crate::model::dialog::{Dialog, Kind};
@@ -27,6 +27,7 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
         Reply::Chats(result) => chats(model, result, now, out),
         Reply::Recent(chats) => recent(model, chats, out),
         Reply::Desk(desk) => super::desk::found(model, desk, now),
+        Reply::NotDone(effect) => undone::undone(model, effect, now, out),
         Reply::Providers(result) => providers(model, result, now),
         Reply::Invites(result) => invites(model, result, out),
         Reply::Booked(result) => booked(model, result, now, out),

@@ -1,7 +1,7 @@
 //! From the draft to a message on its way, and what to do with one that was refused.
 
 use trialogue_protocol::{
-    ClientMessageId, MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, TextError, check_message_text,
+    ChatId, ClientMessageId, MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, TextError, check_message_text,
 };
 
 use super::{command, rooms, stop_typing};
@@ -77,28 +77,31 @@ pub(super) fn send(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect
     true
 }
 
-/// The refused message that is meant: the one under the cursor, the N-th, or the first one.
-pub(super) fn refused(model: &Model, number: Option<usize>) -> Option<ClientMessageId> {
-    let (_, log) = model.open_log()?;
-    let failed = |pending: &&Pending| matches!(pending.state, State::Failed { .. });
+/// The refused message that is meant, and its chat: the N-th of all chats; without a number the one
+/// under the cursor, or the first one of the open chat.
+fn refused(model: &Model, number: Option<usize>) -> Option<(ChatId, ClientMessageId)> {
     if let Some(number) = number {
-        return log.pending.iter().filter(failed).nth(number.checked_sub(1)?).map(|p| p.id.clone());
+        let mut failed = model.failed();
+        return failed.nth(number.checked_sub(1)?).map(|(chat, p)| (chat, p.id.clone()));
     }
+    let (chat, log) = model.open_log()?;
+    let failed = |pending: &&Pending| matches!(pending.state, State::Failed { .. });
     if let Some(Spot::Pending(id)) =
         log.eye.selected.as_ref().filter(|_| model.place == Place::Messages)
     {
-        return log.pending.iter().filter(failed).find(|p| p.id == *id).map(|p| p.id.clone());
+        let here = log.pending.iter().filter(failed).find(|p| p.id == *id);
+        return here.map(|p| (chat, p.id.clone()));
     }
-    log.pending.iter().find(failed).map(|pending| pending.id.clone())
+    log.pending.iter().find(failed).map(|pending| (chat, pending.id.clone()))
 }
 
 /// Tries a refused message again.
 pub(super) fn retry(model: &mut Model, number: Option<usize>, now: Now, out: &mut Vec<Effect>) {
-    let id = refused(model, number);
-    let Some((chat, log)) = model.open_log_mut() else { return };
-    let Some(pending) = id.and_then(|id| log.pending_mut(&id)) else {
+    let Some((chat, id)) = refused(model, number) else {
         return model.notice.complain("nothing here was refused", now.at);
     };
+    let log = model.log(chat);
+    let Some(pending) = log.pending_mut(&id) else { return };
     let State::Failed { how, .. } = pending.state else { return };
     let (id, text) = (pending.id.clone(), pending.text.clone());
     if how == Fault::Conflict {
@@ -125,9 +128,8 @@ pub(super) fn give_up(
     now: Now,
     out: &mut Vec<Effect>,
 ) {
-    let id = refused(model, number);
-    let Some((_, log)) = model.open_log_mut() else { return };
-    let taken = id.as_ref().and_then(|id| log.take_pending(id));
+    let found = refused(model, number);
+    let taken = found.and_then(|(chat, id)| model.log(chat).take_pending(&id));
     let Some(Pending { id, text, .. }) = taken else {
         return model.notice.complain("nothing here was refused", now.at);
     };

@@ -2,9 +2,10 @@
 
 use trialogue_client::Via;
 use trialogue_client::link::Trouble;
-use trialogue_client::session::Update;
+use trialogue_client::outbox::Draft;
+use trialogue_client::session::{Kept, Update};
 use trialogue_client::{LinkState, Outcome, Refusal};
-use trialogue_protocol::ErrorCode;
+use trialogue_protocol::{ClientMessageId, ErrorCode, MessageType};
 use trialogue_tui::msg::{Msg, Reply};
 use trialogue_tui::plain::Spoken;
 
@@ -49,10 +50,66 @@ fn what_was_not_sent_says_why_and_which_command_helps() {
     let outcome = Outcome::Refused(Refusal::new(ErrorCode::Internal, "server error"));
     let refused = Update::Outcome { client_message_id: id, chat: chat_id(0), outcome };
     let lines = reader.hears(Msg::Update(refused));
-    assert_eq!(lines, ["Not sent: server error. Type /retry 1."]);
+    assert_eq!(lines, ["Not sent to Kitchen sink leak: server error. Type /retry 1."]);
     reader.stage.effects.clear();
     reader.hears(Msg::Line("/retry 1".to_owned()));
     reader.stage.wants(&["again"]);
+}
+
+#[test]
+fn a_number_means_one_message_of_all_chats_wherever_the_reader_is() {
+    let mut reader = Reader::new();
+    reader.hears(Msg::Line("/chat Garden".to_owned()));
+    reader.hears(Msg::Line("Gate is stuck".to_owned()));
+    reader.hears(Msg::Line("/chat Kitchen".to_owned()));
+    reader.hears(Msg::Line("Park in the yard".to_owned()));
+    let mut said = Vec::new();
+    for chat in [chat_id(0), chat_id(2)] {
+        let client_message_id = reader.stage.model.logs[&chat].pending[0].id.clone();
+        let outcome = Outcome::Refused(Refusal::new(ErrorCode::Internal, "server error"));
+        let refused = Update::Outcome { client_message_id, chat, outcome };
+        said.extend(reader.hears(Msg::Update(refused)));
+    }
+    assert_eq!(
+        said,
+        [
+            "Not sent to Kitchen sink leak: server error. Type /retry 1.",
+            "Not sent to Garden gate: server error. Type /retry 2."
+        ]
+    );
+    reader.hears(Msg::Line("/retry 2".to_owned()));
+    let waits = |chat| reader.stage.model.logs[&chat_id(chat)].waiting();
+    assert_eq!((waits(0), waits(2)), (0, 1));
+}
+
+#[test]
+fn what_was_refused_before_is_said_when_the_outbox_is_read() {
+    let mut reader = Reader::new();
+    let kept = |text: &str, refused: Option<Refusal>| Kept {
+        draft: Draft {
+            id: ClientMessageId::from(uuid::Uuid::from_u128(5 + text.len() as u128)),
+            chat: chat_id(2),
+            text: text.to_owned(),
+            kind: MessageType::Text,
+        },
+        refused,
+    };
+    let refused = kept("Gate is stuck", Some(Refusal::new(ErrorCode::Internal, "server error")));
+    let lines = reader.hears(Msg::Reply(Reply::Kept(vec![kept("waits", None), refused])));
+    assert_eq!(lines, ["Not sent to Garden gate: server error. Type /retry 1."]);
+}
+
+#[test]
+fn nobody_types_a_password_where_it_can_be_seen() {
+    let mut reader = Reader::new();
+    let lines = reader.hears(Msg::Line("/login".to_owned()));
+    assert_eq!(lines, ["Nobody types a password here. /quit, then: trialogue login."]);
+    let lines = reader.hears(Msg::Line("hunter2 is no password".to_owned()));
+    assert_eq!(lines, Vec::<String>::new(), "it went to the chat, as any line");
+    // After a sign-out no form takes the next lines of a pipe.
+    let lines = reader.hears(Msg::Reply(Reply::SignedOut(Ok(()))));
+    assert!(lines.iter().any(|line| line.contains("trialogue login")), "{lines:?}");
+    assert!(reader.stage.model.dialogs.open.is_none());
 }
 
 #[test]

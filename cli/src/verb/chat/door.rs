@@ -41,16 +41,25 @@ impl Door for Accounts {
             let mut notices = Vec::new();
             let server = rest.http().server().clone();
             let accounts = Self { global };
-            let mut config = SessionConfig::new(rest);
-            match keep(&accounts, &server, &user).await {
-                Ok((journal, backup)) => (config.journal, config.backup) = (journal, backup),
-                Err(error) => {
-                    tracing::info!("the outbox is kept in memory: {error:#}");
-                    notices.push(format!("the outbox is not on disk here: {error:#}"));
+            let mut config = SessionConfig::new(rest.clone());
+            let journal = match keep(&accounts, &rest, &user).await {
+                Ok((journal, backup)) => {
+                    config.backup = backup;
+                    journal
                 }
-            }
-            if let Some(journal) = &config.journal {
-                notices.extend(journal.notices.iter().cloned());
+                Err(error) => Err(error),
+            };
+            let unkept = match journal {
+                Ok(Some(journal)) => {
+                    notices.extend(journal.notices.iter().cloned());
+                    config.journal = Some(journal);
+                    None
+                }
+                Ok(None) => Some("the token is of no profile".to_owned()),
+                Err(error) => Some(format!("{error:#}")),
+            };
+            if let Some(why) = &unkept {
+                tracing::info!("the outbox is kept in memory: {why}");
             }
             let find = |account: Account| match is_of(&account, &user) {
                 true => account.desk(),
@@ -60,15 +69,15 @@ impl Door for Accounts {
                 notices.push(format!("drafts of before are not here: {error:#}"));
                 Desk::default()
             });
-            Entered { config, desk, notices }
+            Entered { config, desk, unkept, notices }
         }
         .boxed()
     }
 
-    fn keep(&self, rest: &Rest, user: &User, desk: &Desk) {
+    fn keep(&self, rest: &Rest, user: &User, before: &Desk, desk: &Desk) {
         let account = self.open(rest.http().server());
         let keep = |account: Account| match is_of(&account, user) {
-            true => account.keep_desk(desk),
+            true => account.keep_desk(before, desk),
             false => Ok(()),
         };
         if let Err(error) = account.and_then(keep) {
@@ -89,23 +98,25 @@ fn is_of(account: &Account, user: &User) -> bool {
     account.user().is_some_and(|known| known.id == user.id)
 }
 
-type Kept = (Option<trialogue_client::journal::Opened>, Option<trialogue_client::backup::Opened>);
+/// The outbox or why there is none, and the recent chats.
+type Kept = (
+    anyhow::Result<Option<trialogue_client::journal::Opened>>,
+    Option<trialogue_client::backup::Opened>,
+);
 
 /// Remembers the user and opens what is kept for them.
-async fn keep(accounts: &Accounts, server: &Url, user: &User) -> anyhow::Result<Kept> {
+async fn keep(accounts: &Accounts, rest: &Rest, user: &User) -> anyhow::Result<Kept> {
+    let server = rest.http().server();
     let account = accounts.open(server)?;
-    // A token from the environment belongs to no profile.
-    if account.rest.credentials().tokens().is_some() {
+    let token = |rest: &Rest| rest.credentials().tokens().map(|pair| pair.access_token.clone());
+    // A token from the environment belongs to no profile, whoever has signed in there.
+    if token(&account.rest).is_some() && token(&account.rest) == token(rest) {
         account.remember(user)?;
     }
     let account = accounts.open(server)?;
-    let backup = account.open_recent();
-    match account.outbox(OUTBOX_WAIT).await {
-        Ok(journal) => Ok((journal, backup)),
-        Err(error) if backup.is_none() => Err(error),
-        Err(error) => {
-            tracing::info!("the outbox is kept in memory: {error:#}");
-            Ok((None, backup))
-        }
+    if !is_of(&account, user) {
+        return Ok((Ok(None), None));
     }
+    let backup = account.open_recent();
+    Ok((account.outbox(OUTBOX_WAIT).await, backup))
 }

@@ -68,11 +68,15 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
         return after(ended, context, out).await;
     }
     let (mut global, mut chat) = (context.global.clone(), args.chat);
+    let mut account = Account::in_or_out(&global)?;
     loop {
-        let account = Account::open(&global)?;
         let start = start(&account, chat.take().as_ref(), args.ascii, &global, context).await?;
         match drawn(start, context).await? {
-            Ended::Profile(name) => global = as_profile(&global, &name)?,
+            Ended::Profile(name) => {
+                global = as_profile(&global, &name)?;
+                // A token of the environment is of no profile, so it is not of this one either.
+                account = Account::open(&global)?;
+            }
             ended => return after(ended, context, out).await,
         }
     }
@@ -86,6 +90,7 @@ async fn drawn(start: Start, context: &Context) -> anyhow::Result<Ended> {
 async fn after(ended: Ended, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     match ended {
         Ended::Quit | Ended::Script | Ended::Profile(_) => Ok(Exit::DONE),
+        Ended::HungUp => Ok(Exit::HUNG_UP),
         Ended::Asked | Ended::Unheard => Ok(context.stopped()),
         Ended::Demo => demo(context, out).await,
     }
@@ -110,6 +115,7 @@ pub(crate) async fn plain(chat: Option<&ChatGiven>, context: &Context) -> anyhow
 async fn lines(start: Start, context: &Context) -> anyhow::Result<Exit> {
     match shell::run_plain(start, context.shutdown.clone()).await.map_err(out::closed)? {
         Ended::Quit | Ended::Demo | Ended::Script | Ended::Profile(_) => Ok(Exit::DONE),
+        Ended::HungUp => Ok(Exit::HUNG_UP),
         Ended::Asked => Ok(context.stopped()),
         Ended::Unheard => {
             let what = "the list of chats did not come: nothing was taken from the pipe";

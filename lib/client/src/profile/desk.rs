@@ -1,8 +1,8 @@
 //! What somebody left on the desk: drafts that were not sent, and chats that stay silent.
 //!
-//! Kept beside the account, of one owner (a server and a user), bounded, and wiped at logout. Of two
-//! windows of one account the last to write counts. What may not happen here: one account shown
-//! another's drafts.
+//! Kept beside the account, of one owner (a server and a user), bounded, and wiped at logout. Two
+//! windows of one account write what each of them changed; only of one chat's draft the last to
+//! write counts. What may not happen here: one account shown another's drafts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -37,6 +37,21 @@ impl Desk {
     /// Nothing is on it.
     pub fn is_empty(&self) -> bool {
         self.drafts.is_empty() && self.muted.is_empty()
+    }
+
+    /// This desk with what became of another one since `before`.
+    fn with_changes(mut self, before: &Self, after: &Self) -> Self {
+        for (chat, text) in &after.drafts {
+            if before.drafts.get(chat) != Some(text) {
+                self.drafts.insert(*chat, text.clone());
+            }
+        }
+        for chat in before.drafts.keys().filter(|chat| !after.drafts.contains_key(chat)) {
+            self.drafts.remove(chat);
+        }
+        self.muted.extend(after.muted.difference(&before.muted));
+        self.muted.retain(|chat| after.muted.contains(chat) || !before.muted.contains(chat));
+        self
     }
 
     /// As much of it as is kept: short drafts before long ones.
@@ -78,11 +93,23 @@ impl Profile {
         Ok(if kept.owner == owner { kept.desk.bounded() } else { Desk::default() })
     }
 
-    /// Keeps what `owner` leaves, as far as the bounds of the module allow.
+    /// Keeps what became of `owner`'s desk since `before`, as far as the bounds of the module allow:
+    /// what another window has kept meanwhile stays. A file that cannot be read is replaced.
     ///
     /// # Errors
     /// [`ProfileError`]: others could read or change the folder, or the disk does not take it.
-    pub fn keep_desk(&self, owner: &str, desk: &Desk) -> Result<(), ProfileError> {
+    pub fn keep_desk(&self, owner: &str, before: &Desk, desk: &Desk) -> Result<(), ProfileError> {
+        if desk.is_empty() && !self.folder().exists() {
+            return Ok(());
+        }
+        file::private_folder(self.folder())?;
+        let folder = file::open_folder(self.folder());
+        let folder = folder.map_err(file::io_error("open", self.folder()))?;
+        if let Some(folder) = &folder {
+            // Only as long as another window writes; where folders cannot be locked, it is rare.
+            let _ = folder.lock();
+        }
+        let desk = self.desk(owner).unwrap_or_else(|_| before.clone()).with_changes(before, desk);
         if desk.is_empty() {
             return self.wipe_desk();
         }
@@ -126,7 +153,7 @@ mod tests {
         let profile = Profiles::at(folder.path()).profile("amna".parse().unwrap());
         assert_eq!(profile.desk("amna").unwrap(), Desk::default());
         let left = desk(&["4711 then hash", "the bell\nis broken"]);
-        profile.keep_desk("amna", &left).unwrap();
+        profile.keep_desk("amna", &Desk::default(), &left).unwrap();
         assert_eq!(profile.desk("amna").unwrap(), left);
         assert_eq!(profile.desk("ravi").unwrap(), Desk::default());
         let mode = fs::metadata(profile.folder().join(FILE)).unwrap().permissions().mode();
@@ -140,12 +167,30 @@ mod tests {
     fn an_empty_desk_leaves_no_file_and_a_damaged_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let profile = Profiles::at(folder.path()).profile("amna".parse().unwrap());
-        profile.keep_desk("amna", &desk(&["x"])).unwrap();
+        profile.keep_desk("amna", &Desk::default(), &desk(&["x"])).unwrap();
         let path = profile.folder().join(FILE);
         fs::write(&path, "{").unwrap();
         assert!(profile.desk("amna").unwrap_err().to_string().contains("desk.json"));
-        profile.keep_desk("amna", &Desk::default()).unwrap();
+        profile.keep_desk("amna", &desk(&["x"]), &Desk::default()).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn two_windows_keep_what_each_of_them_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profiles::at(folder.path()).profile("amna".parse().unwrap());
+        let found = desk(&["first", "second"]);
+        profile.keep_desk("amna", &Desk::default(), &found).unwrap();
+        // One sends the first draft and begins a third one; the other changes the second one.
+        let mut one = desk(&["first", "second", "third"]);
+        one.drafts.remove(&chat(1));
+        profile.keep_desk("amna", &found, &one).unwrap();
+        let mut other = desk(&["first", "second, longer"]);
+        other.muted = BTreeSet::from([chat(8)]);
+        profile.keep_desk("amna", &found, &other).unwrap();
+        let kept = profile.desk("amna").unwrap();
+        assert_eq!(kept.drafts.into_values().collect::<Vec<_>>(), ["second, longer", "third"]);
+        assert_eq!(kept.muted, BTreeSet::from([chat(8)]));
     }
 
     #[test]
@@ -153,7 +198,7 @@ mod tests {
         let long = "x".repeat(DRAFTS_BYTES_MAX);
         let folder = tempfile::tempdir().unwrap();
         let profile = Profiles::at(folder.path()).profile("amna".parse().unwrap());
-        profile.keep_desk("amna", &desk(&[&long, "short"])).unwrap();
+        profile.keep_desk("amna", &Desk::default(), &desk(&[&long, "short"])).unwrap();
         let kept = profile.desk("amna").unwrap();
         assert_eq!(kept.drafts.into_values().collect::<Vec<_>>(), ["short"]);
     }

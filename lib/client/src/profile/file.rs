@@ -211,8 +211,9 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// The folder, where it can be opened.
 #[cfg(unix)]
-fn open_folder(folder: &Path) -> io::Result<Option<File>> {
+pub(super) fn open_folder(folder: &Path) -> io::Result<Option<File>> {
     File::open(folder).map(Some)
 }
 
@@ -252,7 +253,7 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
 
 /// These systems sync no folders.
 #[cfg(not(unix))]
-fn open_folder(_: &Path) -> io::Result<Option<File>> {
+pub(super) fn open_folder(_: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
