@@ -75,7 +75,7 @@ fn quoted(text: &str) -> usize {
     for (at, _) in text[begin..].match_indices(quote) {
         let inner = &text[begin..begin + at];
         let before = inner.len() - inner.trim_end_matches('\\').len();
-        if before == escapes || (escapes == 0 && before % 2 == 0) {
+        if before == escapes || (escapes == 0 && before.is_multiple_of(2)) {
             let is_name = inner.starts_with("${") || inner.trim_end_matches('\\').is_empty();
             return if is_name { 0 } else { begin + at + 1 };
         }
