@@ -24,6 +24,8 @@ pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ROWS_ASIDE_MAX: usize = 500;
 /// Bytes of text of a chat that is not on the screen (256 KiB): sixteen rooms are 4 MiB.
 pub const BYTES_ASIDE_MAX: usize = 256 * 1024;
+/// Rows (3) above what is looked at that say whether day, time and name stand there again.
+const ROWS_ABOVE: i64 = 3;
 
 /// The name of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,7 +206,7 @@ impl Log {
             Scroll::Top { .. } | Scroll::Bottom => None,
         };
         while (self.rows.len() > rows_max || self.bytes > bytes_max) && self.rows.len() > 1 {
-            let is_seen = eye.is_some_and(|eye| self.first >= eye);
+            let is_seen = eye.is_some_and(|eye| self.first.saturating_add(ROWS_ABOVE) >= eye);
             if is_seen && self.rows.len() <= 2 * rows_max && self.bytes <= 2 * bytes_max {
                 break;
             }
