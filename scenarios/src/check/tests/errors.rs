@@ -25,6 +25,8 @@ fn a_refusal_that_no_step_has_had_is_named() {
         request: json!(null),
         status: Some(status),
         json: json!({}),
+        request_bytes: 0,
+        bytes: 0,
         took: Duration::ZERO,
     };
     let odd = [
