@@ -48,14 +48,7 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
             Err(error) => complain(model, &error, now),
         },
         Reply::SignedIn(result) => signed_in(model, result, now, out),
-        Reply::SignedOut(result) => {
-            begin_anew(model);
-            if let Err(error) = result {
-                complain(model, &error, now);
-            }
-            dialog::sign_in(model);
-            model.who.user = None;
-        }
+        Reply::SignedOut(result) => signed_out(model, result, now),
         Reply::NotQueued { id, chat, error } => {
             if let Some(pending) = model.log(chat).pending_mut(&id) {
                 let why = text::line(&error.sentence());
@@ -68,17 +61,7 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
             }
         }
         Reply::Page { chat, ask, page } => paged(model, chat, ask, page, now),
-        Reply::Preview { chat, page } => match page {
-            Ok(page) => {
-                let rows = page.messages.iter().map(Said::from).collect();
-                model.invites.preview = Some((chat, rows));
-            }
-            // Only who has joined may read: no fault, and the pane says what there is.
-            Err(error) if error.code() == Some(ErrorCode::Denied) => {
-                model.invites.preview = Some((chat, Vec::new()));
-            }
-            Err(error) => complain(model, &error, now),
-        },
+        Reply::Preview { chat, page } => preview(model, chat, page, now),
         Reply::Notifications(result) => notifications(model, result, now),
         Reply::Unkept(sentence) => {
             model.connection.in_memory = true;
@@ -91,6 +74,29 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
         Reply::Edited(Err(why)) => model.notice.complain(text::line(&why), now.at),
         Reply::Failed(error) => complain(model, &error, now),
         Reply::Said(text) => model.notice.say(text::line(&text), now.at),
+    }
+}
+
+fn signed_out(model: &mut Model, result: Result<(), Error>, now: Now) {
+    begin_anew(model);
+    if let Err(error) = result {
+        complain(model, &error, now);
+    }
+    dialog::sign_in(model);
+    model.who.user = None;
+}
+
+fn preview(model: &mut Model, chat: ChatId, page: Result<MessagePage, Error>, now: Now) {
+    match page {
+        Ok(page) => {
+            let rows = page.messages.iter().map(Said::from).collect();
+            model.invites.preview = Some((chat, rows));
+        }
+        // Only who has joined may read: no fault, and the pane says what there is.
+        Err(error) if error.code() == Some(ErrorCode::Denied) => {
+            model.invites.preview = Some((chat, Vec::new()));
+        }
+        Err(error) => complain(model, &error, now),
     }
 }
 
