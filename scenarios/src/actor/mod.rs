@@ -364,18 +364,6 @@ impl Actor {
         Ok(())
     }
 
-    /// Says good-bye and stays away.
-    pub async fn disconnect(&self) -> Result<Reply, Wrong> {
-        let sent = self.clock.now();
-        self.lock().wants_a_link = false;
-        let stopped = self.session()?.stop().await;
-        stopped.map_err(|error| Wrong::new("to disconnect", error.to_string()))?;
-        // Until it is known, it would seem to be up to whoever connects again.
-        let gone = || self.inbox.with(|entries| !self.is_in(entries)).then_some(());
-        _ = self.bell.wait(Instant::now() + ANSWER_TIMEOUT, gone).await;
-        Ok(Reply { sent, at: self.clock.now(), ..Reply::default() })
-    }
-
     /// Ends the session, if there is one.
     pub async fn close(&self) {
         let session = self.lock().session.clone();

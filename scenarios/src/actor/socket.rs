@@ -7,10 +7,22 @@ use trialogue_protocol::{ChatId, ClientMessageId, Message, MessageType};
 use uuid::Uuid;
 
 use super::seen::{joined_since, outcome_of, sent_json, take_outcome};
-use super::{Actor, Reply, Wrong};
+use super::{ANSWER_TIMEOUT, Actor, Reply, Wrong};
 use crate::record::{Entry, Told, What};
 
 impl Actor {
+    /// Says good-bye and stays away.
+    pub async fn disconnect(&self) -> Result<Reply, Wrong> {
+        let sent = self.clock.now();
+        self.lock().wants_a_link = false;
+        let stopped = self.session()?.stop().await;
+        stopped.map_err(|error| Wrong::new("to disconnect", error.to_string()))?;
+        // Until it is known, it would seem to be up to whoever connects again.
+        let gone = || self.inbox.with(|entries| !self.is_in(entries)).then_some(());
+        _ = self.bell.wait(Instant::now() + ANSWER_TIMEOUT, gone).await;
+        Ok(Reply { sent, at: self.clock.now(), ..Reply::default() })
+    }
+
     /// Enters a chat and catches up. `json` is `{chatId, lastSeq, members}`.
     pub async fn join(&self, chat: ChatId, deadline: Instant) -> Result<Reply, Wrong> {
         let sent = self.clock.now();

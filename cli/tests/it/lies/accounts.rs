@@ -75,7 +75,7 @@ pub(super) const BUGS: &[Bug] = &[
                 }
             })
         },
-        found: &["customer GET history"],
+        found: &["customer GET history", "no_server_errors"],
         says: &["internal"],
     },
     Bug {
