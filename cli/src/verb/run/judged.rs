@@ -312,17 +312,21 @@ pub(super) fn decide(
     if !wrong.is_empty() {
         return (Exit::FAILED, "failed", failed(played, &wrong));
     }
-    let unknown = played.iter().filter_map(Played::report);
-    let unknown = unknown.flat_map(|report| &report.verdicts);
-    let unknown: Vec<&str> = unknown
-        .filter(|verdict| verdict.came == Came::Unknown)
-        .map(|verdict| verdict.name.as_str())
-        .collect();
+    let unknown: Vec<&str> =
+        played.iter().filter_map(Played::report).flat_map(unknown_of).collect();
     if !unknown.is_empty() {
-        let message = format!("{} unknown ({})", count(unknown.len(), "check"), names(&unknown));
+        let message = format!("{} unknown ({})", unknown.len(), names(&unknown));
         return (Exit::INCONCLUSIVE, "inconclusive", message);
     }
     (Exit::DONE, "done", String::new())
+}
+
+/// The steps and checks of which nothing is known: they are no success.
+fn unknown_of(report: &Report) -> Vec<&str> {
+    let steps = report.steps.iter().filter(|step| step.came == Came::Unknown);
+    let checks = report.verdicts.iter().filter(|verdict| verdict.came == Came::Unknown);
+    let steps = steps.map(|step| step.id.as_deref().unwrap_or(&step.words));
+    steps.chain(checks.map(|verdict| verdict.name.as_str())).collect()
 }
 
 /// `2 of 3 scenarios did not hold (booking: m1_seen, delivery; burst: order)`.
@@ -352,4 +356,28 @@ fn names(names: &[&str]) -> String {
 /// `1 scenario`, `2 scenarios`.
 pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_which_nothing_is_known_is_no_success() {
+        let step = |id: Option<&str>, came| StepDone {
+            place: "t.scn.yaml:1:1".to_owned(),
+            id: id.map(str::to_owned),
+            words: "customer <- m1".to_owned(),
+            signs_in: false,
+            came,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+            times: 1,
+            why: String::new(),
+        };
+        let unknown = [step(Some("seen"), Came::Unknown), step(None, Came::Unknown)];
+        let steps = [&unknown[..], &[step(Some("held"), Came::Held)]].concat();
+        let report = Report { steps, ..Report::default() };
+        assert_eq!(unknown_of(&report), ["seen", "customer <- m1"]);
+    }
 }
