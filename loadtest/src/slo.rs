@@ -213,6 +213,14 @@ impl Slo {
         self.decide(of, false)
     }
 
+    /// The first of these that holds while a run goes on: reason enough to end it.
+    pub(crate) fn first_held(
+        expressions: &[Self],
+        of: impl Fn(&str) -> Option<f64>,
+    ) -> Option<Judged> {
+        expressions.iter().map(|one| one.so_far(&of)).find(|judged| judged.held == Some(true))
+    }
+
     fn decide(&self, of: impl Fn(&str) -> Option<f64>, is_void: bool) -> Judged {
         let mut values: Vec<(String, Option<f64>)> = Vec::new();
         for term in self.rows.iter().flatten() {

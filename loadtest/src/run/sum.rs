@@ -163,9 +163,7 @@ impl Sum {
             cpu: self.windows.last().map_or(0.0, |window| window.cpu),
             ..Facts::of(&counts, &figures)
         };
-        let mut judged =
-            expressions.iter().map(|expression| expression.so_far(|name| facts.value(name)));
-        let found = judged.find(|judged| judged.held == Some(true));
+        let found = Slo::first_held(expressions, |name| facts.value(name));
         self.aborted = self.aborted.take().or(found);
         self.aborted.is_some()
     }
