@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use trialogue_socketio::client::SCRATCH_BYTES;
+use trialogue_socketio::client::{SCRATCH_BYTES, Transports};
 
 use super::back;
 use super::floor::{Floor, Phase, Socket};
@@ -23,7 +23,7 @@ pub(super) async fn live(floor: Rc<Floor>, at: usize) {
         socket.begun.set(Some(Instant::now()));
         socket.is_sent_away.set(false);
         socket.phase.set(Phase::Opening);
-        let why = match floor.opener.open().await {
+        let why = match floor.opener.open(Transports::Websocket).await {
             Err(error) => error.to_string(),
             // The run ended meanwhile.
             Ok(_) if socket.phase.get() == Phase::Over => return,

@@ -115,13 +115,19 @@ pub(super) struct Requests {
     target: Arc<Target>,
     headers: HeaderMap,
     connect_timeout: Duration,
+    resets: bool,
     connection: Option<HttpConnection>,
 }
 
 impl Requests {
     pub(super) fn new(target: Arc<Target>, config: &ClientConfig) -> Self {
-        let headers = config.headers.clone();
-        Self { target, headers, connect_timeout: config.connect_timeout, connection: None }
+        let (headers, connect_timeout) = (config.headers.clone(), config.connect_timeout);
+        Self { target, headers, connect_timeout, resets: false, connection: None }
+    }
+
+    /// The same, whose connections end as those of a machine that is gone, whoever ends them.
+    pub(super) fn reset_at_end(self) -> Self {
+        Self { resets: true, ..self }
     }
 
     /// GET without a body, POST with one; the answer's body, of at most `bytes_max` bytes. A
@@ -148,7 +154,13 @@ impl Requests {
         }
         let mut connection = match kept {
             Some(connection) => connection,
-            None => HttpConnection::new(self.target.connect(self.connect_timeout).await?).await?,
+            None => {
+                let stream = self.target.connect(self.connect_timeout).await?;
+                if self.resets {
+                    stream.reset_at_end();
+                }
+                HttpConnection::new(stream).await?
+            }
         };
         let answer = connection.send(request).await?;
         if answer.status() != StatusCode::OK {

@@ -25,20 +25,20 @@ use super::stream::{Stream, Target};
 use super::tap::{Passed, Tap, Way};
 use super::websocket::{self, Websocket};
 use super::{frame_decoder, parse_open};
-use crate::engine::{EnginePacket, Payload, PayloadItem, put_binary, put_separator};
+use crate::engine::{EnginePacket, Handshake, Payload, PayloadItem, put_binary, put_separator};
 use crate::{DisconnectReason, ws};
 
 /// The server must take a request's body and say so within this time.
 const POST_WAIT_MAX: Duration = Duration::from_secs(20);
 /// The longest answer to a POST; it is `ok`.
-const POST_ANSWER_BYTES_MAX: usize = 1024;
+pub(super) const POST_ANSWER_BYTES_MAX: usize = 1024;
 /// A poll may bring several messages of [`ClientConfig::max_payload`] bytes, in base64.
 const MESSAGES_PER_POLL_MAX: usize = 4;
 /// The bound of a request's body when the server does not say what it takes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A websocket whose probe was answered, with what was read behind the answer.
-struct Probed(Stream, ws::Decoder, BytesMut);
+pub(super) struct Probed(pub(super) Stream, pub(super) ws::Decoder, pub(super) BytesMut);
 
 /// Why one of the two directions has stopped.
 enum Stop {
@@ -99,10 +99,7 @@ pub(super) async fn connect(
         post: Requests::new(target.clone(), config),
         target,
         sid: open.sid.as_str().into(),
-        body_bytes_max: match usize::try_from(open.max_payload) {
-            Ok(0) | Err(_) => BODY_BYTES_MAX,
-            Ok(bytes) => bytes,
-        },
+        body_bytes_max: body_bytes_max(&open),
         session,
         get,
         batch: VecDeque::new(),
@@ -111,8 +108,17 @@ pub(super) async fn connect(
     Ok((shared, open.sid))
 }
 
-fn answer_bytes_max(config: &ClientConfig) -> usize {
+/// Bytes of the longest answer to a poll.
+pub(super) fn answer_bytes_max(config: &ClientConfig) -> usize {
     config.max_payload.saturating_mul(MESSAGES_PER_POLL_MAX)
+}
+
+/// Bytes that the server takes in one body.
+pub(super) fn body_bytes_max(open: &Handshake) -> usize {
+    match usize::try_from(open.max_payload) {
+        Ok(0) | Err(_) => BODY_BYTES_MAX,
+        Ok(bytes) => bytes,
+    }
 }
 
 /// Runs until the connection is over, on whatever transport it is then.
@@ -308,7 +314,7 @@ fn fill_body(
 }
 
 /// Opens a websocket for the session and probes it. `None`: the session stays where it is.
-async fn probe(config: &ClientConfig, target: &Target, sid: &str) -> Option<Probed> {
+pub(super) async fn probe(config: &ClientConfig, target: &Target, sid: &str) -> Option<Probed> {
     let open = async {
         let stream = target.connect(config.connect_timeout).await?;
         let uri = http::endpoint(target, "websocket", Some(sid));

@@ -15,18 +15,18 @@ use super::tap::{soon_told, tap};
 use super::{NO_AUTH, closed, event, millis};
 use crate::peer::{SOON, Wire, header, read_head, soon};
 
-const OPEN: &str = concat!(
+pub(super) const OPEN: &str = concat!(
     r#"0{"sid":"e 1","upgrades":["websocket"],"pingInterval":25000,"#,
     r#""pingTimeout":20000,"maxPayload":100}"#
 );
 
 /// A request that waits for its answer.
-struct Request {
+pub(super) struct Request {
     method: String,
-    target: String,
+    pub(super) target: String,
     head: String,
-    body: String,
-    tcp: TcpStream,
+    pub(super) body: String,
+    pub(super) tcp: TcpStream,
     next: mpsc::Sender<Request>,
 }
 
@@ -39,23 +39,23 @@ impl Request {
         serve(self.tcp, self.next);
     }
 
-    async fn ok(self, body: &str) {
+    pub(super) async fn ok(self, body: &str) {
         self.answer("200 OK", body).await;
     }
 
-    async fn upgrade(self) -> Wire<TcpStream> {
+    pub(super) async fn upgrade(self) -> Wire<TcpStream> {
         Wire::answer(self.tcp, self.head).await
     }
 }
 
 /// A server whose requests a test answers one by one, in the order that it likes.
-struct HttpPeer {
+pub(super) struct HttpPeer {
     url: String,
     requests: mpsc::Receiver<Request>,
 }
 
 impl HttpPeer {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (next, requests) = mpsc::channel(8);
@@ -67,12 +67,12 @@ impl HttpPeer {
         Self { url, requests }
     }
 
-    fn config(&self, transports: Transports) -> ClientConfig {
+    pub(super) fn config(&self, transports: Transports) -> ClientConfig {
         ClientConfig { transports, ..ClientConfig::new(self.url.parse().unwrap()) }
     }
 
     #[track_caller]
-    fn next(&mut self, method: &str) -> impl Future<Output = Request> {
+    pub(super) fn next(&mut self, method: &str) -> impl Future<Output = Request> {
         let caller = std::panic::Location::caller();
         let request = soon(self.requests.recv());
         async move {
@@ -83,7 +83,7 @@ impl HttpPeer {
     }
 
     /// The next GET and the next POST, whichever comes first.
-    async fn both(&mut self) -> (Request, Request) {
+    pub(super) async fn both(&mut self) -> (Request, Request) {
         let first = soon(self.requests.recv()).await.unwrap();
         let second = soon(self.requests.recv()).await.unwrap();
         if first.method == "GET" { (first, second) } else { (second, first) }

@@ -1,4 +1,4 @@
-//! A websocket that its owner drives, against a scripted server.
+//! A session that its owner drives, against a scripted server.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -6,16 +6,19 @@ use std::io::ErrorKind;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use trialogue_socketio::client::{ConnectError, SCRATCH_BYTES, Wire, WireOpener, Written};
+use trialogue_socketio::client::{
+    ConnectError, SCRATCH_BYTES, Transport, Transports, Wire, WireOpener, Written,
+};
 use trialogue_socketio::ws::{Opcode, put_frame};
 
+use super::polling::{HttpPeer, OPEN, Request};
 use crate::peer::{self, HANDSHAKE, Peer, soon};
 
 /// A wire and our end of it.
 async fn opened() -> (Wire, peer::Wire<TcpStream>) {
     let peer = Peer::new().await;
     let opener = WireOpener::new(&peer.config()).unwrap();
-    let (wire, ours) = tokio::join!(soon(opener.open()), async {
+    let (wire, ours) = tokio::join!(soon(opener.open(Transports::Websocket)), async {
         let mut ours = peer::Wire::accept(peer.accept().await).await;
         ours.text(HANDSHAKE).await;
         ours
@@ -127,7 +130,7 @@ async fn an_end_is_told_and_so_is_nonsense() {
 async fn who_answers_no_handshake_is_no_server() {
     let peer = Peer::new().await;
     let opener = WireOpener::new(&peer.config()).unwrap();
-    let (opened, ()) = tokio::join!(soon(opener.open()), async {
+    let (opened, ()) = tokio::join!(soon(opener.open(Transports::Websocket)), async {
         let mut stream = peer.accept().await;
         stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     });
@@ -140,5 +143,96 @@ async fn a_wire_that_is_killed_ends_in_a_reset_and_not_in_a_good_bye() {
     until(&mut wire, HANDSHAKE).await.unwrap();
     wire.kill();
     let ended = soon(ours.io.read(&mut [0; 8])).await;
+    assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+}
+
+/// A wire whose handshake was answered.
+async fn polled(peer: &mut HttpPeer, by: Transports) -> Wire {
+    let opener = WireOpener::new(&peer.config(by)).unwrap();
+    let answer = async { peer.next("GET").await.ok(OPEN).await };
+    tokio::join!(soon(opener.open(by)), answer).0.unwrap()
+}
+
+#[tokio::test]
+async fn over_polling_the_same_texts_come_and_go() {
+    let mut peer = HttpPeer::new().await;
+    let mut wire = polled(&mut peer, Transports::Polling).await;
+    // The answer to the first is awaited, and bodies of over 100 bytes are not taken.
+    let (a, b) = ("4".repeat(40), "5".repeat(200));
+    for text in [&a, &a, &a, &b] {
+        assert!(wire.send(text.as_bytes()).is_ok());
+    }
+    let serve = async {
+        let (get, mut post) = peer.both().await;
+        let mut bodies = Vec::new();
+        loop {
+            bodies.push(post.body.clone());
+            post.ok("ok").await;
+            if bodies.len() == 3 {
+                break;
+            }
+            post = peer.next("POST").await;
+        }
+        get.ok("2\u{1e}6\u{1e}bAQID\u{1e}40{}\u{1e}42[\"n\"]").await;
+        let (get, post) = peer.both().await;
+        assert_eq!(post.body, "3");
+        post.ok("ok").await;
+        get.ok("last").await;
+        (bodies, peer.next("GET").await)
+    };
+    let (texts, (bodies, get)) = tokio::join!(until(&mut wire, "last"), serve);
+    assert_eq!(texts.unwrap(), [OPEN, "40{}", "42[\"n\"]", "last"]);
+    assert_eq!(bodies, [a.clone(), format!("{a}\u{1e}{a}"), b]);
+    assert_eq!((wire.transport(), wire.unsent()), (Transport::Polling, 0));
+    get.ok("1").await;
+    assert_eq!(until(&mut wire, "never").await, Err(ErrorKind::ConnectionAborted));
+}
+
+#[tokio::test]
+async fn a_session_that_moves_says_what_is_left_on_its_websocket() {
+    let mut peer = HttpPeer::new().await;
+    let mut wire = polled(&mut peer, Transports::PollingUpgrade).await;
+    let serve = async {
+        let (one, two) = peer.both().await;
+        let is_poll = |request: &Request| request.target.contains("polling");
+        let (get, probe) = if is_poll(&one) { (one, two) } else { (two, one) };
+        let mut ours = probe.upgrade().await;
+        ours.expect("2probe").await;
+        ours.text("3probe").await;
+        (get, ours)
+    };
+    // Nothing ends the poll meanwhile: it goes on until then.
+    let (get, mut ours) = tokio::select! {
+        served = serve => served,
+        ended = until(&mut wire, "never") => panic!("{ended:?}"),
+    };
+    let moved = async {
+        get.ok("42[\"before\"]").await;
+        ours.expect("5").await;
+        ours.expect("42[\"after\"]").await;
+        ours.text("42[\"last\"]").await;
+    };
+    let read = async {
+        // The probe's answer is seen before anything is said.
+        let texts = until(&mut wire, "42[\"before\"]").await.unwrap();
+        wire.send(b"42[\"after\"]").unwrap();
+        (texts, until(&mut wire, "42[\"last\"]").await.unwrap())
+    };
+    let ((before, after), ()) = tokio::join!(read, moved);
+    assert_eq!(before, ["42[\"before\"]"]);
+    assert_eq!((after, wire.transport()), (vec!["42[\"last\"]".to_owned()], Transport::Websocket));
+}
+
+#[tokio::test]
+async fn a_poll_that_is_killed_ends_in_a_reset() {
+    let mut peer = HttpPeer::new().await;
+    let mut wire = polled(&mut peer, Transports::Polling).await;
+    let get = tokio::select! {
+        get = peer.next("GET") => get,
+        ended = until(&mut wire, "never") => panic!("{ended:?}"),
+    };
+    wire.kill();
+    let mut tcp = get.tcp;
+    let ended = soon(tcp.read(&mut [0; 8])).await;
     assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
 }

@@ -1,8 +1,12 @@
 //! What one side sends, the other gets once and in order, whatever happens in between.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
-use trialogue_socketio::client::{Client, ClientConfig, Received, Transports};
+use trialogue_socketio::client::{
+    Client, ClientConfig, Received, SCRATCH_BYTES, Transport, Transports, Wire as Lean, WireOpener,
+};
 use trialogue_socketio::server::ServerConfig;
 
 use super::wire::{Wire, frames};
@@ -129,4 +133,57 @@ async fn what_is_read_in_one_piece_or_byte_by_byte_is_the_same() {
     assert_eq!(first.args().get::<String>(0).unwrap(), "\u{e9}\u{1f600}");
     let second = soon(events.recv()).await.unwrap();
     assert_eq!(second.args().get::<String>(0).unwrap().len(), 300);
+}
+
+/// Says back each event as it came, until the wire travels on this.
+async fn echo(wire: &mut Lean, seen: &mut Vec<String>, until: Option<Transport>) {
+    let mut scratch = vec![0; SCRATCH_BYTES];
+    poll_fn(|cx| {
+        let told = seen.len();
+        let ended = wire.poll_texts(cx, &mut scratch, &mut |text, _| {
+            if text.starts_with(b"42") {
+                seen.push(String::from_utf8_lossy(text).into_owned());
+            }
+        });
+        assert!(ended.is_pending(), "{ended:?}");
+        for text in &seen[told..] {
+            wire.send(text.as_bytes()).unwrap();
+        }
+        if until == Some(wire.transport()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wire_is_told_all_and_tells_all_in_order_over_every_transport() {
+    const EVENTS: usize = 400;
+    for by in [Transports::Websocket, Transports::Polling, Transports::PollingUpgrade] {
+        let mut bench = Bench::new().await;
+        let url = format!("http://{}", bench.served.address).parse().unwrap();
+        let opener = WireOpener::new(&ClientConfig::new(url)).unwrap();
+        let mut wire = soon(opener.open(by)).await.unwrap();
+        wire.send(b"40").unwrap();
+        let serving = async {
+            let Joined { socket, mut events, .. } = bench.joined().await;
+            for first in (0..EVENTS).step_by(10) {
+                (first..first + 10).for_each(|number| socket.emit(&numbered(number)).unwrap());
+                for number in first..first + 10 {
+                    let event = soon(events.recv()).await.unwrap();
+                    assert_eq!(event.args().get::<usize>(0).unwrap(), number, "{by:?}");
+                }
+            }
+        };
+        let mut seen = Vec::new();
+        tokio::select! {
+            () = serving => {}
+            () = echo(&mut wire, &mut seen, None) => {}
+        }
+        let last = match by {
+            Transports::Polling => Transport::Polling,
+            Transports::Websocket | Transports::PollingUpgrade => Transport::Websocket,
+        };
+        soon(echo(&mut wire, &mut seen, Some(last))).await;
+        let all: Vec<_> = (0..EVENTS).map(|number| format!("42[\"n\",{number}]")).collect();
+        assert_eq!(seen, all, "{by:?}");
+    }
 }

@@ -1,88 +1,28 @@
-//! A websocket that its owner drives: no task, no queue, no parsed packet.
+//! Over a websocket.
 //!
-//! For programs that hold thousands of connections on one core and look at every message: all of
-//! them read into one buffer that stays in the processor's cache, a message is handed over where it
-//! lies, and a connection at rest keeps nothing but itself. Who needs comfort takes
-//! [`Client`](super::Client).
-//!
-//! Frames are believed more easily than there: text is not checked to be UTF-8.
+//! Frames are believed more easily than elsewhere: text is not checked to be UTF-8.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
-use http::HeaderMap;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::config::ClientConfig;
-use super::error::ConnectError;
-use super::http::{endpoint, open_websocket};
-use super::stream::{Stream, Target};
+use super::{SCRATCH_BYTES, Written, broken};
+use crate::client::stream::Stream;
+use crate::engine::SEPARATOR;
 use crate::ws::{Opcode, put_frame};
 
-/// Bytes of the buffer that [`Wire::poll_texts`] wants: the longest message that it takes, too.
-pub const SCRATCH_BYTES: usize = 256 << 10;
 /// The final frame of a text.
 const FINAL_TEXT: u8 = 0x80 | Opcode::Text as u8;
 const FINAL: u8 = 0x80;
 const OPCODE: u8 = 0x0F;
 
-/// Opens wires to one server.
-#[derive(Debug, Clone)]
-pub struct WireOpener {
-    target: Target,
-    headers: HeaderMap,
-    uri: String,
-    within: Duration,
-}
-
-impl WireOpener {
-    /// For this server. Of the configuration count the address, the headers, the certificates, the
-    /// proxy and the time limit.
-    ///
-    /// # Errors
-    /// [`ConnectError::Config`] for an address or certificates that cannot be used.
-    pub fn new(config: &ClientConfig) -> Result<Self, ConnectError> {
-        let target = Target::new(config)?;
-        let uri = endpoint(&target, "websocket", None);
-        Ok(Self { target, headers: config.headers.clone(), uri, within: config.connect_timeout })
-    }
-
-    /// A connection up to the answer to its websocket handshake; Engine.IO's comes as the first
-    /// text.
-    ///
-    /// # Errors
-    /// [`ConnectError`], within the configuration's time limit.
-    pub async fn open(&self) -> Result<Wire, ConnectError> {
-        let opened = tokio::time::timeout(self.within, async {
-            let stream = self.target.connect(self.within).await?;
-            open_websocket(&self.target, &self.headers, stream, &self.uri).await
-        });
-        let (stream, read) = opened.await.unwrap_or(Err(ConnectError::Timeout(self.within)))?;
-        Ok(Wire {
-            stream,
-            partial: read.to_vec(),
-            fragments: None,
-            unsent: BytesMut::new(),
-            reader: Waker::noop().clone(),
-        })
-    }
-}
-
-/// Whether the system took what was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// All of it.
-    All,
-    /// The peer reads slower than we write: so many bytes wait here.
-    Waits(usize),
-}
-
 /// One connection.
 #[derive(Debug)]
-pub struct Wire {
+pub(super) struct Frames {
     stream: Stream,
     /// The beginning of a frame whose end has not come.
     partial: Vec<u8>,
@@ -106,17 +46,31 @@ fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
     (bytes.len() - header >= length).then_some((header, length))
 }
 
-fn broken(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
-}
+impl Frames {
+    /// On a connection whose handshake is answered; `read` was read behind the answer.
+    pub(super) fn new(stream: Stream, read: &[u8]) -> Self {
+        Self {
+            stream,
+            partial: read.to_vec(),
+            fragments: None,
+            unsent: BytesMut::new(),
+            reader: Waker::noop().clone(),
+        }
+    }
 
-impl Wire {
-    /// Sends one text, or keeps what the system does not take now until it does: that happens in
-    /// [`Self::poll_texts`], which must be waited in. How much waits is the caller's to bound.
-    ///
-    /// # Errors
-    /// The connection is broken.
-    pub fn send(&mut self, text: &[u8]) -> io::Result<Written> {
+    /// Takes a session over: says so (`5`), and then what its polling had not sent.
+    pub(super) fn take_over(stream: Stream, read: &[u8], unsent: &[u8]) -> io::Result<Self> {
+        let mut frames = Self::new(stream, read);
+        frames.put(Opcode::Text, b"5");
+        for text in unsent.split(|byte| *byte == SEPARATOR).filter(|text| !text.is_empty()) {
+            frames.put(Opcode::Text, text);
+        }
+        frames.flush(&mut Context::from_waker(Waker::noop()))?;
+        Ok(frames)
+    }
+
+    /// See [`super::Wire::send`].
+    pub(super) fn send(&mut self, text: &[u8]) -> io::Result<Written> {
         self.put(Opcode::Text, text);
         self.flush(&mut Context::from_waker(Waker::noop()))?;
         if self.unsent.is_empty() {
@@ -127,9 +81,7 @@ impl Wire {
         Ok(Written::Waits(self.unsent.len()))
     }
 
-    /// Bytes that the system has not taken yet.
-    #[must_use]
-    pub fn unsent(&self) -> usize {
+    pub(super) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
@@ -154,13 +106,8 @@ impl Wire {
         }
     }
 
-    /// Reads for as long as there is something, and tells `seen` of every whole text, where it lies
-    /// in the buffer, and when it was read. Pings of both layers are answered. `scratch` has
-    /// [`SCRATCH_BYTES`] and may serve all wires of a thread.
-    ///
-    /// # Errors
-    /// Always, in the end: the connection is over or broken, or the peer sent what no server sends.
-    pub fn poll_texts(
+    /// See [`super::Wire::poll_texts`].
+    pub(super) fn poll_texts(
         &mut self,
         cx: &mut Context<'_>,
         scratch: &mut [u8],
@@ -278,15 +225,14 @@ impl Wire {
         Ok(())
     }
 
-    /// Ends it without a good-bye: the peer sees a reset, as when a machine is gone. Whoever waits in
-    /// [`Self::poll_texts`] is woken and must not poll it again.
-    pub fn kill(self) {
+    /// See [`super::Wire::kill`].
+    pub(super) fn kill(self) {
         self.stream.reset_at_end();
         self.reader.wake();
     }
 
-    /// Says good-bye, as far as the system takes it at once.
-    pub fn close(&mut self) {
+    /// See [`super::Wire::close`].
+    pub(super) fn close(&mut self) {
         self.put(Opcode::Close, &[]);
         // A peer that is gone needs no good-bye.
         let _gone = self.flush(&mut Context::from_waker(Waker::noop()));
