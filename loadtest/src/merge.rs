@@ -183,7 +183,8 @@ fn set_metrics(window: &mut Window, metrics: Vec<Measured>) {
 /// Everything that follows from sums.
 fn decide(sum: &mut Document) -> Result<(), String> {
     let a_second = |count: u64| count as f64 * 1e6 / sum.took as f64;
-    (sum.rate, sum.delivery_rate) = (a_second(sum.counts.sent), a_second(sum.counts.delivered));
+    (sum.rate, sum.delivery_rate) =
+        (a_second(sum.counts.sent), a_second(sum.counts.delivered_meanwhile));
     sum.reach = sum.counts.reach();
     let faults = Fault::ALL.into_iter().map(|fault| Cases { fault, count: sum.counts.of(fault) });
     sum.faults = faults.filter(|cases| cases.count > 0).collect();

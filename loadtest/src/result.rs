@@ -288,8 +288,14 @@ impl Document {
             _ => (counts.reached == 0).then_some("nothing was delivered"),
         };
         open.extend(silence.map(str::to_owned));
-        if self.plan.unrest == Unrest::Apart && counts.unanswered > 0 {
-            failed.push(format!("{} sends were not answered", counts.unanswered));
+        // Whoever was cut off could not be told.
+        let silent = counts.unanswered - counts.abandoned.min(counts.unanswered);
+        if silent > 0 && counts.acked + counts.refused == 0 && counts.delivered > 0 {
+            let why =
+                "the server acknowledges nothing: capabilities: { acks: false } in its profile";
+            open.push(why.to_owned());
+        } else if silent > 0 {
+            failed.push(format!("{silent} sends were not answered"));
         }
         let asked = counts.pages_asked - counts.pages.min(counts.pages_asked);
         if asked > counts.refused && self.plan.unrest.is_of_pages() {

@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::plan::{Pace, Plan};
 use crate::recorder::{Metric, Recording, encode, measured};
 use crate::result::{Cases, Cut, Document, Recovery, SCHEMA, Verdict, Window};
-use crate::rig::Rig;
+use crate::rig::{Rig, SLIP_P99_MAX};
 use crate::slo::{Judged, Slo};
 use crate::verdict::{Counts, EXAMPLES_MAX, Example, Fault};
 use crate::worker::{Done, Ends, Tick};
@@ -47,6 +47,8 @@ pub(super) struct Sum {
     recovery: Recovery,
     aborted: Option<Judged>,
     complete: bool,
+    /// Moments of the plan that came.
+    due: u64,
     spoken: Micros,
     joining: Micros,
 }
@@ -72,6 +74,7 @@ impl Sum {
             recovery: Recovery::default(),
             aborted: None,
             complete: true,
+            due: 0,
             spoken: 0,
             joining,
         }
@@ -136,6 +139,7 @@ impl Sum {
         self.ends.add(done.ends);
         self.recovery.add(done.recovery);
         self.complete &= done.complete;
+        self.due += done.due;
         self.spoken = self.spoken.max(done.spoken);
     }
 
@@ -184,12 +188,22 @@ impl Sum {
             reasons: Vec::new(),
         };
         let is_open = matches!(self.plan.pace, Pace::Open { .. });
-        let planned = self.plan.messages().map(|(all, _)| all).filter(|_| self.complete);
         // Of what was planned, pages of history are asked for and messages are sent.
         let done = if self.plan.unrest.is_of_pages() { counts.pages_asked } else { counts.sent };
-        rig.judge(is_open, done, planned);
+        rig.judge(is_open, done, self.due);
         rig.reasons.extend(self.lost.iter().cloned());
         rig
+    }
+
+    /// How long messages were sent: as long as was planned, if the last one went out in time. That its
+    /// loop has ended a moment sooner or later is no rate.
+    fn took(&self, config: &RunConfig) -> Micros {
+        let planned = self.plan.length();
+        let is_as_planned = self.plan.pace.is_open()
+            && self.complete
+            && !config.steered.was_steered()
+            && self.spoken <= planned.saturating_add(SLIP_P99_MAX);
+        if is_as_planned { planned } else { self.spoken.max(1) }
     }
 
     /// What there is before all is told.
@@ -207,7 +221,7 @@ impl Sum {
     ) -> Document {
         self.window(self.windows.last().map_or(self.spoken, |window| window.at));
         let counts = self.counts();
-        let took = self.spoken.max(1);
+        let took = self.took(config);
         let a_second = |count: u64| count as f64 * 1e6 / took as f64;
         let faults = Fault::ALL.into_iter().map(|fault| Cases { fault, count: counts.of(fault) });
         let faults: Vec<Cases> = faults.filter(|cases| cases.count > 0).collect();
@@ -234,7 +248,7 @@ impl Sum {
             took,
             reach: counts.reach(),
             rate: a_second(counts.sent),
-            delivery_rate: a_second(counts.delivered),
+            delivery_rate: a_second(counts.delivered_meanwhile),
             faults,
             examples,
             cut: Cut { count: self.ends.cut, reasons: self.ends.reasons.clone() },

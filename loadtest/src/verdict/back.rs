@@ -56,6 +56,7 @@ impl Judge {
             if sent.state == State::Pending && (acks || sent.got == 0) {
                 sent.state = State::Unknown;
                 self.counts.unanswered += u64::from(acks);
+                self.counts.abandoned += u64::from(acks);
             }
         }
         self.retire(own);

@@ -66,12 +66,16 @@ pub struct Counts {
     pub limited: u64,
     /// Neither, until the end (where the server acknowledges).
     pub unanswered: u64,
+    /// Those of them whose connection ended first: nobody could be told.
+    pub abandoned: u64,
     /// Frames with a message, wrong ones too.
     pub frames: u64,
     /// Messages of others, in rooms that are not ours alone.
     pub foreign: u64,
     /// Deliveries: each message once for each receiver.
     pub delivered: u64,
+    /// Those that came while messages were still sent: the delivery rate is made of them.
+    pub delivered_meanwhile: u64,
     /// Deliveries that were owed, and those of them that came. Their quotient is the reach.
     pub owed: u64,
     /// See `owed`.
@@ -90,6 +94,8 @@ pub struct Counts {
     pub pages: u64,
     /// See `pages_asked`.
     pub page_messages: u64,
+    /// Pages that came while pages were still asked for.
+    pub pages_meanwhile: u64,
     /// Times that somebody was said to type, and how often that was seen.
     pub typed: u64,
     /// See `typed`.
@@ -115,6 +121,11 @@ impl Counts {
         if self.owed == 0 { 1.0 } else { self.reached as f64 / self.owed as f64 }
     }
 
+    /// Everything that has come until now came while something was sent.
+    pub(crate) fn mark(&mut self) {
+        (self.delivered_meanwhile, self.pages_meanwhile) = (self.delivered, self.pages);
+    }
+
     /// Adds another worker's.
     pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
@@ -122,9 +133,11 @@ impl Counts {
         self.refused += other.refused;
         self.limited += other.limited;
         self.unanswered += other.unanswered;
+        self.abandoned += other.abandoned;
         self.frames += other.frames;
         self.foreign += other.foreign;
         self.delivered += other.delivered;
+        self.delivered_meanwhile += other.delivered_meanwhile;
         self.owed += other.owed;
         self.reached += other.reached;
         self.indeterminate += other.indeterminate;
@@ -134,6 +147,7 @@ impl Counts {
         self.pages_asked += other.pages_asked;
         self.pages += other.pages;
         self.page_messages += other.page_messages;
+        self.pages_meanwhile += other.pages_meanwhile;
         self.typed += other.typed;
         self.typed_seen += other.typed_seen;
         self.read += other.read;

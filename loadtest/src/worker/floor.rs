@@ -206,6 +206,9 @@ impl Floor {
     }
 
     pub(super) fn tick(&self, over: Duration) -> Tick {
+        if self.speaking.get() {
+            self.judge.borrow_mut().counts_mut().mark();
+        }
         Tick {
             worker: self.worker,
             at: self.at(Instant::now()),

@@ -32,6 +32,7 @@ use crate::target::Target;
 use crate::users::Tokens;
 use crate::verdict::{Counts, Example, Rules};
 use floor::Floor;
+use speak::Spoke;
 
 /// Sockets of a worker that are being opened at once: our server permits 50 of one address that have
 /// not said who they are (CONTRACT §3.9).
@@ -128,6 +129,8 @@ pub(crate) struct Done {
     pub(crate) recovery: Recovery,
     /// Every message of the plan went out.
     pub(crate) complete: bool,
+    /// Moments of the plan that came, whether something went out at them or not.
+    pub(crate) due: u64,
     /// Microseconds after the begin at which the last one went out.
     pub(crate) spoken: Micros,
 }
@@ -201,29 +204,30 @@ async fn work(mut orders: Orders) -> Result<(), String> {
     let ticking = tokio::task::spawn_local(tick(floor.clone(), orders.told.clone()));
     let stirring = tokio::task::spawn_local(back::stir(floor.clone()));
     let work = async {
-        let complete = speak::speak(&floor, &orders, alarm).await?;
+        let spoke = speak::speak(&floor, &orders, alarm).await?;
+        floor.judge.borrow_mut().counts_mut().mark();
         floor.speaking.set(false);
         let spoken = floor.at(Instant::now());
         // Who is told to stop early cuts nobody any more.
         stirring.abort();
         drain(&floor, orders.drain).await;
-        Ok::<_, io::Error>((complete, spoken))
+        Ok::<_, io::Error>((spoke, spoken))
     };
     let worked = end.run_until_cancelled(work).await.transpose();
     ticking.abort();
     stirring.abort();
     let worked = worked.map_err(|error| format!("cannot go on: {error}"))?;
-    let (complete, spoken) = worked.unwrap_or((false, floor.at(Instant::now())));
+    let (spoke, spoken) = worked.unwrap_or((Spoke::default(), floor.at(Instant::now())));
     floor.give_up();
     floor.judge.borrow_mut().finish(floor.at(Instant::now()));
     let last = Told::Tick(Box::new(floor.tick(Duration::ZERO)));
     orders.told.send(last).await.map_err(gone)?;
-    let done = Box::new(done(&floor, complete, spoken));
+    let done = Box::new(done(&floor, spoke, spoken));
     floor.close();
     orders.told.send(Told::Done(done)).await.map_err(gone)
 }
 
-fn done(floor: &Floor, complete: bool, spoken: Micros) -> Done {
+fn done(floor: &Floor, spoke: Spoke, spoken: Micros) -> Done {
     let judge = floor.judge.borrow();
     Done {
         worker: floor.number(),
@@ -231,7 +235,8 @@ fn done(floor: &Floor, complete: bool, spoken: Micros) -> Done {
         examples: judge.examples().to_vec(),
         ends: floor.ends.borrow().clone(),
         recovery: floor.returns.borrow().so_far.clone(),
-        complete,
+        complete: spoke.complete,
+        due: spoke.due,
         spoken,
     }
 }

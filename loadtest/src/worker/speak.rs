@@ -1,6 +1,7 @@
 //! Sends what is due: at its moment, or at once when that is over. Nothing is skipped and nothing
 //! is made up.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,12 +19,22 @@ const IN_A_ROW: u32 = 16;
 /// Nothing is sent once so many messages are under way: the server has long lost.
 const UNDER_WAY_MAX: usize = 4_000_000;
 
-/// Sends until the plan is done or a stop comes; answers whether it was done.
+/// How far it came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spoke {
+    /// The plan is done.
+    pub(super) complete: bool,
+    /// Moments of it that came.
+    pub(super) due: u64,
+}
+
+/// Sends until the plan is done or a stop comes.
 pub(super) async fn speak(
     floor: &Rc<Floor>,
     orders: &Orders,
     mut alarm: Alarm,
-) -> io::Result<bool> {
+) -> io::Result<Spoke> {
+    let due = Cell::new(0);
     let senders = floor.judge.borrow().senders();
     let schedule = Schedule::of(&orders.plan, orders.number, senders);
     let spoken = async {
@@ -31,7 +42,7 @@ pub(super) async fn speak(
         match orders.plan.pace {
             Pace::Open { .. } => {
                 let clock = orders.steered.clock(floor.begin.get());
-                open(floor, schedule, clock, &mut alarm).await
+                open(floor, schedule, (clock, &due), &mut alarm).await
             }
             Pace::Silent { length } => {
                 let end = floor.begin.get() + Duration::from_micros(length);
@@ -42,17 +53,18 @@ pub(super) async fn speak(
             }
         }
     };
-    orders.stop.run_until_cancelled(spoken).await.unwrap_or(Ok(false))
+    let complete = orders.stop.run_until_cancelled(spoken).await.unwrap_or(Ok(false))?;
+    Ok(Spoke { complete, due: due.get() })
 }
 
 async fn open(
     floor: &Floor,
-    schedule: Schedule,
-    mut clock: Clock,
+    mut schedule: Schedule,
+    (mut clock, came): (Clock, &Cell<u64>),
     alarm: &mut Alarm,
 ) -> io::Result<bool> {
     let mut in_a_row = 0;
-    for due in schedule {
+    while let Some(due) = schedule.next() {
         let moment = loop {
             match clock.moment(due.at) {
                 Some(moment) if moment <= Instant::now() => break moment,
@@ -76,7 +88,10 @@ async fn open(
             tokio::task::yield_now().await;
             in_a_row = 0;
         }
+        came.set(came.get() + 1);
         if floor.judge.borrow().under_way() > UNDER_WAY_MAX {
+            // They are due, and nothing goes out for them.
+            came.set(came.get() + schedule.count() as u64);
             return Ok(false);
         }
         floor.send(due.sender, due.size, due.recorded, floor.at(moment));

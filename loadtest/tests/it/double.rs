@@ -52,6 +52,12 @@ pub(crate) enum Quirk {
     Cut,
     /// It is not answered.
     Mute,
+    /// It is neither answered nor told to anybody.
+    Swallow,
+    /// No message is ever answered.
+    MuteForAll,
+    /// Every message of a sender takes a tenth of a second.
+    Slow,
     /// Who comes back is not told of some of what was said meanwhile.
     LoseInGap,
     /// Who comes back is told of some of it twice.
@@ -128,6 +134,9 @@ impl Handler for Double {
                 "send_message" => {
                     if self.quirk == Quirk::Stall {
                         self.stall().await;
+                    }
+                    if self.quirk == Quirk::Slow {
+                        tokio::time::sleep(STALL).await;
                     }
                     let rooms = socket.namespace();
                     self.say(&rooms, &socket, &chat, &body["message"], &mut event);
@@ -219,6 +228,9 @@ impl Double {
         let number = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
         let is_met = number.is_multiple_of(EVERY);
         let quirk = if is_met { self.quirk } else { Quirk::Nothing };
+        if quirk == Quirk::Swallow {
+            return;
+        }
         let refusal = |code: &str| json!({"ok": false, "error": {"code": code, "message": "no"}});
         let answer = match quirk {
             Quirk::RefuseAndSend => refusal("denied"),
@@ -236,7 +248,7 @@ impl Double {
         let message = Outgoing::new("new_message", &body).unwrap();
         let stored = json!({"ok": true, "status": "stored", "message": body});
         all.push(body);
-        if quirk != Quirk::Mute {
+        if quirk != Quirk::Mute && self.quirk != Quirk::MuteForAll {
             let _closed = event.ack(if answer.is_null() { &stored } else { &answer });
         }
         let emit = |room: &str, message: &Outgoing| {

@@ -206,3 +206,45 @@ async fn nobody_at_home_is_no_verdict() {
     let error = play(&Plan { rooms: 0, ..plan(1) }, &config).await.unwrap_err();
     assert!(matches!(error, RunError::Plan(_)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_that_nobody_answers_are_no_success() {
+    for quirk in [Quirk::Mute, Quirk::Swallow] {
+        let document = against(quirk, &plan(1)).await;
+        let counts = &document.counts;
+        assert_eq!((counts.unanswered, counts.abandoned), (counts.sent / EVERY, 0), "{quirk:?}");
+        assert_eq!((document.faults.len(), document.verdict), (0, Verdict::Failed), "{quirk:?}");
+        let why = format!("{} sends were not answered", counts.unanswered);
+        assert!(document.why.contains(&why), "{quirk:?}: {:?}", document.why);
+    }
+    let document = against(Quirk::MuteForAll, &plan(1)).await;
+    assert_eq!((document.counts.acked, document.verdict), (0, Verdict::Inconclusive));
+    assert!(document.why.iter().any(|why| why.contains("acks: false")), "{:?}", document.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_planned_is_what_the_dice_have_planned() {
+    for (seed, arrivals) in [(2, Arrivals::Poisson), (3, Arrivals::Burst(150))] {
+        let stages = Ramp::Const.stages((200.0, 200.0), Duration::from_secs(1), Duration::ZERO);
+        let pace = Pace::Open { stages, arrivals };
+        let document = against(Quirk::Nothing, &Plan { seed, pace, ..plan(1) }).await;
+        // Far from 200, as it happens; and all of it went out.
+        assert!(document.counts.sent.abs_diff(200) > 2, "{}", document.counts.sent);
+        assert!(!document.why.iter().any(|why| why.contains("planned")), "{:?}", document.why);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rates_are_of_the_time_in_which_messages_were_sent() {
+    let document = against(Quirk::Slow, &plan(1)).await;
+    let counts = &document.counts;
+    assert_eq!(counts.delivered, counts.sent * 3, "{:?}", document.why);
+    // Ten senders of ten a second: half of all comes when the sending is over.
+    assert!(counts.delivered_meanwhile * 4 < counts.delivered * 3, "{counts:?}");
+    let a_second = counts.delivered_meanwhile as f64 * 1e6 / document.took as f64;
+    assert_eq!(document.delivery_rate, a_second);
+    assert_eq!(document.value("delivery_rate"), Some(a_second));
+    // Its loop ends a moment after the last message: that is no lower rate.
+    assert!(document.took == 1_000_000 || document.took > 1_005_000, "{}", document.took);
+    assert_eq!(document.rate, counts.sent as f64 * 1e6 / document.took as f64);
+}
