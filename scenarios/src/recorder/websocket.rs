@@ -60,12 +60,10 @@ impl Passage {
         while ender.is_none() {
             ender = tokio::select! {
                 read = from_client.read(&mut one) => {
-                    let passed = self.pass(read, &one, &mut up, &mut to_server).await;
-                    passed.map_or(Some(Ender::Client), |closes| closes.then_some(Ender::Client))
+                    self.pass(read, &one, &mut up, &mut to_server).await
                 }
                 read = from_server.read(&mut other) => {
-                    let passed = self.pass(read, &other, &mut down, &mut to_client).await;
-                    passed.map_or(Some(Ender::Line), |closes| closes.then_some(Ender::Line))
+                    self.pass(read, &other, &mut down, &mut to_client).await
                 }
             };
         }
@@ -79,25 +77,40 @@ impl Passage {
         };
         _ = tokio::time::timeout(CLOSE_WITHIN, rest).await;
         _ = (to_client.shutdown().await, to_server.shutdown().await);
-        if let (true, Some(ender)) = (self.is_whole, ender) {
-            self.shared.note(|story, wires| wires.end(self.line, ender, story));
-        }
     }
 
-    /// Notes what was read, then passes it on; whether it closes the connection, or nothing when
-    /// the end of the line was read.
+    /// Notes what was read, then passes it on; answers who ended the connection, once it is over.
     async fn pass(
         &mut self,
         read: io::Result<usize>,
         bytes: &[u8],
         tap: &mut Tap,
         to: &mut (impl AsyncWrite + Unpin),
-    ) -> Option<bool> {
-        let bytes = bytes.get(..read.ok().filter(|read| *read > 0)?)?;
-        let closes = self.look(tap, bytes);
-        to.write_all(bytes).await.ok()?;
-        to.flush().await.ok()?;
-        Some(closes)
+    ) -> Option<Ender> {
+        let (from, beyond) = match tap.way {
+            Way::Up => (Ender::Client, Ender::Line),
+            Way::Down => (Ender::Line, Ender::Client),
+        };
+        let Some(bytes) = read.ok().filter(|read| *read > 0).and_then(|read| bytes.get(..read))
+        else {
+            return Some(self.over(from));
+        };
+        // Before it is passed on: the server tells others of it at once.
+        let ended = self.look(tap, bytes).then(|| self.over(from));
+        let passed = async {
+            to.write_all(bytes).await?;
+            to.flush().await
+        }
+        .await;
+        ended.or_else(|| passed.is_err().then(|| self.over(beyond)))
+    }
+
+    /// The connection is over, where it was the session's.
+    fn over(&self, ender: Ender) -> Ender {
+        if self.is_whole {
+            self.shared.note(|story, wires| wires.end(self.line, ender, story));
+        }
+        ender
     }
 
     fn look(&mut self, tap: &mut Tap, bytes: &[u8]) -> bool {

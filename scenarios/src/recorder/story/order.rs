@@ -5,7 +5,7 @@
 //! say what they come after. A `receive` may stand later than its event came, since inboxes are
 //! kept; it may not stand before the cause.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Came, Story};
 
@@ -66,6 +66,24 @@ impl Story {
         let before: Vec<usize> =
             before.filter(|(_, step)| concerns(step)).map(|(index, _)| index).collect();
         self.steps[leaves].after.extend(before);
+    }
+
+    /// What others were told last, and of this person's end: it may be read on their lines before the
+    /// end itself is read on this one, since two lines have no common order.
+    pub(super) fn just_told_gone(&self, who: usize) -> Vec<usize> {
+        let first = self.people.of(who).device_of.unwrap_or(who);
+        let user = json!(format!("${{{}.userId}}", self.people.of(first).name));
+        let gone = |step: &super::Step| match &step.fields[..] {
+            [("receive", event), ("where", told)] => {
+                let gone =
+                    event == "user_left" || (event == "presence" && told["status"] == "offline");
+                gone && told["userId"] == user && step.came != Came::Gone
+            }
+            _ => false,
+        };
+        let last = self.steps.iter().enumerate().rev();
+        let last = last.take_while(|(_, step)| step.fields[0].0 == "receive");
+        last.filter(|(_, step)| gone(step)).map(|(index, _)| index).collect()
     }
 
     /// Who is told that somebody enters was in the room before.

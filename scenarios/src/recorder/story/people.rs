@@ -73,6 +73,11 @@ impl People {
             .any(|person| person.user == Some(user) && (person.is_lost || person.came_back))
     }
 
+    /// Whether a user has a connection on some device.
+    pub(super) fn is_there(&self, user: i64) -> bool {
+        self.all.iter().any(|person| person.user == Some(user) && person.live.is_some())
+    }
+
     /// The same, or a new one.
     pub(super) fn meet(&mut self, user: i64, role: Role, names: &mut Names) -> Option<usize> {
         self.of_user(user).or_else(|| self.add(Some(user), role, None, names))

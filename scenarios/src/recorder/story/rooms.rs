@@ -10,6 +10,9 @@ const PASSING: &[&str] = &["positions", "token_expiring", "server_draining"];
 /// Events that tell of somebody whose line may have broken.
 const OF_LINES: &[&str] = &["user_joined", "user_left", "presence"];
 
+/// Why such an event is left out.
+pub(super) const LINES_THAT_BROKE: &str = "news of lines that broke";
+
 /// Events that this tool knows, and what another run has again of each.
 const KNOWN: &[(&str, &[&str])] = &[
     ("user_typing", &["userId", "chatId", "isTyping"]),
@@ -45,8 +48,12 @@ impl Story {
             return self.leave_out("events with several, binary or very long arguments");
         }
         let user = data["userId"].as_i64().filter(|_| OF_LINES.contains(&event));
-        if user.is_some_and(|user| self.people.broke(user)) {
-            return self.leave_out("news of lines that broke");
+        // Of somebody who is there only a line that broke unseen makes that.
+        let is_gone = event == "presence" && data["status"] == "offline";
+        if user
+            .is_some_and(|user| self.people.broke(user) || (is_gone && self.people.is_there(user)))
+        {
+            return self.leave_out(LINES_THAT_BROKE);
         }
         let at = self.next();
         if event == "chat_updated" && self.is_between(who, &data["chat"]["id"], at) {

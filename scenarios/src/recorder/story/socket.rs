@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde_json::{Value, json};
 
 use super::names::{Key, key_of};
+use super::rooms::LINES_THAT_BROKE;
 use super::{Came, Fields, Story, is_passing, is_too_long, is_word};
 
 /// Most events of one connection that wait for an answer.
@@ -96,12 +97,17 @@ impl Story {
         }
         let Some(who) = self.sockets.remove(&socket).and_then(|gone| gone.who) else { return };
         self.people.of_mut(who).live = None;
+        let told = self.just_told_gone(who);
         if ender != Ender::Client {
             self.people.of_mut(who).is_lost = true;
-            return;
+            return told.into_iter().for_each(|step| {
+                self.names.forget(step);
+                self.drop_step(step, LINES_THAT_BROKE);
+            });
         }
         let Some(step) = self.begin(who, vec![("disconnect", json!(true))]) else { return };
         self.steps[step].came = Came::Done;
+        told.into_iter().for_each(|told| self.steps[told].after.push(step));
         self.leaves_last(who, step);
         let at = self.steps[step].at;
         let person = self.people.of_mut(who);
