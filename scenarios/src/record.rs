@@ -14,6 +14,8 @@ use crate::trace::Trace;
 
 /// Most things that one actor may see in one run; a flood is a failure, not a full memory.
 pub const ENTRIES_MAX: usize = 200_000;
+/// Most bytes that all of them may take in memory, roughly (64 MiB).
+pub const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Time since the run began, monotonic, the same for every actor.
 #[derive(Debug, Clone, Copy)]
@@ -208,6 +210,9 @@ pub struct Inbox {
 struct State {
     entries: Vec<Entry>,
     connection: u32,
+    bytes: usize,
+    /// Which bound was passed: nothing is kept since then.
+    passed: Option<&'static str>,
 }
 
 impl Inbox {
@@ -222,7 +227,8 @@ impl Inbox {
         Self { traced: Some((actor.to_owned(), trace)), ..self }
     }
 
-    /// Adds what was seen now. Beyond [`ENTRIES_MAX`] only the fact itself is kept, once.
+    /// Adds what was seen now. Beyond [`ENTRIES_MAX`] or [`BYTES_MAX`] nothing more is kept, and
+    /// [`Self::passed`] says so.
     pub fn push(&self, what: What) {
         let at = self.clock.now();
         if let Some((actor, trace)) = &self.traced {
@@ -233,14 +239,22 @@ impl Inbox {
             state.connection += 1;
         }
         let connection = state.connection;
-        if state.entries.len() < ENTRIES_MAX {
-            state.entries.push(Entry { at, connection, taken: false, what });
-        } else if state.entries.len() == ENTRIES_MAX {
-            let what = What::Odd(format!("saw more than {ENTRIES_MAX} things; the rest is lost"));
+        state.bytes = state.bytes.saturating_add(what.weight());
+        if state.entries.len() >= ENTRIES_MAX {
+            state.passed = state.passed.or(Some("200,000 things"));
+        } else if state.bytes > BYTES_MAX {
+            state.passed = state.passed.or(Some("64 MiB"));
+        }
+        if state.passed.is_none() {
             state.entries.push(Entry { at, connection, taken: false, what });
         }
         drop(state);
         self.bell.ring();
+    }
+
+    /// The bound beyond which it has lost everything, in words, once it has.
+    pub fn passed(&self) -> Option<&'static str> {
+        self.lock().passed
     }
 
     /// Looks at everything seen so far.
@@ -267,6 +281,45 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl What {
+    /// The bytes that it takes in memory, roughly.
+    fn weight(&self) -> usize {
+        let held = match self {
+            Self::Http(exchange) => {
+                exchange.path.len() + weight_of(&exchange.request) + weight_of(&exchange.json)
+            }
+            Self::Ready(data) | Self::Event { data, .. } => weight_of(data),
+            Self::Message { message, .. }
+            | Self::Outcome { outcome: Outcome::Stored { message, .. }, .. } => {
+                message.message.len()
+            }
+            Self::Sent { text, .. } | Self::Told { text, .. } => text.len(),
+            Self::Odd(text) => text.len(),
+            Self::Link(_)
+            | Self::Joined { .. }
+            | Self::JoinFailed { .. }
+            | Self::CaughtUp(_)
+            | Self::Outcome { .. }
+            | Self::Looked { .. } => 0,
+        };
+        size_of::<Entry>() + held
+    }
+}
+
+/// The bytes that a document takes in memory, roughly.
+fn weight_of(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight_of).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| size_of::<String>() + name.len() + weight_of(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + held
 }
 
 impl Entry {
@@ -309,6 +362,24 @@ mod tests {
         let bell = Bell::default();
         let deadline = tokio::time::Instant::now() + Duration::from_millis(20);
         assert_eq!(bell.wait(deadline, || None::<()>).await, None);
+    }
+
+    #[test]
+    fn what_is_too_much_is_not_kept_and_that_is_said() {
+        let inbox = || Inbox::new(Clock::start(), Bell::default());
+        let many = inbox();
+        (0..=ENTRIES_MAX).for_each(|_| many.push(What::Ready(Value::Null)));
+        assert_eq!((many.len(), many.passed()), (ENTRIES_MAX, Some("200,000 things")));
+        let large = inbox();
+        let event = || What::Event {
+            name: "large".to_owned(),
+            data: Value::from(vec!["x".repeat(BYTES_MAX / 4)]),
+        };
+        (0..3).for_each(|_| large.push(event()));
+        assert_eq!((large.len(), large.passed()), (3, None));
+        // What is small and comes later would be a hole as well.
+        [event(), What::Ready(Value::Null)].into_iter().for_each(|what| large.push(what));
+        assert_eq!((large.len(), large.passed()), (3, Some("64 MiB")));
     }
 
     #[test]

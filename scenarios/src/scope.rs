@@ -1,6 +1,6 @@
 //! What `${...}` stands for: values that the file names, that steps saved and that actors have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -74,6 +74,21 @@ impl Scope {
     pub fn id_of(&self, step: &str) -> Option<MessageId> {
         let id = self.values.get(step)?.get("id")?.as_str()?;
         id.parse().ok().map(MessageId)
+    }
+
+    /// Every text that some name stands for or holds: ids are among them.
+    pub fn texts(&self) -> BTreeSet<String> {
+        fn into(value: &Json, texts: &mut BTreeSet<String>) {
+            match value {
+                Json::String(text) => _ = texts.insert(text.clone()),
+                Json::Array(items) => items.iter().for_each(|item| into(item, texts)),
+                Json::Object(fields) => fields.values().for_each(|value| into(value, texts)),
+                Json::Null | Json::Bool(_) | Json::Number(_) => {}
+            }
+        }
+        let mut texts = BTreeSet::new();
+        self.values.values().for_each(|value| into(value, &mut texts));
+        texts
     }
 
     /// Fills a tree in. `me` is who `${self.…}` stands for.

@@ -20,7 +20,7 @@ use crate::lines::{Tail, next_line};
 /// Between two looks at a command that was asked to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the last words of what was ended may take to arrive.
-const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A command line that runs.
 #[derive(Debug)]
@@ -119,6 +119,21 @@ impl ShellProcess {
         let read = async { while self.outputs.join_next().await.is_some() {} };
         let _read = timeout(LAST_WORDS_WITHIN, read).await;
         self.said.text()
+    }
+
+    /// Of a command that is over: how, and the last lines that it and whatever it had started
+    /// printed, which is killed: `exit status: 3: no config`. The lines are read to their end.
+    pub async fn last_words(mut self) -> String {
+        self.kill();
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let read = async { while self.outputs.join_next().await.is_some() {} };
+        let _read = timeout(LAST_WORDS_WITHIN, read).await;
+        let said = self.said.text();
+        let said = said.trim_end().lines().collect::<Vec<_>>().join(" | ");
+        if said.is_empty() { status } else { format!("{status}: {said}") }
     }
 
     fn kill(&mut self) {

@@ -69,6 +69,8 @@ pub struct Reply {
     pub error: Option<Value>,
     /// What went over HTTP meanwhile.
     pub exchanges: Vec<HttpExchange>,
+    /// Why a part of what the step expects of it could not be compared.
+    pub uncompared: Option<&'static str>,
 }
 
 /// What was expected, and what came instead.

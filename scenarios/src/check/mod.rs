@@ -6,6 +6,7 @@
 
 mod identity;
 mod ops;
+mod rooms;
 mod told;
 mod unexpected;
 mod wire;
@@ -13,7 +14,6 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
 use trialogue_checker::{Checker, Config, Doubt, Invariant, Invariants, Table, Wrong};
 use trialogue_client::Outcome;
 use trialogue_protocol::{ChatId, Message, MessageId, UserId};
@@ -22,13 +22,11 @@ use crate::Came;
 use crate::actor::Actor;
 use crate::file::{ActorId, Delivery};
 use crate::record::{Entry, What};
+pub use rooms::spoken_of;
+use rooms::{chats_of, listens_outside};
 pub use unexpected::Expected;
 
 use wire::Wire;
-
-/// Events besides messages that only those in a chat's room may hear.
-const ROOM_EVENTS: &[&str] =
-    &["user_typing", "user_joined", "user_left", "messages_read", "presence", "joined_chat"];
 
 /// One person's part of the recording: a device with its account.
 #[derive(Debug)]
@@ -63,10 +61,18 @@ pub struct Member {
 pub struct Recording<'a> {
     /// Everybody's part.
     pub people: Vec<Witnessed<'a>>,
-    /// Who belongs to each chat, of those who take part.
+    /// Who belongs to each chat that this run has made or named, of those who take part.
     pub members: BTreeMap<ChatId, Vec<Member>>,
     /// What is expected besides what steps have had.
     pub expected: Expected,
+}
+
+impl Recording<'_> {
+    /// Whether it is this run's business who hears of a chat: an account that was there before may
+    /// have other chats, and somebody else may use it.
+    fn judges(&self, person: &Witnessed<'_>, chat: ChatId) -> bool {
+        person.fresh || self.members.contains_key(&chat)
+    }
 }
 
 /// A word of `check`.
@@ -287,10 +293,11 @@ impl Seen {
                         seen.shown_to_others += usize::from(!is_own);
                     }
                     What::Event { name, data } => {
-                        let chat = &data["chatId"];
-                        let chat = chat.as_str().filter(|_| name == "new_message");
-                        came.extend(chat.and_then(|chat| Some((entry.at, chat.parse().ok()?))));
-                        seen.of_rooms += usize::from(chat.is_some()) + chats_of(name, data).len();
+                        let is_judged = |chat: &ChatId| recording.judges(person, *chat);
+                        let message = rooms::chat_of_message(name, data).filter(is_judged);
+                        came.extend(message.map(|chat| (entry.at, chat)));
+                        let others = chats_of(name, data).into_iter().filter(is_judged);
+                        seen.of_rooms += usize::from(message.is_some()) + others.count();
                     }
                     What::Looked { .. } => seen.looks += 1,
                     What::Ready(_) | What::Http(_) => seen.exchanges += 1,
@@ -304,45 +311,6 @@ impl Seen {
         seen.withheld = came.iter().filter(is_withheld).count();
         seen
     }
-}
-
-/// Whether somebody was connected at a moment and in no room of a chat: not yet, no longer, never.
-fn listens_outside(
-    recording: &Recording<'_>,
-    person: &Witnessed<'_>,
-    at: Duration,
-    chat: ChatId,
-) -> bool {
-    let until_then = || person.entries.iter().take_while(|entry| entry.at <= at);
-    let is_in = || {
-        until_then().any(|entry| match &entry.what {
-            What::Joined { chat: here, .. } => *here == chat,
-            _ => false,
-        })
-    };
-    let was_put_out = || {
-        let of = recording.members.get(&chat).into_iter().flatten();
-        let mut of = of.filter(|member| Some(member.user) == person.user);
-        of.any(|member| member.removed.is_some_and(|removed| removed < at))
-    };
-    until_then().any(|entry| matches!(entry.what, What::Ready(_))) && (!is_in() || was_put_out())
-}
-
-/// The chats that an event besides messages speaks of to members alone. Of the notifications these
-/// are the ones of messages: an invitation reaches an LSM who is not in the chat yet.
-fn chats_of(event: &str, data: &Value) -> Vec<ChatId> {
-    let note = &data["notification"];
-    let chat = match event {
-        "positions" => {
-            let chats = data["chats"].as_object().into_iter().flat_map(serde_json::Map::keys);
-            return chats.filter_map(|chat| chat.parse().ok()).collect();
-        }
-        "chat_updated" => &data["chat"]["id"],
-        "notification:created" if note["type"] == "message" => &note["chatId"],
-        event if ROOM_EVENTS.contains(&event) => &data["chatId"],
-        _ => return Vec::new(),
-    };
-    chat.as_str().and_then(|chat| chat.parse().ok()).into_iter().collect()
 }
 
 /// Which event of a chat it was that somebody had at a moment.

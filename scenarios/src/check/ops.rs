@@ -21,7 +21,7 @@ pub(super) struct Words {
 }
 
 /// Tells the checker everything.
-pub(super) fn tell(recording: &Recording<'_>, checker: &mut Checker) -> Words {
+pub(super) fn tell<'c>(recording: &'c Recording<'c>, checker: &'c mut Checker) -> Words {
     let identities = Identities::of(recording);
     let looks = recording.people.iter().flat_map(|person| {
         person.entries.iter().filter_map(|entry| match &entry.what {
@@ -32,7 +32,7 @@ pub(super) fn tell(recording: &Recording<'_>, checker: &mut Checker) -> Words {
     let looked: BTreeMap<(String, MessageId), bool> = looks.collect();
     let (words, sent_in, changed, invoked) = Default::default();
     let (words, told_to) = (Words { words, sent_in, changed }, String::new());
-    let mut teller = Teller { identities, looked, words, told_to, invoked, checker };
+    let mut teller = Teller { recording, identities, looked, words, told_to, invoked, checker };
     for person in &recording.people {
         teller.person(person);
     }
@@ -44,6 +44,7 @@ pub(super) fn tell(recording: &Recording<'_>, checker: &mut Checker) -> Words {
 }
 
 struct Teller<'c> {
+    recording: &'c Recording<'c>,
     identities: Identities,
     /// What somebody found who looked for a message when it came.
     looked: BTreeMap<(String, MessageId), bool>,
@@ -191,6 +192,9 @@ impl Teller<'_> {
     ) {
         if name == "new_message" {
             let Ok(message) = serde_json::from_value::<Message>(data.clone()) else { return };
+            if !self.recording.judges(person, message.chat_id) {
+                return;
+            }
             let by = By { at, client: voice.client, chat: self.chat(message.chat_id) };
             let stored = self.looked.get(&(person.name.to_owned(), message.id)).copied();
             let copy = self.copy(&message);
@@ -203,7 +207,8 @@ impl Teller<'_> {
                 self.checker.take(Op::Leave(by));
             }
         }
-        for chat in chats_of(name, data) {
+        let chats = chats_of(name, data).into_iter();
+        for chat in chats.filter(|chat| self.recording.judges(person, *chat)) {
             let by = By { at, client: voice.client, chat: self.chat(chat) };
             self.checker.take(Op::Canary(by));
         }

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use trialogue_client::LinkState;
 use trialogue_report::diagram::{Row, Tone};
 
+use super::events::waits_for_taking;
 use super::stage::Stage;
 use super::{Failure, RunError};
 use crate::actor::{Actor, Wrong};
@@ -112,16 +113,45 @@ impl Stage<'_> {
 
     /// The crash, where it is to come before this step, once. Branches at the same time wait with
     /// what they ask of the server until everybody is back.
-    pub(super) async fn crash_before(&self, step: &Step) -> Result<(), Vec<Failure>> {
+    pub(super) async fn crash_before(
+        &self,
+        step: &Step,
+        ahead: &[Step],
+    ) -> Result<(), Vec<Failure>> {
         if self.crash_at != Some(step.number) || std::mem::replace(&mut self.notes().crashed, true)
         {
             return Ok(());
         }
+        self.hear_what_is_told_once(ahead).await;
         let _alone = self.asking.write().await;
         let crashed = self.crash().await;
         crashed.map_err(|wrong| {
             vec![self.failure(step.span, "the crash before this step", wrong, &[])]
         })
+    }
+
+    /// A message that a crash overtakes is fetched by who missed it. All other events are told once,
+    /// to those who are there: what the next steps wait for has to come before the crash.
+    async fn hear_what_is_told_once(&self, ahead: &[Step]) {
+        let deadline = Instant::now() + self.scenario.defaults.within;
+        let looks =
+            |step: &&Step| matches!(step.verb, Verb::Receive { .. } | Verb::Delivered { .. });
+        for step in ahead.iter().take_while(looks) {
+            let Verb::Receive { event, pattern, .. } = &step.verb else { continue };
+            for id in &step.actors {
+                let awaited = (self.text(event, *id), self.pattern(pattern.as_ref(), *id));
+                let (Ok(event), Ok(pattern)) = awaited else { continue };
+                if event == "new_message" {
+                    continue;
+                }
+                let inbox = self.actor(*id).inbox();
+                let came = || {
+                    inbox.with(|entries| waits_for_taking(entries, &event, &pattern).then_some(()))
+                };
+                // Whether it comes at all is that step's to say.
+                _ = self.around.bell.wait(deadline, came).await;
+            }
+        }
     }
 
     /// Kills the server, starts it again, and waits until everybody who was there is back.

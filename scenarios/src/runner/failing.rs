@@ -1,8 +1,8 @@
 //! What did not hold, in words: where, what was expected, what came, and what those concerned saw.
 
-use super::Failure;
 use super::stage::Stage;
-use crate::actor::Wrong;
+use super::{Failure, FailureKind};
+use crate::actor::{Actor, Wrong};
 use crate::file::{ActorId, Step, Verb};
 use crate::source::Span;
 use crate::yaml::Value;
@@ -25,6 +25,17 @@ impl Stage<'_> {
         }
         let failure = self.failure(step.span, what, wrong, &concerned);
         Failure { excerpt: self.excerpt(step.verb_span), who: who.to_vec(), ..failure }
+    }
+
+    /// Somebody saw more than can be kept: what a step waits for may be among what was not.
+    pub(super) fn too_much(&self) -> Option<(ActorId, Wrong)> {
+        let passed = |(n, actor): (usize, &Actor)| {
+            let bound = actor.inbox().passed()?;
+            let got = format!("{} saw more: what came then was not kept", actor.name());
+            let wrong = Wrong::new(format!("at most {bound} at one actor"), got);
+            Some((ActorId(n), wrong.of(FailureKind::Unknown)))
+        };
+        self.actors.iter().enumerate().find_map(passed)
     }
 
     /// Something at a place of the file. Without `concerned`, everybody is.

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use trialogue_protocol::{ChatId, Message, PageQuery, UserId};
 
+use super::events::is_fetched;
 use super::observe::{Came, why_of};
 use super::stage::{Count, Stage};
 use super::{Failure, FailureKind, Verdict};
@@ -28,6 +29,9 @@ impl Stage<'_> {
     pub(super) async fn check(&self, complete: bool) -> (Vec<Verdict>, Vec<Failure>) {
         self.quiet().await;
         self.learn();
+        if let Some(lost) = self.lost() {
+            return lost;
+        }
         let mut said: Vec<Verdict> = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
         let mut judge =
@@ -85,6 +89,29 @@ impl Stage<'_> {
             judge("order", &words, chain.span, lacking, self.chain(chain, complete));
         }
         (said, failures)
+    }
+
+    /// What somebody saw more of than can be kept is a hole that proves nothing: neither that a
+    /// message was lost, nor that none was.
+    fn lost(&self) -> Option<(Vec<Verdict>, Vec<Failure>)> {
+        let (who, wrong) = self.too_much()?;
+        let promise = "nobody saw more than can be kept";
+        let failure = self.failure(Span::default(), promise, wrong, &[who]);
+        let unknown =
+            |name: &str, promise: &str, span| self.verdict(name, promise, span, Some(&failure));
+        let mut said = vec![unknown("kept", promise, Span::default())];
+        let words = self.asked().into_iter();
+        said.extend(words.map(|of| unknown(of.name(), of.promise(), self.place_of(of.name()))));
+        let counts = self.notes().counts.clone();
+        said.extend(counts.iter().map(|count| {
+            unknown("count", &format!("{} of `{}`", count.range, count.event), count.span)
+        }));
+        said.extend(
+            self.scenario.order.iter().map(|chain| {
+                unknown("order", &flow::order(chain, &self.scenario.actors), chain.span)
+            }),
+        );
+        Some((said, vec![failure]))
     }
 
     /// Waits until nobody was told anything for a moment, where anything is judged: a duplicate or
@@ -207,12 +234,17 @@ impl Stage<'_> {
         let _shown = self.around.bell.wait(Instant::now() + SETTLE_WITHIN, all_shown).await;
     }
 
-    /// Who truly belongs to each chat that anybody was let into, of those who take part: by the
+    /// Who truly belongs to each chat of this run, of those who take part: one that it has booked or
+    /// named, or that anybody was let into. By the
     /// server's own list; whoever was announced to be gone and is not on it was put out.
     async fn members(&self) -> BTreeMap<ChatId, Vec<Member>> {
-        let mut chats: BTreeSet<ChatId> = self.notes().chats.clone();
+        let (mut chats, named) = {
+            let notes = self.notes();
+            (notes.chats.clone(), notes.scope.texts())
+        };
         for actor in &self.actors {
             actor.inbox().with(|entries| {
+                chats.extend(check::spoken_of(entries, &named));
                 chats.extend(entries.iter().filter_map(|entry| match &entry.what {
                     What::Joined { chat, .. } => Some(*chat),
                     _ => None,
@@ -290,11 +322,12 @@ impl Stage<'_> {
     fn count(&self, count: &Count, complete: bool) -> Option<Failure> {
         let actor = self.actor(count.actor);
         let came = actor.inbox().with(|entries| {
+            let or_fetched = self.crash_at.is_some() && count.event == "new_message";
             let fit = entries.iter().filter(|entry| match &entry.what {
                 What::Event { name, data } => {
                     *name == count.event && fits(&count.pattern, data).is_ok()
                 }
-                _ => false,
+                _ => or_fetched && is_fetched(entries, entry, &count.pattern),
             });
             fit.count()
         });

@@ -14,8 +14,10 @@ mod judge;
 mod launch;
 mod lines;
 mod links;
+mod nameless;
 mod needs;
 mod observe;
+mod play;
 mod requests;
 mod server;
 mod show;
@@ -230,9 +232,10 @@ pub enum RunError {
 
 /// Plays a scenario and tells the observer everything as it happens.
 ///
-/// Whatever comes of it, nothing is left: connections are closed and a server that was started is
-/// stopped before this answers, also where [`RunConfig::stop`] ends it early; when the future is
-/// dropped, they end with it.
+/// Whatever comes of it, nothing is left: connections are closed, a server that was started is
+/// stopped, and one of somebody else's that a step took down is started, before this answers. Where
+/// [`RunConfig::stop`] ends it early, what stands under `always` is still done, for 5 s at most.
+/// When the future is dropped, what was started ends with it.
 pub async fn run(
     scenario: &Scenario,
     config: RunConfig,
@@ -243,14 +246,18 @@ pub async fn run(
     }
     let (stop, secrets) = (config.stop.clone(), config.secrets.clone());
     let server = Server::start(&config).await.map_err(|error| error.hidden(&secrets))?;
-    let playing = async {
+    let set = async {
         let stage = Stage::set(scenario, config, &server, observer).await?;
         stage.provision().await?;
-        Ok(stage.play().await)
+        Ok(stage)
     };
-    let played = tokio::select! {
-        played = playing => played,
+    let stage = tokio::select! {
+        stage = set => stage,
         () = stop.cancelled() => Err(RunError::Stopped),
+    };
+    let played = match stage {
+        Ok(stage) => stage.play().await,
+        Err(error) => Err(error),
     };
     server.end().await;
     played.map_err(|error: RunError| error.hidden(&secrets))

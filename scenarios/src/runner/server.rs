@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use trialogue_client::{Credentials, Dialect, Http, HttpConfig, Rest};
 #[cfg(unix)]
 use trialogue_faults::ShellProcess;
@@ -22,6 +22,8 @@ use crate::file::{DatabaseVerb, ServerVerb};
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 /// How long the address of a server that was ended may stay taken.
 const FREE_WITHIN: Duration = Duration::from_secs(2);
+/// How long it may take to bring back somebody's own server at the end of a run.
+const BACK_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks at whether somebody's own server serves.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -48,11 +50,12 @@ enum Kind {
     /// Out while somebody does something to it, so that nobody else can.
     Child(Mutex<Option<ServerProcess>>),
     #[cfg(unix)]
-    Shell {
-        launch: Launch,
-        process: Mutex<Option<ShellProcess>>,
+    Shell { launch: Launch, process: Mutex<Option<ShellProcess>> },
+    Hooks {
+        hooks: Hooks,
+        /// What took it down last, where nothing has brought it back since.
+        down: Mutex<Option<ServerVerb>>,
     },
-    Hooks(Hooks),
 }
 
 impl Server {
@@ -62,7 +65,8 @@ impl Server {
         let (url, kind) = match &config.target {
             Target::Url(url) => {
                 within = config.hooks.within.unwrap_or(within);
-                (url.clone(), Kind::Hooks(config.hooks.clone()))
+                let hooks = config.hooks.clone();
+                (url.clone(), Kind::Hooks { hooks, down: Mutex::default() })
             }
             Target::Child(command) => {
                 let child = ServerProcess::start(command, within).await?;
@@ -108,13 +112,29 @@ impl Server {
             Kind::Child(child) => self.torment_child(child, verb).await,
             #[cfg(unix)]
             Kind::Shell { launch, process } => self.torment_shell(launch, process, verb).await,
-            Kind::Hooks(hooks) => {
+            Kind::Hooks { hooks, down } => {
                 let Some(commands) = hooks.of(verb) else {
                     let got = "somebody else's, without a command for that";
                     let wrong = Wrong::new("a server that the runner started", got);
                     return Err(wrong.of(super::FailureKind::Unimplemented));
                 };
-                self.run_hooks(hooks, &commands, verb).await
+                let lock = || down.lock().unwrap_or_else(PoisonError::into_inner);
+                // Before it is done: whoever ends the run in the middle of it leaves it like that.
+                let before = match verb {
+                    ServerVerb::Start | ServerVerb::Resume => *lock(),
+                    _ => lock().replace(verb),
+                };
+                let done = self.run_hooks(hooks, &commands, verb).await;
+                match (&done, verb) {
+                    (Ok(()), ServerVerb::Start | ServerVerb::Restart | ServerVerb::Resume) => {
+                        *lock() = None;
+                    }
+                    (Err(_), ServerVerb::Stop | ServerVerb::Kill | ServerVerb::Pause) => {
+                        *lock() = before;
+                    }
+                    _ => {}
+                }
+                done
             }
         };
         done.map_err(|got| Wrong::new("the server to obey", got))
@@ -174,12 +194,20 @@ impl Server {
         self.until_free().await?;
         *lock() = Some(ShellProcess::start(&launch.start).map_err(|error| error.to_string())?);
         let runs = || match lock().as_ref() {
-            Some(process) if !process.runs() => Err(format!("it ended: {}", process.said())),
+            Some(process) if !process.runs() => Err(String::new()),
             _ => Ok(()),
         };
-        let said = || lock().as_ref().map(ShellProcess::said).unwrap_or_default();
-        let ready = self.until_ready(&launch.ready, runs).await;
-        ready.map_err(|why| format!("{why}; it said: {}", said().trim_end()))
+        let Err(why) = self.until_ready(&launch.ready, runs).await else { return Ok(()) };
+        let process = lock().take();
+        Err(match process {
+            Some(process) if !process.runs() => format!("it ended: {}", process.last_words().await),
+            Some(process) => {
+                let said = in_a_line(&process.said());
+                *lock() = Some(process);
+                format!("{why}; it said: {said}")
+            }
+            None => why,
+        })
     }
 
     /// Waits until nobody has the address any more: whoever is killed may let go of it a moment
@@ -261,6 +289,26 @@ impl Server {
         }
     }
 
+    /// Brings somebody else's server back that a step has taken down, whatever kept the rest of the
+    /// file from doing it.
+    async fn bring_back(&self, hooks: &Hooks, down: Option<ServerVerb>) {
+        let verb = match down {
+            None => return,
+            Some(ServerVerb::Pause) => ServerVerb::Resume,
+            Some(_) => ServerVerb::Start,
+        };
+        let done = match hooks.of(verb) {
+            Some(commands) => {
+                let done = timeout(BACK_WITHIN, self.run_hooks(hooks, &commands, verb)).await;
+                done.unwrap_or_else(|_| Err(format!("it was not back within {BACK_WITHIN:?}")))
+            }
+            None => Err("there is no command for that".to_owned()),
+        };
+        if let Err(why) = done {
+            tracing::warn!(%why, "the server that a step took down was not brought back");
+        }
+    }
+
     /// Does something to its database and waits until it is done.
     pub(super) async fn torment_database(&self, verb: DatabaseVerb) -> Result<(), Wrong> {
         let Some(database) = &self.database else {
@@ -287,7 +335,7 @@ impl Server {
                 let process = process.as_ref().filter(|process| !process.runs())?;
                 Some(format!("the server ended by itself: {}", process.said()))
             }
-            Kind::Hooks(_) => None,
+            Kind::Hooks { .. } => None,
         }
     }
 
@@ -313,7 +361,16 @@ impl Server {
                     tracing::warn!(%error, "the server did not stop by itself");
                 }
             }
-            Kind::Hooks(_) => {}
+            Kind::Hooks { hooks, down } => {
+                let down = down.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.bring_back(hooks, down).await;
+            }
         }
     }
+}
+
+/// Lines as a part of a sentence.
+#[cfg(unix)]
+fn in_a_line(text: &str) -> String {
+    text.trim_end().lines().collect::<Vec<_>>().join(" | ")
 }

@@ -7,28 +7,22 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
-use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use trialogue_client::{Capabilities, Outcome};
 use trialogue_protocol::{ChatId, ClientMessageId, JobId, MessageId};
-use trialogue_report::diagram::{Row, Tone};
 
 use super::accounts::{accounts_of, unresolved};
 use super::crash;
 use super::lines::Lines;
-use super::observe::{Came, Observer, StepDone};
+use super::observe::{Observer, StepDone};
 use super::server::Server;
 use super::{Audience, Failure, Pause, Recovery, Report, RunConfig, RunError};
-use crate::actor::{Account, Actor, Looked, Surroundings, Wrong, outcome_of};
+use crate::actor::{Account, Actor, Looked, Surroundings, outcome_of};
 use crate::check;
-use crate::file::{ActorId, LaneName, Part, Range, Scenario, Step, Verb};
+use crate::file::{ActorId, LaneName, Part, Range, Scenario};
 use crate::record::{Bell, Clock, Entry, What};
 use crate::scope::Scope;
 use crate::source::Span;
-
-/// Steps at the end get this long even when the scenario's own time is up.
-const ALWAYS_WITHIN: Duration = Duration::from_secs(15);
-/// Longer than any scenario may take (24 h).
-const FOREVER: Duration = Duration::from_secs(24 * 3_600);
 
 /// A message that an actor handed over.
 #[derive(Debug, Clone)]
@@ -158,7 +152,9 @@ pub(super) struct Stage<'a> {
     pub(super) until: Option<String>,
     pub(super) capabilities: Capabilities,
     pub(super) pause: Option<Pause>,
-    audience: Option<Arc<dyn Audience>>,
+    pub(super) audience: Option<Arc<dyn Audience>>,
+    /// Cancelled by whoever ends the run before its end.
+    pub(super) stop: CancellationToken,
     notes: Mutex<Notes<'a>>,
 }
 
@@ -207,8 +203,8 @@ impl<'a> Stage<'a> {
         set_vars(scenario, &mut scope)?;
         let notes = Mutex::new(Notes::begin(scope, observer, actors.len()));
         let capabilities = config.capabilities.unwrap_or(around.dialect.capabilities());
-        let RunConfig { token_secret, pause, allow_exec, until, audience, .. } = config;
         let crash_at = crash::step_of(scenario, config.crash_at)?;
+        let RunConfig { token_secret, pause, allow_exec, until, audience, stop, .. } = config;
         Ok(Self {
             scenario,
             around,
@@ -224,6 +220,7 @@ impl<'a> Stage<'a> {
             capabilities,
             pause,
             audience,
+            stop,
             notes,
         })
     }
@@ -238,66 +235,6 @@ impl<'a> Stage<'a> {
 
     pub(super) fn actor(&self, id: ActorId) -> &Actor {
         &self.actors[id.0]
-    }
-
-    /// Everything from the first step to the last check; nothing is left afterwards.
-    pub(super) async fn play(self) -> Report {
-        let mut failures = Vec::new();
-        self.show_opening();
-        let limit = self.scenario.timeout;
-        // Whoever looks at every step takes the time that it takes.
-        let deadline = Instant::now() + if self.pause.is_some() { FOREVER } else { limit };
-        failures.extend(self.within(deadline, self.steps(&self.scenario.steps)).await);
-        let deadline = Instant::now() + ALWAYS_WITHIN;
-        failures.extend(self.within(deadline, self.steps(&self.scenario.always)).await);
-        for failure in &failures {
-            let text = format!("{} did not hold", failure.what);
-            self.row(&Row::Band { at: self.now(), text, tone: Tone::Bad });
-        }
-        let complete = failures.is_empty() && !self.notes().ended;
-        let (verdicts, broken) = self.check(complete).await;
-        let steps = steps_of(&self.scenario.steps) + steps_of(&self.scenario.always);
-        let of = steps + verdicts.len();
-        let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
-        let held = self.notes().held + verdicts.iter().filter(is_held).count();
-        failures.extend(broken);
-        failures.extend(self.undone(&failures));
-        let steps = self.all_done();
-        let report = Report { held, of, steps, verdicts, failures, ..self.report() };
-        if let Some(audience) = &self.audience {
-            audience.judged(&report).await;
-        }
-        futures_util::future::join_all(self.actors.iter().map(Actor::close)).await;
-        report
-    }
-
-    async fn within(&self, deadline: Instant, way: Way<'_>) -> Vec<Failure> {
-        match timeout_at(deadline, self.watched(way)).await {
-            Ok(Ok(())) => Vec::new(),
-            Ok(Err(failures)) => failures,
-            Err(_) => {
-                let span = self.notes().current;
-                let limit = self.scenario.timeout;
-                let wrong =
-                    Wrong::late(format!("the scenario to end within {limit:?}"), "this step");
-                let failure = self.failure(span, "the scenario's time limit", wrong, &[]);
-                vec![self.cut_short(span, failure)]
-            }
-        }
-    }
-
-    /// Shows what links do by themselves while something else goes on.
-    async fn watched<T>(&self, way: impl Future<Output = T>) -> T {
-        let forever = Instant::now() + FOREVER;
-        let watch = self.around.bell.wait(forever, || {
-            self.tell_links();
-            None::<()>
-        });
-        tokio::select! {
-            biased;
-            came = way => came,
-            _ = watch => std::future::pending().await,
-        }
     }
 
     /// What became of messages that were only queued when their step was over.
@@ -315,7 +252,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn report(&self) -> Report {
+    /// The figures of the run.
+    pub(super) fn report(&self) -> Report {
         self.learn();
         let notes = self.notes();
         let stored = notes.sent.iter().filter(|sent| {
@@ -375,17 +313,4 @@ fn set_vars(scenario: &Scenario, scope: &mut Scope) -> Result<(), RunError> {
         scope.set(&name.name, value);
     }
     Ok(())
-}
-
-/// Steps that count: a heading is none, and what a step holds counts by itself.
-fn steps_of(steps: &[Step]) -> usize {
-    let of = |step: &Step| {
-        let inner: usize = step.verb.inner().into_iter().map(steps_of).sum();
-        match &step.verb {
-            Verb::Act { .. } => 0,
-            Verb::Repeat { times, .. } => 1 + inner * usize::try_from(*times).unwrap_or(usize::MAX),
-            _ => 1 + inner,
-        }
-    };
-    steps.iter().map(of).sum()
 }

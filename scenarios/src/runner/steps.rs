@@ -14,14 +14,15 @@ impl Stage<'_> {
     /// Steps one after the other, up to the first that fails.
     pub(super) fn steps<'s>(&'s self, steps: &'s [Step]) -> Way<'s> {
         Box::pin(async move {
-            for step in steps {
-                self.one(step).await?;
+            for (n, step) in steps.iter().enumerate() {
+                self.one(step, &steps[n..]).await?;
             }
             Ok(())
         })
     }
 
-    async fn one(&self, step: &Step) -> Result<(), Vec<Failure>> {
+    /// The first of these.
+    async fn one(&self, step: &Step, ahead: &[Step]) -> Result<(), Vec<Failure>> {
         self.notes().current = step.span;
         self.learn();
         self.wait_for_word(step).await;
@@ -31,7 +32,7 @@ impl Stage<'_> {
             return Ok(());
         }
         let done = if step.verb.holds_steps() {
-            let done = self.container(step).await;
+            let done = self.container(step).await.map(|()| None);
             let mut notes = self.notes();
             if matches!(step.verb, Verb::Parallel { .. }) && notes.acted > began {
                 notes.acted = began;
@@ -39,7 +40,7 @@ impl Stage<'_> {
             drop(notes);
             done
         } else {
-            self.crash_before(step).await?;
+            self.crash_before(step, ahead).await?;
             let _asking = match self.crash_at.is_some() && asks(step) {
                 true => Some(self.asking.read().await),
                 false => None,
@@ -47,10 +48,14 @@ impl Stage<'_> {
             if acts(step) {
                 self.notes().acted = self.now();
             }
-            self.step(step).await
+            match (self.step(step).await, self.too_much()) {
+                (Err(_), Some((who, wrong))) => Err(vec![self.fail(step, wrong, &[who])]),
+                (done, _) => done,
+            }
         };
         match &done {
-            Ok(()) => self.done(step, began, Came::Held, String::new(), &[]),
+            Ok(None) => self.done(step, began, Came::Held, String::new(), &[]),
+            Ok(Some(why)) => self.done(step, began, Came::Unimplemented, (*why).to_owned(), &[]),
             Err(failures) => match failures.first() {
                 Some(failure) => {
                     let (came, why) = (failure.kind.into(), why_of(failure));
@@ -60,8 +65,8 @@ impl Stage<'_> {
                 None => self.done(step, began, Came::NotReached, String::new(), &[]),
             },
         }
-        done?;
-        self.notes().held += usize::from(!matches!(step.verb, Verb::Act { .. }));
+        let is_held = done?.is_none() && !matches!(step.verb, Verb::Act { .. });
+        self.notes().held += usize::from(is_held);
         let is_last = step.id.as_ref().is_some_and(|id| self.until.as_ref() == Some(&id.name));
         if is_last && !std::mem::replace(&mut self.notes().ended, true) {
             // Nothing of the rest is begun, and nothing has failed.
@@ -72,9 +77,8 @@ impl Stage<'_> {
 
     /// Waits until whoever looks at each step has seen this one.
     async fn wait_for_word(&self, step: &Step) {
-        let Some(Pause(ask)) = self.pause.as_ref().filter(|_| !step.verb.holds_steps()) else {
-            return;
-        };
+        let asks = !step.verb.holds_steps() && !self.stop.is_cancelled();
+        let Some(Pause(ask)) = self.pause.as_ref().filter(|_| asks) else { return };
         let (go, gone) = oneshot::channel();
         let place = self.scenario.source.place(step.span);
         let words = self.around.secrets.hide(&flow::line(step, &self.scenario.actors));

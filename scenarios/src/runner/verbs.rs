@@ -22,8 +22,9 @@ const WRONG_TOLD_MAX: usize = 3;
 pub(super) type Replies = Vec<(ActorId, Reply)>;
 
 impl Stage<'_> {
-    /// Does one step, verifies it, remembers what it brought and shows it.
-    pub(super) async fn step(&self, step: &Step) -> Result<(), Vec<Failure>> {
+    /// Does one step, verifies it, remembers what it brought and shows it. Answers why a part of
+    /// what it expects could not be compared.
+    pub(super) async fn step(&self, step: &Step) -> Result<Option<&'static str>, Vec<Failure>> {
         let within = step.within.unwrap_or(self.scenario.defaults.within);
         let deadline = Instant::now() + within;
         let sent = self.now();
@@ -68,7 +69,7 @@ impl Stage<'_> {
             self.notes().server_busy = false;
             self.tell_links();
         }
-        Ok(())
+        Ok(replies.iter().find_map(|(_, reply)| reply.uncompared))
     }
 
     /// A crash between a message and its delivery is what the sweep is for.
@@ -80,7 +81,7 @@ impl Stage<'_> {
     async fn everybody(&self, step: &Step, deadline: Instant) -> Result<Replies, Box<Failure>> {
         let ways = step.actors.iter().map(|id| async move {
             let fail = |wrong: Wrong| (*id, wrong);
-            let reply = match timeout_at(deadline, self.act(step, *id, deadline)).await {
+            let mut reply = match timeout_at(deadline, self.act(step, *id, deadline)).await {
                 Ok(reply) => reply.map_err(fail)?,
                 Err(_) => {
                     let link = self.actor(*id).link_words();
@@ -88,7 +89,7 @@ impl Stage<'_> {
                     return Err(fail(Wrong::late("an answer", got)));
                 }
             };
-            self.expected(step, *id, &reply).map_err(fail)?;
+            reply.uncompared = self.expected(step, *id, &reply).map_err(fail)?;
             self.save(step, *id, &reply).map_err(fail)?;
             Ok((*id, reply))
         });

@@ -69,6 +69,9 @@ async fn a_command_that_ends_by_itself_says_how_and_leaves_what_it_started() {
     let failed =
         ShellProcess::start("echo no such thing >&2; exit 3").unwrap().finish(PATIENCE).await;
     assert_eq!(failed.unwrap_err(), "failed (exit status: 3): no such thing");
+    let ended = ShellProcess::start("sleep 60 & echo one; echo two; exit 3").unwrap();
+    eventually("its end", async || !ended.runs()).await;
+    assert_eq!(ended.last_words().await, "exit status: 3: one | two");
     let late = ShellProcess::start("exec sleep 60").unwrap();
     let why = late.finish(Duration::from_millis(50)).await.unwrap_err();
     assert!(why.starts_with("was not over within 50ms"), "{why}");

@@ -11,6 +11,7 @@ use super::*;
 use crate::record::Entry;
 
 mod errors;
+mod rooms;
 mod silence;
 
 const CHAT: &str = "0190a0b0-0000-7000-8000-00000000abcd";
