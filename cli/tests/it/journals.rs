@@ -164,3 +164,26 @@ async fn a_journal_of_polling_has_the_same_packets() {
     let queries: Vec<&Value> = lines.iter().filter(of_query).map(|line| &line["path"]).collect();
     assert!(queries.contains(&&json!("/chat?access_token=***")), "{queries:?}");
 }
+
+/// Rounds of a sweep are under way at the same time: each has its own file.
+#[tokio::test]
+async fn each_round_of_a_sweep_has_a_journal_of_its_own() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let url = cluster.url_of("postgres");
+    let folder = tempfile::tempdir().unwrap();
+    let text = "scenario: 1\nname: t\nactors: { a: { role: customer } }\nsteps:\n  \
+                - { as: a, login: true }\n  - { as: a, get: /auth/me }\n";
+    fs::write(folder.path().join("t.scn.yaml"), text).unwrap();
+    let mut command = trialogue();
+    command.current_dir(folder.path()).args(["run", "t.scn.yaml", "--crash-at", "each"]);
+    command.args(["--trace", "on", "--database-url", &url]);
+    let ran = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    cluster.stop().await.unwrap();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for step in [1, 2] {
+        let lines = journal(folder.path(), &format!("t-crash-{step}"));
+        assert_eq!(lines[0]["scenario"], format!("t, crash before step {step}"));
+        assert_eq!(lines.last().unwrap()["came"], "held", "{lines:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path().join("trialogue-traces")).unwrap().count(), 2);
+}

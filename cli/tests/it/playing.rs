@@ -274,3 +274,93 @@ async fn a_hook_is_run_and_one_that_is_missing_is_unimplemented() {
     lacks("  - { database: stop }\n", "a database that the runner may stop and start").await;
     lacks("  - { as: a, token: expire }\n", "a server whose token secret").await;
 }
+
+/// Plays at nobody's address with hooks that write their names down, until the run ends by itself or
+/// the first of them was run. Answers what was written, and whether it was ended.
+#[cfg(unix)]
+async fn hooked(steps: &str, is_ended: bool) -> (String, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let did = folder.path().join("did");
+    let write = |word: &str| Some(format!("echo {word} >> '{}'", did.display()));
+    let hooks = Hooks {
+        kill: write("kill"),
+        start: write("start"),
+        pause: write("pause"),
+        resume: write("resume"),
+        ..Hooks::default()
+    };
+    let steps = steps.replace("DID", &did.display().to_string());
+    let text = format!("scenario: 1\nname: t\nactors: {{ a: {{ role: customer }} }}\n{steps}");
+    let scenario = read(&Source::new("t.scn.yaml", text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let target = Target::Url("http://127.0.0.1:9".parse().unwrap());
+    let config = RunConfig { hooks, allow_exec: true, ..RunConfig::new(target) };
+    let stop = config.stop.clone();
+    let mut rows: Vec<trialogue_report::diagram::Row> = Vec::new();
+    let ends = async {
+        while is_ended && !did.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if is_ended {
+            stop.cancel();
+        }
+    };
+    let (came, ()) = tokio::join!(trialogue_scenarios::run(&scenario, config, &mut rows), ends);
+    let did = std::fs::read_to_string(&did).unwrap().replace('\n', " ");
+    (did, matches!(came, Err(trialogue_scenarios::RunError::Stopped)))
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn whatever_ends_a_run_its_always_is_done_and_the_server_is_back() {
+    let always = "always:\n  - { as: a, exec: \"echo always >> 'DID'\" }\n";
+    let waits = "  - { wait: 50s }\n";
+    let killed = format!("steps:\n  - {{ server: kill }}\n{waits}{always}");
+    assert_eq!(hooked(&killed, true).await, ("kill always start ".to_owned(), true));
+    let paused = format!("steps:\n  - {{ server: pause }}\n{waits}");
+    assert_eq!(hooked(&paused, true).await, ("pause resume ".to_owned(), true));
+    // A step that does not hold keeps the rest of the file from doing it too.
+    let fails = "steps:
+  - { server: kill }
+  - { as: a, get: /health/live }
+  - { server: start }
+";
+    assert_eq!(hooked(fails, false).await, ("kill start ".to_owned(), false));
+}
+
+/// A server that answers everything with so many bytes.
+async fn verbose(bytes: usize) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let body = format!("\"{}\"", "x".repeat(bytes));
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 4_096];
+            _ = stream.read(&mut asked).await;
+            _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn more_than_can_be_kept_proves_nothing_and_is_said() {
+    let text = "scenario: 1
+name: t
+actors: { a: { role: customer } }
+steps:
+  - { repeat: 70, steps: [{ as: a, get: /large, expect: { status: 200 } }] }
+check: { no_server_errors: true }
+";
+    let scenario = read(&Source::new("t.scn.yaml", text)).unwrap();
+    let target = Target::Url(verbose(1_000_000).await.parse().unwrap());
+    let mut rows: Vec<trialogue_report::diagram::Row> = Vec::new();
+    let report = trialogue_scenarios::run(&scenario, RunConfig::new(target), &mut rows).await;
+    let report = report.unwrap();
+    assert_eq!(report.came(), Came::Unknown, "{:?}", report.failures);
+    let unknown: Vec<&str> = report.verdicts.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(unknown, ["kept", "no_server_errors"]);
+    assert!(report.verdicts[0].why.contains("at most 64 MiB"), "{}", report.verdicts[0].why);
+}

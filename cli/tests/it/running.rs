@@ -10,6 +10,7 @@ use serde_json::Value;
 use trialogue_server::embedded::Cluster;
 
 use crate::binary::{Ran, run, trialogue};
+use crate::story::Story;
 
 /// Two people in a chat, with these steps after it.
 fn scenario(name: &str, tags: &str, steps: &str, check: &str) -> String {
@@ -178,6 +179,30 @@ async fn repetitions_end_with_the_first_that_does_not_hold() {
         assert_eq!(played(&["--repeat", "9", "--fail-fast"]), ["holds #1", "fails #1"]);
     })
     .await;
+}
+
+/// Of rounds beyond those whose stories are kept, what came is still told, and the worst of it.
+#[test]
+fn of_many_rounds_all_are_counted_and_the_first_tell_their_story() {
+    const ROUNDS: usize = 203;
+    let story = Story::begin();
+    let folder = tempfile::tempdir().unwrap();
+    let text = "scenario: 1\nname: t\nactors: { a: { role: customer } }\nsteps:\n  \
+                    - { id: seen, as: a, get: /health/live, expect: { status: 200 } }\n";
+    fs::write(folder.path().join("t.scn.yaml"), text).unwrap();
+    let mut command = trialogue();
+    command.current_dir(folder.path()).args(["run", "t.scn.yaml", "--target", story.url()]);
+    let ran = run(command.args(["--repeat", &ROUNDS.to_string(), "--report", "json=r.json"]));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stdout.contains(&format!("{ROUNDS} scenarios: {ROUNDS} ok")), "{ran}");
+    let report = fs::read_to_string(folder.path().join("r.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["suites"].as_array().unwrap().len(), ROUNDS);
+    for (name, has_story) in [("t #1", true), ("t #200", true), ("t #203", false)] {
+        let suite = suite(&report, name);
+        assert_eq!(outcomes(suite), [("seen", "pass")], "{name}");
+        assert_eq!(!suite["story"].is_null(), has_story, "{name}");
+    }
 }
 
 #[test]
