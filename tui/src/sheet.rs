@@ -5,6 +5,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 use ratatui::text::{Line, Span};
 use trialogue_protocol::{ChatId, Role, Seq, UserId};
 
+use crate::keys::{Action, Place};
 use crate::layout::NARROW_BELOW;
 use crate::model::log::{Fault, Log, Older, Pending, Row, Said, Scroll, Spot, State};
 use crate::model::{Model, Settings};
@@ -263,9 +264,8 @@ impl<'a> Sheet<'a> {
                 lines.extend(self.note(self.time_of(at).unwrap_or_default(), text));
             }
             (Some(Row::Missing { loading, .. }), _) => {
-                let text =
-                    if *loading { "loading…" } else { "messages missing · Enter to load" };
-                lines.push(self.rule(text, Tone::Warn));
+                let text = if *loading { "loading…".to_owned() } else { self.missing() };
+                lines.push(self.rule(&text, Tone::Warn));
             }
             (None, Some(pending)) => lines.extend(self.pending(pending)),
             (None, None) => {}
@@ -293,6 +293,13 @@ impl<'a> Sheet<'a> {
         self.message(&head, &said.text, Tone::Text, !goes_on)
     }
 
+    fn missing(&self) -> String {
+        let key = self.settings.keys.key_for(Place::Messages, Action::Open);
+        let dot = self.settings.marks.dot;
+        let how = key.map(|key| format!(" {dot} {key} to load")).unwrap_or_default();
+        format!("messages missing{how}")
+    }
+
     fn pending(&self, pending: &Pending) -> Vec<Line<'static>> {
         let marks = self.settings.marks;
         let (mark, mark_tone) = match &pending.state {
@@ -315,11 +322,11 @@ impl<'a> Sheet<'a> {
             for part in self.failure(why, *how) {
                 lines.push(Line::from(vec![Span::raw(blank.clone()), Span::styled(part, bad)]));
             }
-            let keys = if *how == Fault::Conflict {
-                "e edit  d discard"
-            } else {
-                "r retry  e edit  d discard"
-            };
+            let shown =
+                [(Action::Retry, "retry"), (Action::Edit, "edit"), (Action::Discard, "discard")];
+            // Another text under its name is in the way: trying again cannot help.
+            let shown = &shown[usize::from(*how == Fault::Conflict)..];
+            let keys = self.settings.keys.hints(Place::Messages, shown, "  ");
             let dim = self.settings.theme.style(Tone::Dim);
             lines.push(Line::from(vec![Span::raw(blank), Span::styled(keys, dim)]));
         }

@@ -83,44 +83,56 @@ impl From<Chord> for KeyEvent {
     }
 }
 
-const NAMED: [(&str, KeyCode); 14] = [
-    ("enter", KeyCode::Enter),
-    ("esc", KeyCode::Esc),
-    ("tab", KeyCode::Tab),
-    ("backtab", KeyCode::BackTab),
-    ("backspace", KeyCode::Backspace),
-    ("delete", KeyCode::Delete),
-    ("up", KeyCode::Up),
-    ("down", KeyCode::Down),
-    ("left", KeyCode::Left),
-    ("right", KeyCode::Right),
-    ("home", KeyCode::Home),
-    ("end", KeyCode::End),
-    ("pageup", KeyCode::PageUp),
-    ("pagedown", KeyCode::PageDown),
+/// Keys with a name: as the configuration file has it, as it is shown, which it is.
+const NAMED: [(&str, &str, KeyCode); 15] = [
+    ("enter", "Enter", KeyCode::Enter),
+    ("esc", "Esc", KeyCode::Esc),
+    ("tab", "Tab", KeyCode::Tab),
+    ("backtab", "Shift-Tab", KeyCode::BackTab),
+    ("backspace", "Backspace", KeyCode::Backspace),
+    ("delete", "Del", KeyCode::Delete),
+    ("up", "Up", KeyCode::Up),
+    ("down", "Down", KeyCode::Down),
+    ("left", "Left", KeyCode::Left),
+    ("right", "Right", KeyCode::Right),
+    ("home", "Home", KeyCode::Home),
+    ("end", "End", KeyCode::End),
+    ("pageup", "PgUp", KeyCode::PageUp),
+    ("pagedown", "PgDn", KeyCode::PageDown),
+    ("space", "Space", KeyCode::Char(' ')),
 ];
 
+const HELD: [(&str, KeyModifiers); 3] = [
+    ("Ctrl-", KeyModifiers::CONTROL),
+    ("Alt-", KeyModifiers::ALT),
+    ("Shift-", KeyModifiers::SHIFT),
+];
+
+/// As the configuration file has it or as it is shown; only a letter alone has a case.
 impl FromStr for Chord {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let same = |known: &str, word: &str| known.eq_ignore_ascii_case(word);
+        let name = |word: &str| {
+            let found = NAMED.iter().find(|key| same(key.0, word) || same(key.1, word));
+            found.map(|key| key.2)
+        };
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
-        let held = [
-            ("ctrl-", KeyModifiers::CONTROL),
-            ("alt-", KeyModifiers::ALT),
-            ("shift-", KeyModifiers::SHIFT),
-        ];
-        while let Some((word, modifier)) = held.iter().find(|(word, _)| rest.starts_with(word)) {
+        while name(rest).is_none()
+            && let Some((word, modifier)) = HELD
+                .iter()
+                .find(|(word, _)| rest.get(..word.len()).is_some_and(|begun| same(word, begun)))
+        {
             modifiers |= *modifier;
             rest = &rest[word.len()..];
         }
-        let named = NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
-        let function = rest.strip_prefix('f').and_then(|n| n.parse().ok()).map(KeyCode::F);
+        let function = rest.strip_prefix(['f', 'F']).and_then(|n| n.parse().ok()).map(KeyCode::F);
         let mut letters = rest.chars();
-        let letter = letters.next().filter(|_| letters.as_str().is_empty()).map(KeyCode::Char);
-        let space = (rest == "space").then_some(KeyCode::Char(' '));
-        let code = named.or(function).or(letter).or(space);
+        let letter = letters.next().filter(|_| letters.as_str().is_empty());
+        let letter = letter.map(|c| if modifiers.is_empty() { c } else { c.to_ascii_lowercase() });
+        let code = name(rest).or(function).or(letter.map(KeyCode::Char));
         let code = code.ok_or_else(|| format!("`{text}` is no key"))?;
         Ok(Self { code, modifiers })
     }
@@ -128,25 +140,20 @@ impl FromStr for Chord {
 
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = [
-            ("Ctrl-", KeyModifiers::CONTROL),
-            ("Alt-", KeyModifiers::ALT),
-            ("Shift-", KeyModifiers::SHIFT),
-        ];
-        for (word, modifier) in held {
+        for (word, modifier) in HELD {
             if self.modifiers.contains(modifier) {
                 f.write_str(word)?;
             }
         }
-        match self.code {
-            KeyCode::Char(' ') => f.write_str("Space"),
-            KeyCode::Char(c) if !self.modifiers.is_empty() => write!(f, "{}", c.to_uppercase()),
-            KeyCode::Char(c) => write!(f, "{c}"),
-            KeyCode::F(n) => write!(f, "F{n}"),
-            KeyCode::BackTab => f.write_str("Shift-Tab"),
-            KeyCode::PageUp => f.write_str("PgUp"),
-            KeyCode::PageDown => f.write_str("PgDn"),
-            code => write!(f, "{code}"),
+        let named = NAMED.iter().find(|key| key.2 == self.code);
+        match (named, self.code) {
+            (Some((_, shown, _)), _) => f.write_str(shown),
+            (None, KeyCode::Char(c)) if !self.modifiers.is_empty() => {
+                write!(f, "{}", c.to_uppercase())
+            }
+            (None, KeyCode::Char(c)) => write!(f, "{c}"),
+            (None, KeyCode::F(n)) => write!(f, "F{n}"),
+            (None, code) => write!(f, "{code}"),
         }
     }
 }
@@ -182,7 +189,8 @@ impl Keys {
         Self { rows: rows.collect() }
     }
 
-    /// A key of the user's own, `place` and `action` by their names.
+    /// A key of the user's own, `place` and `action` by their names; the action `none` takes what the
+    /// key did in that place away.
     ///
     /// # Errors
     /// One sentence about the word that names nothing.
@@ -190,6 +198,10 @@ impl Keys {
         let known = Place::ALL.into_iter().find(|known| known.as_str() == place);
         let place = known.ok_or_else(|| format!("keys: `{place}` is no place"))?;
         let chord = chord.parse().map_err(|error| format!("keys: {error}"))?;
+        if action == "none" {
+            self.rows.retain(|row| row.0 != place || row.1 != chord);
+            return Ok(());
+        }
         let action = action.parse().map_err(|()| format!("keys: `{action}` is no action"))?;
         self.rows.insert(0, (place, chord, action));
         Ok(())
@@ -203,15 +215,31 @@ impl Keys {
         at(place).or_else(|| at(Place::Anywhere))
     }
 
-    /// The key to tell of for an action, the first of its place.
-    pub fn chord_of(&self, place: Place, action: Action) -> Option<Chord> {
-        self.rows.iter().find(|row| row.0 == place && row.2 == action).map(|row| row.1)
+    /// What to press for an action there, as it is shown: the first key of the place, or of anywhere,
+    /// that still means it. Every key in a hint, a status line or a sentence comes from here.
+    pub fn key_for(&self, place: Place, action: Action) -> Option<String> {
+        let means = |row: &&(Place, Chord, Action)| {
+            row.2 == action && self.action(place, row.1) == Some(action)
+        };
+        let of = |at: Place| self.rows.iter().filter(|row| row.0 == at).find(means);
+        of(place).or_else(|| of(Place::Anywhere)).map(|row| row.1.to_string())
     }
 
-    /// Actions of a place with all their keys, in the order of the table.
+    /// `Ctrl-S book  Esc back`: keys there with what they do; what no key does is left out.
+    pub fn hints(&self, place: Place, shown: &[(Action, &str)], between: &str) -> String {
+        let words = shown.iter().filter_map(|(action, word)| {
+            self.key_for(place, *action).map(|key| format!("{key} {word}"))
+        });
+        words.collect::<Vec<_>>().join(between)
+    }
+
+    /// Actions of a place with all the keys that mean them there, in the order of the table.
     pub fn help(&self, place: Place) -> Vec<(String, Action)> {
         let mut lines: Vec<(String, Action)> = Vec::new();
-        for (_, chord, action) in self.rows.iter().filter(|row| row.0 == place) {
+        let means = |row: &&(Place, Chord, Action)| {
+            row.0 == place && self.action(place, row.1) == Some(row.2)
+        };
+        for (_, chord, action) in self.rows.iter().filter(means) {
             match lines.iter_mut().find(|line| line.1 == *action) {
                 Some((chords, _)) => *chords = format!("{chords} {chord}"),
                 None => lines.push((chord.to_string(), *action)),
@@ -247,6 +275,38 @@ mod tests {
                 assert!(seen.insert((*place, chord)), "{chord} twice in {place:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_shown() {
+        for (_, chords, _) in TABLE.iter().chain(VIM) {
+            for chord in chords.split(' ').map(|chord| chord.parse::<Chord>().unwrap()) {
+                assert_eq!(chord.to_string().parse(), Ok(chord), "{chord}");
+            }
+        }
+        assert_ne!("g".parse::<Chord>(), "G".parse::<Chord>());
+        assert_eq!("Ctrl-T".parse::<Chord>(), "ctrl-t".parse::<Chord>());
+    }
+
+    #[test]
+    fn what_is_told_is_what_still_works() {
+        let mut keys = Keys::new(Preset::Usual);
+        let shown = |keys: &Keys| keys.key_for(Place::Input, Action::Help);
+        assert_eq!(shown(&keys).as_deref(), Some("F1"));
+        keys.bind("anywhere", "ctrl-t", "help").unwrap();
+        assert_eq!(shown(&keys).as_deref(), Some("Ctrl-T"));
+        // Taken by the place, the other one is left; then none is.
+        keys.bind("input", "ctrl-t", "editor").unwrap();
+        assert_eq!(shown(&keys).as_deref(), Some("F1"));
+        keys.bind("anywhere", "F1", "none").unwrap();
+        assert_eq!(shown(&keys), None);
+        assert_eq!(keys.key_for(Place::List, Action::Help).as_deref(), Some("Ctrl-T"));
+        let hints = keys.hints(Place::Input, &[(Action::Help, "help"), (Action::Send, "go")], "  ");
+        assert_eq!(hints, "Enter go");
+        keys.bind("list", "j", "mute").unwrap();
+        let help = keys.help(Place::List);
+        let of = |action| help.iter().find(|line| line.1 == action).unwrap().0.as_str();
+        assert_eq!((of(Action::Down), of(Action::Mute)), ("Down", "j m"));
     }
 
     #[test]

@@ -169,7 +169,7 @@ pub(super) const TABLE: &[Row] = &[
     (Place::Dialog, "ctrl-u", Action::KillToStart),
     (Place::Dialog, "ctrl-w", Action::KillWordBack),
     (Place::Dialog, "ctrl-y", Action::Yank),
-    (Place::Dialog, "ctrl-c esc", Action::Back),
+    (Place::Dialog, "esc ctrl-c", Action::Back),
     (Place::Trio, "f4", Action::CutLine),
     (Place::Trio, "f5", Action::FocusFirst),
     (Place::Trio, "f6", Action::FocusSecond),

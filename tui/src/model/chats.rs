@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use trialogue_protocol::{Chat, ChatId, UserId};
 
 use crate::edit::Editor;
@@ -58,6 +59,8 @@ pub struct Entry {
     pub title: String,
     /// Messages of others that were not read.
     pub unread: u64,
+    /// When the first of them came; of several that were there before this client, when the last did.
+    since: Option<DateTime<Utc>>,
 }
 
 impl Entry {
@@ -66,7 +69,15 @@ impl Entry {
         let title = chat.job.title.as_deref().map(text::line).filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(|| format!("Job {}", chat.job.id));
         let unread = u64::try_from(chat.unread_count).unwrap_or_default();
-        Self { chat, title, unread }
+        let last = chat.last_message.as_ref().map_or(chat.created_at, |last| last.created_at);
+        let since = (unread > 0).then(|| last.as_datetime());
+        Self { chat, title, unread, since }
+    }
+
+    /// So many are not read now.
+    pub fn count(&mut self, unread: u64, now: DateTime<Utc>) {
+        self.unread = unread;
+        self.since = (unread > 0).then(|| self.since.unwrap_or(now));
     }
 
     /// Whether a dispute is open.
@@ -155,6 +166,8 @@ impl Chats {
             if let Some(known) = self.get(entry.chat.id) {
                 // The session counts better than a list that was made a moment ago.
                 entry.unread = known.unread;
+                let first = [known.since, entry.since].into_iter().flatten().min();
+                entry.since = first.filter(|_| entry.unread > 0);
             }
         }
         if !whole {
@@ -172,8 +185,8 @@ impl Chats {
     pub fn changed(&mut self, chat: Chat) {
         match self.get_mut(chat.id) {
             Some(entry) => {
-                let unread = entry.unread;
-                *entry = Entry { unread, ..Entry::new(chat) };
+                let (unread, since) = (entry.unread, entry.since);
+                *entry = Entry { unread, since, ..Entry::new(chat) };
             }
             None => self.list.insert(0, Entry::new(chat)),
         }
@@ -192,10 +205,11 @@ impl Chats {
         self.list.retain(|entry| entry.chat.id != chat);
     }
 
-    /// The chat whose oldest unread message is the oldest: that of the least recently active one.
+    /// The chat that has waited for the longest time.
     pub fn oldest_unread(&self) -> Option<ChatId> {
         let unread = |entry: &&Entry| entry.unread > 0 && Some(entry.chat.id) != self.open;
-        self.list.iter().rev().find(unread).map(|entry| entry.chat.id)
+        let waiting = self.list.iter().rev().filter(unread);
+        waiting.min_by_key(|entry| entry.since).map(|entry| entry.chat.id)
     }
 
     /// The chat so many places from this one in the list as shown, around its ends.

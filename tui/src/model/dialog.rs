@@ -36,6 +36,9 @@ pub enum Input {
         at: usize,
         /// What was typed to find it.
         typed: String,
+        /// What is said while there are none; nothing where there always are the same few, which are
+        /// shown all at once.
+        none: &'static str,
     },
 }
 
@@ -68,9 +71,17 @@ impl Field {
         Self { label, input: Input::Secret(Editor::default()), rows: 1, hint }
     }
 
-    /// A choice.
-    pub fn choice(label: &'static str, options: Vec<String>, hint: &'static str) -> Self {
-        Self { label, input: Input::Choice { options, at: 0, typed: String::new() }, rows: 1, hint }
+    /// A choice of a few.
+    pub fn choice(label: &'static str, options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let input = Input::Choice { options, at: 0, typed: String::new(), none: "" };
+        Self { label, input, rows: 1, hint: "" }
+    }
+
+    /// A choice of what is still to come, and what is said until then.
+    pub fn list(label: &'static str, none: &'static str, hint: &'static str) -> Self {
+        let input = Input::Choice { options: Vec::new(), at: 0, typed: String::new(), none };
+        Self { label, input, rows: 1, hint }
     }
 
     /// The text, trimmed; of a choice the chosen word.
@@ -176,7 +187,7 @@ impl Form {
         self.at = (self.at + usize::try_from(by).unwrap_or_default()) % len;
     }
 
-    /// Something is wrong with a field: the cursor goes there.
+    /// Something is wrong, with a field where it has this name: the cursor goes there.
     pub fn reject(&mut self, label: &str, why: impl Into<String>) {
         self.busy = None;
         self.problem = Some(why.into());

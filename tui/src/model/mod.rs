@@ -26,7 +26,7 @@ pub use log::Log;
 pub use settings::Settings;
 pub use window::{Notice, Window};
 
-use crate::keys::Place;
+use crate::keys::{Action, Place};
 
 /// Rooms that stay entered at once (16): the open chat and those looked at before it. Of all
 /// others the server's notifications tell; more rooms would only cost memory.
@@ -143,6 +143,21 @@ impl Model {
     /// The place whose keys count now.
     pub fn place(&self) -> Place {
         if self.dialogs.open.is_some() { Place::Dialog } else { self.place }
+    }
+
+    /// Lines are read out, and there is no screen.
+    pub fn is_spoken(&self) -> bool {
+        self.window.size == (0, 0)
+    }
+
+    /// What to press for an action there, as it is shown; nothing where no key does it.
+    pub fn key_for(&self, place: Place, action: Action) -> Option<String> {
+        self.settings.keys.key_for(place, action).filter(|_| !self.is_spoken())
+    }
+
+    /// ` KEY words`, to go on with after a sentence; nothing where no key does it.
+    pub fn how_to(&self, place: Place, action: Action, words: &str) -> String {
+        self.key_for(place, action).map(|key| format!(" {key} {words}")).unwrap_or_default()
     }
 
     /// The open chat and what is known of it.

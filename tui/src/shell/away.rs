@@ -5,6 +5,7 @@ use std::io;
 use crossterm::event::EventStream;
 use tokio_util::sync::CancellationToken;
 
+use super::pace::Want;
 use super::signals::{self, Asked};
 use super::{Ended, Shell, UPDATES_AT_ONCE, edit, taken_is_open};
 use crate::msg::{Msg, Reply};
@@ -20,7 +21,7 @@ impl Shell {
         self.screen.leave();
         signals::stop_here()?;
         self.screen.again()?;
-        self.dirty = true;
+        self.pace.want(Want::Answer);
         self.measure()
     }
 

@@ -8,6 +8,7 @@ mod away;
 mod door;
 mod edit;
 mod effects;
+mod pace;
 mod plain;
 mod requests;
 mod script;
@@ -16,7 +17,7 @@ pub mod terminal;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Local, NaiveDateTime, Utc};
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
@@ -28,6 +29,7 @@ use trialogue_client::session::Update;
 pub use self::door::{Begin, Door, Ended, Entered, Entrance, Line, News, Play, Start};
 pub use self::edit::is_editing;
 use self::effects::Hands;
+use self::pace::{Pace, Want};
 pub use self::plain::run as run_plain;
 use self::script::Wings;
 use self::signals::{Asked, Signals};
@@ -39,8 +41,6 @@ use crate::script::Script;
 use crate::table::Table;
 use crate::view_table;
 
-/// Least time between two frames: sixty a second.
-const FRAME: Duration = Duration::from_millis(16);
 /// Updates taken at once (64): then it is the keys' turn again.
 const UPDATES_AT_ONCE: usize = 64;
 
@@ -90,8 +90,7 @@ pub async fn run(
         keys: Some(EventStream::new()),
         signals: Signals::catch()?,
         ended: None,
-        drawn: Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now),
-        dirty: true,
+        pace: Pace::default(),
     };
     shell.begin(beginnings)?;
     let ended = shell.live(stop).await;
@@ -145,8 +144,7 @@ struct Shell {
     keys: Option<EventStream>,
     signals: Signals,
     ended: Option<Ended>,
-    drawn: Instant,
-    dirty: bool,
+    pace: Pace,
 }
 
 impl Shell {
@@ -184,6 +182,7 @@ impl Shell {
     }
 
     async fn live(&mut self, stop: CancellationToken) -> io::Result<Ended> {
+        self.pace.want(Want::News);
         loop {
             if let Some(ended) = self.ended.take() {
                 return Ok(ended);
@@ -196,7 +195,10 @@ impl Shell {
                 Woken::Signal(Asked::Continue) | Woken::GivenBack => self.screen.again()?,
                 // Without a terminal nobody is there any more.
                 Woken::Terminal(None | Some(Err(_))) => return Ok(Ended::HungUp),
-                Woken::Terminal(Some(Ok(event))) => self.event(event, &stop).await?,
+                Woken::Terminal(Some(Ok(event))) => {
+                    self.event(event, &stop).await?;
+                    self.pace.want(Want::Answer);
+                }
                 Woken::Reply(seat, reply) => self.tell(seat, Msg::Reply(reply)),
                 Woken::Updates(updates) => self.hear(updates),
                 Woken::News(news) => self.news(news),
@@ -206,13 +208,13 @@ impl Shell {
                     self.obey_all(effects);
                 }
             }
-            self.dirty = true;
+            self.pace.want(Want::News);
         }
     }
 
     async fn wait(&mut self, stop: &CancellationToken) -> Woken {
         let due = self.table.next_wake().map(|at| self.origin + at);
-        let frame = self.dirty.then(|| self.drawn + FRAME);
+        let frame = self.pace.due().map(|at| self.origin + at);
         let wake = [due, frame].into_iter().flatten().min();
         let mut updates = Vec::new();
         let keys = async {
@@ -244,13 +246,12 @@ impl Shell {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        if !self.dirty || self.keys.is_none() || self.drawn.elapsed() < FRAME {
+        if self.keys.is_none() || !self.pace.is_due(self.origin.elapsed()) {
             return Ok(());
         }
         let table = &self.table;
         self.screen.draw(|frame| view_table(table, frame))?;
-        self.drawn = Instant::now();
-        self.dirty = false;
+        self.pace.drew(self.origin.elapsed());
         Ok(())
     }
 

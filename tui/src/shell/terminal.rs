@@ -20,9 +20,6 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 use tokio::sync::Notify;
 
-/// Longest text that is copied, in bytes: what terminals take in one OSC 52.
-const COPY_BYTES_MAX: usize = 74_000;
-
 /// A variable that makes the first frame panic; `aside` does it in a thread of its own.
 #[cfg(debug_assertions)]
 const PANIC: &str = "TRIALOGUE_FAIL_CHAT_FRAME";
@@ -147,7 +144,6 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        let text = &text[..text.floor_char_boundary(COPY_BYTES_MAX / 4 * 3)];
         execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))
     }
 

@@ -1,13 +1,14 @@
 //! What stands in a form, checked before it leaves.
 
 use chrono::{Datelike as _, NaiveDateTime, TimeDelta};
+use trialogue_client::Error;
 use trialogue_protocol::{
     CreateJob, LINE_CHARS_MAX, Login, OpenDispute, PASSWORD_CHARS_MIN, PROSE_CHARS_MAX, Register,
     ResolveDispute, Role, Timestamp,
 };
 
 use crate::effect::Effect;
-use crate::model::dialog::{Form, Input};
+use crate::model::dialog::{Form, Input, Kind};
 
 /// What to do, or the field at fault and why.
 type Checked = Result<Effect, (&'static str, String)>;
@@ -34,6 +35,30 @@ fn at_most(
         return Err((label, format!("at most {chars_max} characters")));
     }
     Ok(text.to_owned())
+}
+
+/// The field of a form that the server has refused, by the names that it gives in its answer.
+pub(super) fn at_fault(kind: Kind, error: &Error) -> Option<&'static str> {
+    let Error::Refused(refusal) = error else { return None };
+    let named = refusal.details.as_ref()?.get("fields")?.as_array()?;
+    let label = |name: &str| {
+        Some(match (kind, name) {
+            (Kind::Book, "providerId") => "Provider",
+            (Kind::Book, "title") => "Title",
+            (Kind::Book, "description") => "Details",
+            (Kind::Book, "scheduledAt") => "When",
+            (Kind::Dispute, "description") => "What",
+            (Kind::Resolve, "resolution") => "Outcome",
+            (Kind::SignIn | Kind::SignUp, "email") => "Email",
+            (Kind::SignIn | Kind::SignUp, "password") => "Password",
+            (Kind::SignUp, "firstName") => "Name",
+            (Kind::SignUp, "lastName") => "Surname",
+            (Kind::SignUp, "region") => "Region",
+            (Kind::SignUp, "role") => "Role",
+            _ => return None,
+        })
+    };
+    named.iter().filter_map(|name| name.as_str()).find_map(label)
 }
 
 /// Signing in.

@@ -38,7 +38,7 @@ pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>
         Verb::Dispute => dialog::dispute_with(model, &args, now, out),
         Verb::Edit => sending::give_up(model, number, true, now, out),
         Verb::Help => help(model),
-        Verb::History => sending::history(model, out),
+        Verb::History => sending::history(model, now, out),
         Verb::Invites => show_invites(model, out),
         Verb::Jobs => job(model, &args, now, out),
         Verb::Join => join(model, &args, now, out),

@@ -14,7 +14,7 @@ use crate::text;
 /// Above the page of those that can be booked.
 pub(super) const PROVIDERS: &str = "Providers";
 /// Reasons for a dispute.
-const REASONS: [&str; 5] = ["not done", "poor work", "price", "no show", "other"];
+pub const REASONS: [&str; 5] = ["not done", "poor work", "price", "no show", "other"];
 
 /// The form that asks who the user is.
 pub fn sign_in_form(model: &mut Model) -> Form {
@@ -51,14 +51,13 @@ pub(super) fn sign_in_as(model: &mut Model, email: &str) {
 /// The form that makes an account.
 fn sign_up(model: &mut Model) {
     let server = model.who.server.clone();
-    let roles = vec!["customer".to_owned(), "provider".to_owned()];
     let fields = vec![
         Field::line("Server", &server, "the address of a Trialogue server"),
         Field::line("Email", "", "your address"),
         Field::secret("Password", "8 characters at least"),
         Field::line("Name", "", "what others call you"),
         Field::line("Surname", "", ""),
-        Field::choice("Role", roles, "left and right choose"),
+        Field::choice("Role", &["customer", "provider"]),
         Field::line("Region", "", "where a provider works"),
     ];
     let mut form = Form::new(Kind::SignUp, "Make an account", fields, String::new());
@@ -72,7 +71,7 @@ pub(super) fn book(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
         return model.notice.complain("only customers book jobs", now.at);
     }
     let fields = vec![
-        Field::choice("Provider", Vec::new(), "left and right choose; letters find"),
+        Field::list("Provider", "asking who can be booked…", "letters find"),
         Field::line("Title", "", "needed, at most 200 characters"),
         Field::block("Details", "what is to be done"),
         Field::line("When", "", "such as 2026-03-04 16:00, or nothing"),
@@ -110,9 +109,10 @@ pub(super) fn offer_providers(model: &mut Model, providers: Vec<Provider>) {
         .collect();
     if let Some(form) = model.dialogs.form_of(Kind::Book) {
         form.providers = providers;
-        if let Some(Field { input: Input::Choice { options, at, typed }, .. }) =
+        if let Some(Field { input: Input::Choice { options, at, typed, none }, .. }) =
             form.fields.first_mut()
         {
+            *none = "nobody can be booked yet";
             *at = words.iter().position(|word| text::fuzzy(word, typed).is_some()).unwrap_or(0);
             *options = words;
         }
@@ -127,6 +127,16 @@ pub(super) fn offer_providers(model: &mut Model, providers: Vec<Provider>) {
     }
 }
 
+/// Nobody can be chosen, and this is why.
+pub(super) fn no_providers(model: &mut Model, why: &'static str) {
+    let Some(form) = model.dialogs.form_of(Kind::Book) else { return };
+    if let Some(Field { input: Input::Choice { options, none, .. }, .. }) = form.fields.first_mut()
+        && options.is_empty()
+    {
+        *none = why;
+    }
+}
+
 /// The form that files a dispute about the open chat.
 pub(super) fn dispute(model: &mut Model, now: Now) {
     let Some(chat) = model.chats.open else {
@@ -136,10 +146,7 @@ pub(super) fn dispute(model: &mut Model, now: Now) {
         return model.notice.complain("on this server only customers open disputes", now.at);
     }
     let job = model.chats.get(chat).map(|entry| entry.chat.job.id.to_string()).unwrap_or_default();
-    let fields = vec![
-        Field::choice("Reason", REASONS.map(str::to_owned).to_vec(), "left and right choose"),
-        Field::block("What", "what went wrong"),
-    ];
+    let fields = vec![Field::choice("Reason", &REASONS), Field::block("What", "what went wrong")];
     let mut form =
         Form::new(Kind::Dispute, format!("File a dispute · job {job}"), fields, String::new());
     form.chat = Some(chat);
@@ -183,7 +190,7 @@ pub(super) fn typed(model: &mut Model, text: &str) {
             let text = if one_line { text.replace(['\n', '\r'], " ") } else { text.to_owned() };
             editor.insert(&text);
         }
-        Input::Choice { options, at, typed } => {
+        Input::Choice { options, at, typed, .. } => {
             typed.push_str(text);
             let fits = |needle: &str| options.iter().position(|o| text::fuzzy(o, needle).is_some());
             match fits(typed) {
@@ -288,7 +295,7 @@ fn in_form(model: &mut Model, action: Action, now: Now, out: &mut Vec<Effect>) {
                     form.problem = None;
                 }
             }
-            Input::Choice { options, at, typed } => {
+            Input::Choice { options, at, typed, .. } => {
                 let last = options.len().saturating_sub(1);
                 typed.clear();
                 match other {

@@ -61,6 +61,9 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
             log.prepend(rows);
             rooms::divide(log, me);
             log.older = if more { Older::More } else { Older::None };
+            if model.is_spoken() && model.chats.open == Some(chat) {
+                super::sending::read_up(model, out);
+            }
         }
         Update::Outcome { client_message_id, chat, outcome } => {
             became(model, &client_message_id, chat, outcome, now);
@@ -77,7 +80,7 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
         }
         Update::Unread { chat, count } => {
             if let Some(entry) = model.chats.get_mut(chat) {
-                entry.unread = count;
+                entry.count(count, now.wall);
             }
         }
         Update::Notification { notification, .. } => notified(model, &notification, now, out),

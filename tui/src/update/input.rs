@@ -37,6 +37,10 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, now: Now, out: &mut Vec<Effe
             }
         }
     }
+    if model.place() != Place::List {
+        // Who has gone elsewhere no longer types a filter; what was typed of it stays one.
+        model.chats.filtering = false;
+    }
 }
 
 /// On a page the keys that move among messages move too.
@@ -138,7 +142,9 @@ pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Eff
         Action::Mouse => {
             model.window.mouse = !model.window.mouse;
             let on = model.window.mouse;
-            let word = if on { "mouse on: F12 off" } else { "mouse off: the terminal selects" };
+            let off = model.how_to(model.place(), action, "off");
+            let on_word = format!("mouse on{}{off}", if off.is_empty() { "" } else { ":" });
+            let word = if on { &on_word } else { "mouse off: the terminal selects" };
             model.notice.say(word, now.at);
             out.push(Effect::Mouse(on));
         }

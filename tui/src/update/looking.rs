@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::rooms;
 use crate::effect::Effect;
+use crate::keys::Action;
 use crate::layout::{chat_parts, panes};
 use crate::model::Model;
 use crate::model::log::{Log, Scroll, Spot};
@@ -173,6 +174,11 @@ pub(super) fn search(model: &mut Model, needle: &str, now: Now) {
             model.place = crate::keys::Place::Messages;
             show(model, spot);
         }
-        None => model.notice.complain("not in what is loaded here; PgUp loads more", now.at),
+        None => {
+            let more = model.how_to(crate::keys::Place::Input, Action::PageUp, "loads more");
+            let more = if model.is_spoken() { " /history loads more" } else { &more };
+            let end = if more.is_empty() { "" } else { ";" };
+            model.notice.complain(format!("not in what is loaded here{end}{more}"), now.at);
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::msg::{Msg, Now, Reply};
 
 pub use command::presence;
 pub use desk::left;
-pub use dialog::sign_in_form;
+pub use dialog::{REASONS, sign_in_form};
 pub use looking::message_area;
 pub use rooms::open_chat;
 

@@ -9,7 +9,7 @@ use trialogue_protocol::{
     Provider, User,
 };
 
-use super::{dialog, heard, rooms, undone};
+use super::{check, dialog, heard, rooms, sending, undone};
 use crate::effect::Effect;
 use crate::model::chats::Listing;
 use crate::model::dialog::{Dialog, Kind};
@@ -60,7 +60,12 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
                 model.log(kept.draft.chat).restore(kept, now.wall);
             }
         }
-        Reply::Page { chat, ask, page } => paged(model, chat, ask, page, now),
+        Reply::Page { chat, ask, page } => {
+            paged(model, chat, ask, page, now);
+            if model.is_spoken() && model.chats.open == Some(chat) {
+                came_up(model, ask, now, out);
+            }
+        }
         Reply::Preview { chat, page } => preview(model, chat, page, now),
         Reply::Notifications(result) => notifications(model, result, now),
         Reply::Unkept(sentence) => {
@@ -126,7 +131,7 @@ fn answered<T>(model: &mut Model, kind: Kind, result: Result<T, Error>) -> Optio
         Err(error) => {
             let why = text::line(&error.sentence());
             match model.dialogs.form_of(kind) {
-                Some(form) => (form.busy, form.problem) = (None, Some(why)),
+                Some(form) => form.reject(check::at_fault(kind, &error).unwrap_or_default(), why),
                 None => model.notice.complain(why, now),
             }
             None
@@ -206,6 +211,7 @@ fn providers(model: &mut Model, result: Result<Vec<Provider>, Error>, now: Now) 
             {
                 page.lines = vec![text::line(&error.sentence())];
             }
+            dialog::no_providers(model, "nobody to show: the list did not come");
             complain(model, &error, now);
         }
     }
@@ -267,7 +273,9 @@ fn signed_in(model: &mut Model, result: Result<User, Error>, now: Now, out: &mut
                 _ => text::line(&error.sentence()),
             };
             match model.dialogs.form() {
-                Some(form) => (form.busy, form.problem) = (None, Some(why)),
+                Some(form) => {
+                    form.reject(check::at_fault(form.kind, &error).unwrap_or_default(), why);
+                }
                 None => model.notice.complain(why, now.at),
             }
             return;
@@ -328,6 +336,26 @@ fn paged(model: &mut Model, chat: ChatId, ask: Ask, page: Result<MessagePage, Er
             if let Err(error) = page {
                 complain(model, &error, now);
             }
+        }
+    }
+}
+
+/// Where lines are read out, what was asked for by a command is read out when it comes.
+fn came_up(model: &mut Model, ask: Ask, now: Now, out: &mut Vec<Effect>) {
+    let Some((_, log)) = model.open_log() else { return };
+    match (ask, &log.older) {
+        (Ask::Before(_), Older::Failed) => {
+            let why = "earlier messages did not load: /history tries again";
+            model.notice.complain(why, now.at);
+        }
+        (Ask::Before(_), _) => {
+            if !sending::read_up(model, out) {
+                model.notice.say("this is the beginning of the chat", now.at);
+            }
+        }
+        // What filled the gap stands above what was read last.
+        (Ask::After(_), _) => {
+            sending::read_up(model, out);
         }
     }
 }

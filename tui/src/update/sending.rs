@@ -1,16 +1,23 @@
 //! From the draft to a message on its way, and what to do with one that was refused.
 
 use trialogue_protocol::{
-    ChatId, ClientMessageId, MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, TextError, check_message_text,
+    ChatId, ClientMessageId, MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, PROTOCOL_VERSION, TextError,
+    check_message_text,
 };
 
 use super::{command, rooms, stop_typing};
 use crate::effect::Effect;
-use crate::keys::Place;
+use crate::keys::{Action, Place};
 use crate::model::Model;
-use crate::model::log::{Eye, Fault, Joined, Pending, Spot, State};
+use crate::model::log::{Eye, Fault, Joined, Older, Pending, Row, Spot, State};
 use crate::msg::Now;
 use crate::text;
+
+/// Longest text that is copied, in bytes: terminals take 74,000 letters in one OSC 52, of which the
+/// encoding needs four for three.
+const COPY_BYTES_MAX: usize = 74_000 / 4 * 3;
+/// Messages that are read out at once (10), where there is no screen.
+const READ_AT_ONCE: usize = 10;
 
 /// Enter in the input.
 pub(super) fn submit(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
@@ -41,14 +48,20 @@ fn enter_on_nothing(model: &mut Model) {
 /// Puts a text on its way; `false`: the draft stays, and the rule above it says why.
 pub(super) fn send(model: &mut Model, text: &str, now: Now, out: &mut Vec<Effect>) -> bool {
     let Some(chat) = model.chats.open else {
-        model.compose.problem = Some("no chat is open: Tab to the list, or /chat NAME".to_owned());
+        let how = model.how_to(Place::Input, Action::NextPane, "to the list, or");
+        model.compose.problem = Some(format!("no chat is open:{how} /chat NAME"));
         return false;
     };
     let closed = model.chats.get(chat).is_some_and(|entry| entry.chat.closed);
+    let other = model.connection.other_version.map(|version| {
+        format!("read only: the server speaks v{version}, this client v{PROTOCOL_VERSION}")
+    });
     let problem = match (&model.log(chat).joined, check_message_text(text)) {
         (Joined::Refused(_), _) => Some("you are not in this chat".to_owned()),
         (Joined::Invited, _) => Some("join to write: /join".to_owned()),
         _ if closed => Some("this chat is closed: the job was cancelled".to_owned()),
+        // What it would make of a message nobody knows.
+        _ if other.is_some() => other,
         (_, Err(TextError::TooLarge)) => {
             // What matters comes first: the rule may be narrow.
             Some(match text.chars().count() {
@@ -134,15 +147,23 @@ pub(super) fn give_up(
         return model.notice.complain("nothing here was refused", now.at);
     };
     out.push(Effect::Discard(id));
+    if model.is_spoken() {
+        // Nothing can be put under the fingers of whoever types lines.
+        let text = text::block(&text).replace('\n', " ");
+        model.notice.say(format!("given up: {text}"), now.at);
+        return;
+    }
+    let up = model.key_for(Place::Input, Action::Up);
     if edit {
         let had_draft = model.compose.replace(&text);
         model.place = Place::Input;
-        if had_draft {
-            model.notice.say("the other draft is one arrow up away", now.at);
+        if let Some(up) = up.filter(|_| had_draft) {
+            model.notice.say(format!("{up} brings the other draft back"), now.at);
         }
     } else {
         model.compose.remember(text);
-        model.notice.say("discarded; arrow up in the input brings it back", now.at);
+        let how = up.map(|up| format!("; {up} in the input brings it back")).unwrap_or_default();
+        model.notice.say(format!("discarded{how}"), now.at);
     }
 }
 
@@ -153,11 +174,17 @@ pub(super) fn copy(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
         let said = log.row(at).and_then(|row| row.said()).map(|said| said.text.to_string());
         said.or_else(|| log.pending_at(at).map(|pending| pending.text.clone()))
     });
-    if let Some(text) = text {
+    let Some(mut text) = text else { return };
+    let all = text.len();
+    text.truncate(text.floor_char_boundary(COPY_BYTES_MAX));
+    if text.len() < all {
+        let said = format!("only the first {} of {all} bytes are copied", text.len());
+        model.notice.complain(said, now.at);
+    } else {
         let short = text::cut(&text.replace('\n', " "), 30, "…");
         model.notice.say(format!("copied: {short}"), now.at);
-        out.push(Effect::Copy(text));
     }
+    out.push(Effect::Copy(text));
 }
 
 /// Everything that was said is read, wherever the user looks.
@@ -170,7 +197,36 @@ pub(super) fn mark_read(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     }
 }
 
-/// The next older page, by a command.
-pub(super) fn history(model: &mut Model, out: &mut Vec<Effect>) {
+/// Earlier messages, by a command: the next older page; where lines are read out, those above the ones
+/// that were read out last.
+pub(super) fn history(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
+    if !model.is_spoken() {
+        return rooms::older(model, out);
+    }
+    if read_up(model, out) {
+        return;
+    }
     rooms::older(model, out);
+    let Some((_, log)) = model.open_log() else {
+        return model.notice.complain("no chat is open: /chat NAME", now.at);
+    };
+    if log.older == Older::None {
+        model.notice.say("this is the beginning of the chat", now.at);
+    }
+}
+
+/// The next messages above are read out; `false`: there are none here. A gap among them is asked for.
+pub(super) fn read_up(model: &mut Model, out: &mut Vec<Effect>) -> bool {
+    let Some((_, log)) = model.open_log_mut() else { return false };
+    let from = log.eye.selected.as_ref().and_then(|spot| log.place_of(spot));
+    let from = from.unwrap_or(log.rows().len()).min(log.rows().len());
+    let to = from.saturating_sub(READ_AT_ONCE);
+    let is_gap = |at: &usize| matches!(log.row(*at), Some(Row::Missing { .. }));
+    let gap = (to..from).rev().find(is_gap);
+    let to = gap.map_or(to, |gap| if gap + 1 == from { gap } else { gap + 1 });
+    log.eye.selected = log.spot_at(to).filter(|_| to < log.rows().len());
+    if gap == Some(to) {
+        rooms::fill_gap(model, out);
+    }
+    to < from
 }

@@ -81,7 +81,10 @@ pub(crate) fn state_words(model: &Model) -> (String, Tone) {
             (format!("Connected {dot} {who}"), Tone::Text)
         }
         LinkState::LoginNeeded { .. } => {
-            (format!("Signed out {dot} press Enter to sign in"), Tone::Bad)
+            let how = model.key_for(Place::Input, Action::Send);
+            let how =
+                how.map_or("/login signs in".to_owned(), |key| format!("press {key} to sign in"));
+            (format!("Signed out {dot} {how}"), Tone::Bad)
         }
         LinkState::Closed => ("Closed".to_owned(), Tone::Warn),
     }
@@ -104,17 +107,12 @@ fn hint_words(model: &Model) -> String {
             }
             _ if model.who.is_lsm() => &[(Action::Help, "help"), (Action::Dispute, "invites")],
             _ if model.who.role() == Some(Role::Provider) => {
-                &[(Action::Help, "help"), (Action::Dispute, "dispute")]
+                let all: &[(Action, &str)] =
+                    &[(Action::Help, "help"), (Action::Dispute, "dispute")];
+                &all[..if model.who.can.dispute_by_provider { 2 } else { 1 }]
             }
             _ => &[(Action::Help, "help"), (Action::Book, "book"), (Action::Dispute, "dispute")],
         }
     };
-    let place = model.place();
-    let keys = &model.settings.keys;
-    let words = shown.iter().filter_map(|(action, word)| {
-        let chord = keys.chord_of(place, *action);
-        let chord = chord.or_else(|| keys.chord_of(Place::Anywhere, *action))?;
-        Some(format!("{chord} {word}"))
-    });
-    words.collect::<Vec<_>>().join("  ")
+    model.settings.keys.hints(model.place(), shown, "  ")
 }

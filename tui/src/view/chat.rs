@@ -8,7 +8,7 @@ use trialogue_client::people::Presence;
 use trialogue_protocol::ChatId;
 
 use super::{put, put_line, waiting_word};
-use crate::keys::Place;
+use crate::keys::{Action, Place};
 use crate::layout::chat_parts;
 use crate::model::log::{Joined, Log, Older, State};
 use crate::model::{Listing, Model};
@@ -77,11 +77,18 @@ fn title(model: &Model, area: Rect, buffer: &mut Buffer) {
 
 fn nothing_open(model: &Model, area: Rect, buffer: &mut Buffer) {
     let words = match (&model.chats.listing, model.chats.list.is_empty()) {
-        (Listing::Loaded, false) => "No chat is open. Tab to the list, or /chat NAME.",
-        (Listing::Loaded, true) => "When a job is booked, its chat opens here.",
-        _ => "",
+        (Listing::Loaded, false) => {
+            let how = model.how_to(Place::Input, Action::NextPane, "to the list, or");
+            format!("No chat is open.{how} /chat NAME.")
+        }
+        (Listing::Loaded, true) if model.who.is_lsm() => {
+            let key = model.key_for(Place::Input, Action::Dispute);
+            format!("{} shows who asks for you.", key.as_deref().unwrap_or("/invites"))
+        }
+        (Listing::Loaded, true) => "When a job is booked, its chat opens here.".to_owned(),
+        _ => String::new(),
     };
-    paragraph(model, words, Tone::Dim, area, buffer);
+    paragraph(model, &words, Tone::Dim, area, buffer);
 }
 
 fn paragraph(model: &Model, words: &str, tone: Tone, area: Rect, buffer: &mut Buffer) {
@@ -139,7 +146,10 @@ fn above(model: &Model, log: &Log, area: Rect, buffer: &mut Buffer) {
         Older::Loading(since) => {
             (waiting_word("Loading earlier messages", since, model.window.now), Tone::Dim)
         }
-        Older::Failed => ("Earlier messages did not load. PgUp to retry".to_owned(), Tone::Bad),
+        Older::Failed => {
+            let how = model.how_to(Place::Input, Action::PageUp, "to retry");
+            (format!("Earlier messages did not load.{how}"), Tone::Bad)
+        }
         Older::More | Older::None => return,
     };
     if !words.is_empty() {
@@ -167,6 +177,9 @@ pub(super) fn rule_words(model: &Model) -> (String, Tone) {
         Joined::Refused(_) => parts.push("not in this chat".to_owned()),
         Joined::Invited => parts.push("join to write".to_owned()),
         Joined::Joining | Joined::Yes if closed => parts.push("closed: read only".to_owned()),
+        Joined::Joining | Joined::Yes if model.connection.other_version.is_some() => {
+            parts.push("read only".to_owned());
+        }
         Joined::Joining | Joined::Yes => {}
     }
     parts.extend(waiting(model, log));

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use trialogue_protocol::Role;
 
 use super::{put, waiting_word};
-use crate::keys::Place;
+use crate::keys::{Action, Place};
 use crate::model::{Entry, Listing, Model};
 use crate::text;
 use crate::theme::Tone;
@@ -49,7 +49,8 @@ fn line(model: &Model, entry: &Entry, pane: Rect, row: u16, buffer: &mut Buffer)
     let theme = &model.settings.theme;
     let id = entry.chat.id;
     let open = model.chats.open == Some(id) && !model.invites.shown;
-    let cursor = model.place() == Place::List && model.chats.cursor == Some(id);
+    let has_keys = model.place() == Place::List && !model.invites.shown;
+    let cursor = has_keys && model.chats.cursor == Some(id);
     let muted = model.chats.muted.contains(&id);
     let title_columns = usize::from(pane.width).saturating_sub(BEFORE + AFTER);
     let title = text::fit(&entry.title, title_columns, model.settings.marks.cut);
@@ -94,7 +95,10 @@ fn empty(model: &Model, pane: Rect, row: u16, buffer: &mut Buffer) {
         // Nobody asks for a list before somebody is there.
         Listing::Loading(_) if model.who.user.is_none() => String::new(),
         Listing::Loading(since) => waiting_word("Loading chats", *since, model.window.now),
-        Listing::Failed(why) => format!("Could not load chats: {why}. Ctrl-R to retry"),
+        Listing::Failed(why) => {
+            let how = model.how_to(model.place(), Action::RetryNow, "to retry");
+            format!("Could not load chats: {why}.{how}")
+        }
         Listing::Loaded if !model.chats.filter.is_empty() => {
             "No chat with these letters.".to_owned()
         }

@@ -2,17 +2,31 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use trialogue_protocol::{Dispute, UserId};
+use trialogue_protocol::{Dispute, Role};
 
 use super::{put, waiting_word};
+use crate::keys::{Action, Place};
 use crate::model::{Listing, Model};
 use crate::sheet::rule;
 use crate::text;
 use crate::theme::Tone;
+use crate::update::REASONS;
+
+/// Lower than this, the queue has the whole pane.
+const BELOW_FROM: u16 = 10;
+/// Columns of time and name before the words of a preview.
+const PREVIEW: usize = 16;
 
 /// Draws the queue, and the last messages of the one that was looked at.
 pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     let theme = &model.settings.theme;
+    // The rule above the input stays where it is, whatever stands above it.
+    let below = if pane.height > BELOW_FROM { 2 } else { 0 };
+    let foot = Rect { y: pane.bottom() - below, height: below, ..pane };
+    let line = rule("join to write", pane.width.into(), &model.settings);
+    put(buffer, foot, 0, &line, theme.style(Tone::Dim));
+    put(buffer, foot, 1, ">", theme.style(Tone::Dim));
+    let pane = Rect { height: pane.height - below, ..pane };
     let invites = &model.invites;
     let dot = model.settings.marks.dot;
     let (columns, cut) = (usize::from(pane.width), model.settings.marks.cut);
@@ -28,7 +42,10 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     if fitting.is_empty() {
         let words = match &invites.listing {
             Listing::Loading(since) => waiting_word("Loading invites", *since, model.window.now),
-            Listing::Failed(why) => format!("Could not load invites: {why}. Ctrl-R to retry"),
+            Listing::Failed(why) => {
+                let how = model.how_to(Place::List, Action::RetryNow, "to retry");
+                format!("Could not load invites: {why}.{how}")
+            }
             Listing::Loaded if !invites.filter.is_empty() => {
                 "No invite with these letters.".to_owned()
             }
@@ -39,19 +56,20 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
         }
         return;
     }
-    put(buffer, pane, 1, "   age    job   raised by   reason", theme.style(Tone::Dim));
+    let head = "   age   job   reason      customer / provider";
+    put(buffer, pane, 1, &text::cut(head, columns, cut), theme.style(Tone::Dim));
     let room = usize::from(pane.height / 2).max(1);
     let top = (invites.cursor + 1).saturating_sub(room);
     let mut row = 2;
     for (at, dispute) in fitting.into_iter().enumerate().skip(top).take(room) {
         let selected = at == invites.cursor;
         let mark = if selected { ">" } else { " " };
-        let why = text::line(&dispute.description);
         let words = format!(
-            "{mark} {:>6} {:>6}   {}  {why}",
+            "{mark} {:>6} {} {} {}",
             age(model, dispute),
-            dispute.job_id.to_string(),
-            text::fit(&who(model, dispute, dispute.raised_by), 10, cut),
+            text::fit(&dispute.job_id.to_string(), 5, cut),
+            text::fit(&reason(dispute).0, 11, cut),
+            who(model, dispute),
         );
         let style = if selected { theme.selected() } else { theme.style(Tone::Text) };
         put(buffer, pane, row, &text::cut(&words, columns, cut), style);
@@ -68,28 +86,57 @@ fn preview(model: &Model, pane: Rect, row: u16, buffer: &mut Buffer) {
     let line = rule(&words, columns, &model.settings);
     put(buffer, pane, row, &line, theme.style(Tone::Dim));
     let mut lines = Vec::new();
+    let mut say = |head: &str, words: &str, tone: Tone| {
+        let head = text::fit(head, PREVIEW.min(columns / 2), model.settings.marks.cut);
+        let blank = " ".repeat(text::width(&head));
+        let ranges = text::wrap(words, columns.saturating_sub(text::width(&head)));
+        for (at, range) in ranges.into_iter().enumerate() {
+            let head = if at == 0 { &head } else { &blank };
+            lines.push((format!("{head}{}", &words[range]), tone));
+        }
+    };
+    let clock = |at| (model.settings.local)(at).format("%H:%M").to_string();
     if let Some((chat, said)) = &model.invites.preview
         && *chat == dispute.chat_id
     {
         if said.is_empty() {
-            lines.push(("   Nothing can be read before you join.".to_owned(), Tone::Dim));
+            say("", "Nothing can be read before you join.", Tone::Dim);
         }
         for said in said {
-            let time = (model.settings.local)(said.at).format("%H:%M");
-            let name = text::fit(&said.name, 6, model.settings.marks.cut);
             let words = said.text.replace('\n', " ");
-            lines.push((format!("   {time} {name} {words}"), Tone::Text));
+            say(&format!("   {} {}", clock(said.at), said.name), &words, Tone::Text);
         }
     }
-    lines.push((format!("   * Dispute: {}", text::line(&dispute.description)), Tone::Warn));
-    lines.push((String::new(), Tone::Text));
-    let how = "   Enter joins. Both sides will see that you joined.";
-    lines.push((how.to_owned(), Tone::Dim));
+    let by = model.name_in(dispute.chat_id, dispute.raised_by);
+    let by = by.map(|name| format!(" by {name}")).unwrap_or_default();
+    let (why, what) = reason(dispute);
+    let opened = format!("   {} *", clock(dispute.created_at.as_datetime()));
+    say(&opened, &format!("Dispute opened{by}: {why}"), Tone::Warn);
+    if !what.is_empty() {
+        say("", &format!("\"{what}\""), Tone::Warn);
+    }
+    say("", "", Tone::Text);
+    let key = model.key_for(Place::List, Action::Open);
+    let key = key.map(|key| format!(" ({key})")).unwrap_or_default();
+    for words in [format!("Join to write{key}."), "Both sides will see that you joined.".to_owned()]
+    {
+        lines.push((format!("   {words}"), Tone::Dim));
+    }
     let room = usize::from(pane.height.saturating_sub(row + 1));
     let skip = lines.len().saturating_sub(room);
     for ((words, tone), row) in lines.into_iter().skip(skip).zip(row + 1..) {
         let words = text::cut(&words, columns, model.settings.marks.cut);
         put(buffer, pane, row, &words, theme.style(tone));
+    }
+}
+
+/// The reason of a dispute and the words about it; where none of ours stands before them, the words
+/// are the reason.
+fn reason(dispute: &Dispute) -> (String, String) {
+    let line = text::line(&dispute.description);
+    match line.split_once(": ").filter(|(reason, _)| REASONS.contains(reason)) {
+        Some((reason, what)) => (reason.to_owned(), what.to_owned()),
+        None => (line, String::new()),
     }
 }
 
@@ -105,6 +152,18 @@ fn age(model: &Model, dispute: &Dispute) -> String {
     }
 }
 
-fn who(model: &Model, dispute: &Dispute, user: UserId) -> String {
-    model.name_in(dispute.chat_id, user).unwrap_or_else(|| format!("user {user}"))
+/// Whom the chat is of; a server that tells of members only who has joined leaves the number of the one
+/// who has asked.
+fn who(model: &Model, dispute: &Dispute) -> String {
+    let members = model.chats.get(dispute.chat_id).map(|entry| entry.chat.members.as_slice());
+    let name = |role: Role| {
+        let member = members.unwrap_or_default().iter().find(|member| member.role == role)?;
+        Some(text::first_name(&text::line(&member.name)).to_owned())
+    };
+    let names: Vec<String> =
+        [Role::Customer, Role::Provider].into_iter().filter_map(name).collect();
+    match names.is_empty() {
+        true => format!("asked by user {}", dispute.raised_by),
+        false => names.join(" / "),
+    }
 }

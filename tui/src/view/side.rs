@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use trialogue_protocol::{JobStatus, Role};
 
 use super::put;
+use crate::keys::{Action, Place};
 use crate::model::Model;
 use crate::sheet::tone_of;
 use crate::text;
@@ -47,13 +48,17 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
         (true, false) => "Dispute: LSM invited",
         (false, false) => "Dispute: none",
     };
+    let may = model.who.role() != Some(Role::Provider) || model.who.can.dispute_by_provider;
     let next = match (model.who.role(), entry.is_disputed()) {
-        (Some(Role::Lsm), _) => "/resolve to end it",
-        (_, true) => "",
-        (_, false) => "F3 to file one",
+        (Some(Role::Lsm), _) => "/resolve to end it".to_owned(),
+        (_, false) if may => {
+            let key = model.key_for(Place::Input, Action::Dispute);
+            format!("{} to file one", key.as_deref().unwrap_or("/dispute"))
+        }
+        (..) => String::new(),
     };
     let lines = [format!("Job {}", job.id), entry.title.clone(), status.to_owned(), String::new()];
-    let lines = lines.into_iter().chain([dispute.to_owned(), next.to_owned()]);
+    let lines = lines.into_iter().chain([dispute.to_owned(), next]);
     for line in lines {
         let line = text::cut(&line, usize::from(pane.width).saturating_sub(1), cut);
         put(buffer, pane, row, &format!(" {line}"), theme.style(Tone::Text));

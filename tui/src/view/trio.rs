@@ -30,8 +30,8 @@ pub(super) fn draw(table: &Table, area: Rect, buffer: &mut Buffer) -> Option<Pos
             None => model.who.profile.clone(),
         };
         let keys = [Action::FocusFirst, Action::FocusSecond, Action::FocusThird];
-        let chord = keys.get(at).and_then(|key| model.settings.keys.chord_of(Place::Trio, *key));
-        let chord = chord.map(|chord| chord.to_string()).unwrap_or_default();
+        let chord = keys.get(at).and_then(|key| model.settings.keys.key_for(Place::Trio, *key));
+        let chord = chord.unwrap_or_default();
         let has_keys = at == table.focus;
         let mark = if has_keys { ">" } else { " " };
         let head = format!("{mark}{chord} {name}");
@@ -92,17 +92,28 @@ fn state_words(model: &Model) -> (String, Tone) {
 fn bottom(table: &Table, area: Rect, buffer: &mut Buffer) {
     let Some(seat) = table.seats.get(table.focus) else { return };
     let model = &seat.model;
-    let known = model.who.user.as_ref().map(|user| text::line(&user.first_name));
-    let name = known.unwrap_or_else(|| model.who.profile.clone());
+    let name = model.who.user.as_ref().map(|user| text::line(&user.first_name));
+    let name = name.unwrap_or_else(|| model.who.profile.clone());
     let dot = model.settings.marks.dot;
     let said = model.notice.text.as_deref();
+    let known = &model.settings.keys;
+    let hint = |action: Action, word: &str| known.hints(Place::Trio, &[(action, word)], "");
+    let turns = [Action::FocusFirst, Action::FocusSecond, Action::FocusThird];
+    let turns: Vec<String> =
+        turns.into_iter().filter_map(|action| known.key_for(Place::Trio, action)).collect();
+    let turn = if turns.is_empty() { String::new() } else { format!("{} focus", turns.join(" ")) };
     let (place, said, keys) = match &table.script {
-        None => (String::new(), said.unwrap_or("F1 help").to_owned(), "F5 F6 F7 focus"),
+        None => {
+            (String::new(), said.map_or_else(|| hint(Action::Help, "help"), str::to_owned), turn)
+        }
         Some(script) => {
             let keys = match (script.is_over(), script.is_playing()) {
-                (true, _) => "F5 F6 F7 focus",
-                (false, true) => "F9 pause",
-                (false, false) => "F8 step  F9 play",
+                (true, _) => turn,
+                (false, true) => hint(Action::PlayScript, "pause"),
+                (false, false) => {
+                    let shown = [(Action::StepScript, "step"), (Action::PlayScript, "play")];
+                    known.hints(Place::Trio, &shown, "  ")
+                }
             };
             // The script's own words first: small talk of the three would cover them.
             let said = match (script.words(), said) {
@@ -112,7 +123,7 @@ fn bottom(table: &Table, area: Rect, buffer: &mut Buffer) {
             (format!(" {dot} {}", script.place()), said, keys)
         }
     };
-    let cut = if seat.cut { "F4 heal the line" } else { "F4 cut the line" };
+    let cut = hint(Action::CutLine, if seat.cut { "heal the line" } else { "cut the line" });
     let (left, right) = (format!(" Trio {dot} focus {name}{place}"), format!("{keys}  {cut}"));
     let room = |keys: &str| usize::from(area.width).saturating_sub(text::width(keys) + 2);
     let (left, right) = match said.is_empty() {
@@ -123,7 +134,7 @@ fn bottom(table: &Table, area: Rect, buffer: &mut Buffer) {
             let whole = format!("{left} {dot} {said}");
             let fits = |words: &String| text::width(words) <= room(&right);
             let left = Some(whole).filter(fits).unwrap_or(short);
-            let right = if fits(&left) { right } else { keys.to_owned() };
+            let right = if fits(&left) { right } else { keys };
             (text::cut(&left, room(&right), model.settings.marks.cut), right)
         }
         false => (format!("{left} {dot} {said}"), right),

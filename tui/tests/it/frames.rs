@@ -6,6 +6,7 @@ use trialogue_tui::msg::{Msg, Reply};
 
 use crate::stage::{AMNA, LENA, RAVI, Stage, chat_id};
 use trialogue_client::Via;
+use trialogue_client::session::Update;
 
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (60, 16), (44, 14), (20, 4)];
 
@@ -88,6 +89,29 @@ fn a_server_that_is_restarted() {
     shoot("restart_rejoining", &mut stage);
     stage.play("connected; sending; stored; listed 1 2 0 0");
     shoot("restart_back", &mut stage);
+}
+
+/// Messages that could not be had stand as a rule between the others.
+pub(crate) fn gap() -> Stage {
+    let mut stage = kitchen();
+    stage.tell(Msg::Update(Update::Missing { chat: chat_id(0), from: 6, to: 55 }));
+    stage.says(RAVI, "So I went around the house.", Via::CatchUp);
+    stage
+}
+
+#[test]
+fn messages_are_missing() {
+    shoot("gap", &mut gap());
+}
+
+#[test]
+fn a_server_of_another_version_is_for_reading() {
+    let mut stage = kitchen();
+    stage.model.connection.other_version = Some(3);
+    shoot("other_version", &mut stage);
+    // The words stay with who has written them, and say why.
+    stage.play("presses enter");
+    shoot("read_only", &mut stage);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use serde_json::json;
 use trialogue_client::link::Trouble;
 use trialogue_client::session::Update;
 use trialogue_client::timeline::Ask;
-use trialogue_client::{Error, LinkState, Via};
-use trialogue_protocol::{JobCreated, MessagePage};
+use trialogue_client::{Error, LinkState, Refusal, Via};
+use trialogue_protocol::{ErrorCode, JobCreated, MessagePage};
 use trialogue_tui::model::log::{BYTES_ASIDE_MAX, BYTES_MAX, Joined, Scroll, Spot};
 use trialogue_tui::msg::{Msg, Reply};
 
@@ -383,4 +383,26 @@ fn providers_that_come_late_change_no_other_page() {
     stage.play("presses esc; sends /providers");
     stage.tell(Msg::Reply(Reply::Providers(Err(Error::NotConnected))));
     stage.hides("Loading").shows("┌ Providers");
+}
+
+#[test]
+fn a_field_that_the_server_refuses_has_the_cursor_and_the_words() {
+    let mut stage = books();
+    let mut refusal = Refusal::new(ErrorCode::BadRequest, "title must not be this");
+    refusal.details = Some(json!({"fields": ["title"]}));
+    stage.play("presses tab");
+    stage.tell(Msg::Reply(Reply::Booked(Err(refusal.into()))));
+    stage.shows("title must not be this").shows("[ leak");
+    stage.play("types s").shows("[ leaks");
+}
+
+#[test]
+fn nobody_is_counted_where_nobody_can_be_chosen() {
+    let mut stage = Stage::new();
+    stage.play("presses f2").shows("[ asking who can be booked").hides("0/0");
+    stage.tell(Msg::Reply(Reply::Providers(Err(Error::NotConnected))));
+    stage.shows("[ nobody to show: the list did not come");
+    stage.tell(Msg::Reply(Reply::Providers(Ok(Vec::new()))));
+    stage.shows("[ nobody can be booked yet");
+    stage.play("presses tab; types leak; presses ctrl-s").shows("Provider: nobody to choose yet");
 }

@@ -6,6 +6,7 @@
 mod away;
 mod complaints;
 mod frames;
+mod keys;
 mod losses;
 mod paper;
 mod plain;

@@ -20,7 +20,8 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         let mut reader = Self { stage: Stage::new(), spoken: Spoken::default() };
-        reader.hears(Msg::Tick);
+        // Nothing is drawn.
+        reader.hears(Msg::Resize(0, 0));
         reader
     }
 
@@ -37,8 +38,11 @@ fn a_message_is_one_line_most_important_first_time_last() {
     let message = reader.stage.message(RAVI, "I am outside.");
     let lines = reader.hears(Msg::Update(Update::Message { message, via: Via::Live }));
     assert_eq!(lines, ["Ravi: I am outside. (Kitchen sink leak, 14:00)"]);
+    reader.stage.model.log(chat_id(0)).mark = Some(0);
     let message = reader.stage.message(RAVI, "two\nAmna: forged\u{1b}[2J");
     let lines = reader.hears(Msg::Update(Update::Message { message, via: Via::CatchUp }));
+    assert_eq!(lines, Vec::<String>::new(), "until the last of them is here");
+    let lines = reader.hears(Msg::Update(Update::CaughtUp { chat: chat_id(0) }));
     assert_eq!(lines, ["Ravi: two\n  Amna: forged␛[2J (earlier, Kitchen sink leak, 14:00)"]);
 }
 
@@ -156,4 +160,121 @@ fn pages_are_read_out_and_typing_is_said_once() {
     let person = trialogue_client::people::Person { typing: true, ..person.clone() };
     let typing = Update::Person { chat: chat_id(0), person };
     assert_eq!(reader.hears(Msg::Update(typing)), ["Ravi is typing."]);
+}
+
+/// So many messages of Ravi's come together.
+fn come(reader: &mut Reader, numbers: std::ops::Range<usize>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for number in numbers {
+        let message = reader.stage.message(RAVI, &format!("line {number}"));
+        let via = Via::CatchUp;
+        lines.extend(reader.hears(Msg::Update(Update::Message { message, via })));
+    }
+    lines.extend(reader.hears(Msg::Update(Update::CaughtUp { chat: chat_id(0) })));
+    lines
+}
+
+fn told(from: usize, to: usize) -> Vec<String> {
+    (from..to).map(|number| format!("Ravi: line {number} (14:00)")).collect()
+}
+
+#[test]
+fn what_was_said_before_is_counted_and_read_out_when_asked_for() {
+    let mut reader = Reader::new();
+    let before: Vec<_> =
+        (0..20).map(|n| reader.stage.message(RAVI, &format!("line {n}"))).collect();
+    let said = come(&mut reader, 20..45);
+    assert_eq!(said, ["25 earlier messages. /history reads them."]);
+    let ask = |reader: &mut Reader| reader.hears(Msg::Line("/history".to_owned()));
+    assert_eq!(ask(&mut reader), told(35, 45));
+    assert_eq!(ask(&mut reader), told(25, 35));
+    assert_eq!(ask(&mut reader), told(20, 25));
+    reader.stage.effects.clear();
+    assert_eq!(ask(&mut reader), Vec::<String>::new());
+    reader.stage.wants(&["page Before(21)"]);
+    let page = |result| {
+        Msg::Reply(Reply::Page {
+            chat: chat_id(0),
+            ask: trialogue_client::timeline::Ask::Before(21),
+            page: result,
+        })
+    };
+    let failed = reader.hears(page(Err(trialogue_client::Error::NotConnected)));
+    assert_eq!(failed, ["Earlier messages did not load: /history tries again."]);
+    ask(&mut reader);
+    let messages = trialogue_protocol::MessagePage {
+        chat_id: chat_id(0),
+        messages: before,
+        first_seq: Some(1),
+        last_seq: Some(20),
+        has_more: Some(false),
+        epoch: None,
+    };
+    assert_eq!(reader.hears(page(Ok(messages))), told(10, 20));
+    assert_eq!(ask(&mut reader), told(0, 10));
+    assert_eq!(ask(&mut reader), ["This is the beginning of the chat."]);
+    // What is found is read, and nothing around it.
+    let found = reader.hears(Msg::Line("/search line 7".to_owned()));
+    assert_eq!(found, told(7, 8));
+    let none = reader.hears(Msg::Line("/search nowhere".to_owned()));
+    assert_eq!(none, ["Not in what is loaded here; /history loads more."]);
+}
+
+#[test]
+fn of_many_news_the_last_are_read_out() {
+    let mut reader = Reader::new();
+    reader.stage.model.log(chat_id(0)).mark = Some(30);
+    let said = come(&mut reader, 0..40);
+    assert_eq!(said[..2], ["30 earlier messages. /history reads them.", "10 are new; the last 5:"]);
+    let line = |n: usize| format!("Ravi: line {n} (earlier, Kitchen sink leak, 14:00)");
+    assert_eq!(said[2..], (35..40).map(line).collect::<Vec<_>>());
+    // What a loss kept away is news; what it left as it was is not said again.
+    reader.stage.play("lost 1 1; rejoining");
+    let said = come(&mut reader, 40..42);
+    assert_eq!(said.iter().filter(|line| line.contains("line 4")).count(), 2, "{said:?}");
+    // Offline nothing more comes: what was kept is counted.
+    let message = reader.stage.message(RAVI, "kept");
+    reader.hears(Msg::Update(Update::Message { message, via: Via::Backup }));
+    let lost = LinkState::Reconnecting {
+        attempt: 1,
+        next_in: std::time::Duration::ZERO,
+        why: Trouble::new("reset"),
+    };
+    let said = reader.hears(Msg::Update(Update::Link(lost)));
+    assert!(said.iter().any(|line| line.contains("kept")), "{said:?}");
+}
+
+#[test]
+fn nobody_is_told_of_keys_where_there_are_none() {
+    let mut reader = Reader::new();
+    let mut said = reader.hears(Msg::Line("Park in the yard".to_owned()));
+    for line in ["/retry", "/edit", "/discard", "/mute", "/search x", "/members", "/book", "."] {
+        said.extend(reader.hears(Msg::Line(line.to_owned())));
+    }
+    let id = reader.stage.model.open_log().unwrap().1.pending[0].id.clone();
+    let outcome = Outcome::Refused(Refusal::new(ErrorCode::Internal, "server error"));
+    let refused = Update::Outcome { client_message_id: id, chat: chat_id(0), outcome };
+    said.extend(reader.hears(Msg::Update(refused)));
+    // The text is not put where nobody can get at it.
+    let given_up = reader.hears(Msg::Line("/edit 1".to_owned()));
+    assert_eq!(given_up, ["Given up: Park in the yard."]);
+    said.extend(reader.hears(Msg::Line("/leave".to_owned())));
+    let nowhere = reader.hears(Msg::Line("hello".to_owned()));
+    assert_eq!(nowhere, ["Not done: no chat is open: /chat NAME."]);
+    for key in ["Tab", "F1", "Enter", "PgUp", "Ctrl-", "arrow", "left and right"] {
+        assert!(!said.iter().any(|line| line.contains(key)), "{key} in {said:#?}");
+    }
+}
+
+#[test]
+fn a_choice_is_read_out_and_letters_find_it() {
+    let mut reader = Reader::new();
+    let asked = reader.hears(Msg::Line("/dispute".to_owned()));
+    let few = "One of: not done, poor work, price, no show, other. Now: not done.";
+    assert!(asked[0].contains(few), "{asked:?}");
+    reader.hears(Msg::Line(".".to_owned()));
+    let asked = reader.hears(Msg::Line("/book".to_owned()));
+    assert!(asked[0].contains("Provider: letters find. Asking who can be booked…"), "{asked:?}");
+    let none = reader.hears(Msg::Reply(Reply::Providers(Ok(Vec::new()))));
+    assert!(none[0].contains("Nobody can be booked yet."), "{none:?}");
 }

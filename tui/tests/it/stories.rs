@@ -1,6 +1,7 @@
 //! Stories of the update: what is done, what follows.
 
 use trialogue_client::Error;
+use trialogue_client::session::Update;
 use trialogue_client::timeline::Ask;
 use trialogue_protocol::MessagePage;
 use trialogue_tui::msg::{Msg, Reply};
@@ -225,4 +226,73 @@ fn a_login_that_is_over_asks_and_keeps_the_draft() {
     let user = crate::stage::user(crate::stage::AMNA);
     stage.tell(Msg::Reply(Reply::SignedIn(Ok(user))));
     stage.play("connected; presses up").shows("> unsent");
+}
+
+#[test]
+fn what_cannot_be_sent_here_stays_with_who_has_written_it() {
+    let mut stage = Stage::new();
+    stage.model.connection.other_version = Some(3);
+    stage.shows("── read only ─");
+    stage.play("types hello").wants(&["typing true"]);
+    stage.play("presses enter").wants(&[]);
+    stage.shows("read only: the server speaks v3, this client v1").shows("> hello");
+    stage.up();
+    stage.effects.clear();
+    stage.play("presses enter").wants(&["typing false", "send 0: hello"]);
+}
+
+#[test]
+fn what_the_terminal_cannot_take_is_not_called_copied() {
+    let mut stage = Stage::new();
+    stage.says(RAVI, &"ö".repeat(30_000), Via::Live);
+    stage.play("presses esc");
+    stage.effects.clear();
+    stage.play("presses y").shows("only the first 55500 of 60000 bytes are copied");
+    assert_eq!(stage.effects, [format!("Copy({:?})", "ö".repeat(27_750))]);
+    stage.says(RAVI, "short", Via::Live);
+    stage.effects.clear();
+    stage.play("presses G y").wants(&["Copy(\"short\")"]).shows("copied: short");
+}
+
+#[test]
+fn the_chat_that_has_waited_longest_comes_first() {
+    let mut stage = Stage::new();
+    stage.list(&[0, 0, 0, 0]);
+    let unread = |chat, count| Msg::Update(Update::Unread { chat: chat_id(chat), count });
+    stage.tell(unread(1, 0));
+    stage.tell(unread(2, 1));
+    stage.play("waited 5000");
+    stage.tell(unread(3, 1));
+    stage.tell(unread(2, 2));
+    // It came first, and is the most recently active one.
+    stage.model.chats.to_top(chat_id(2));
+    stage.play("presses alt-a").shows(">  2 Garden gate");
+    stage.tell(unread(2, 0));
+    stage.play("presses alt-a").shows(">  1 Paint hallway");
+    // Read and written to again, it waits since then.
+    stage.tell(unread(3, 0));
+    stage.play("presses alt-down; waited 1000");
+    stage.tell(unread(1, 1));
+    stage.play("waited 1000");
+    stage.tell(unread(3, 1));
+    stage.play("presses alt-a").shows(">  1 Boiler service");
+}
+
+#[test]
+fn letters_are_a_filter_only_where_it_is_typed() {
+    let mut stage = Stage::new();
+    stage.play("presses tab; types /g; presses tab tab tab").shows(" / g");
+    stage.play("presses m").shows("muted").hides(" / gm");
+}
+
+#[test]
+fn another_account_is_a_word_away() {
+    let mut stage = Stage::new();
+    stage.play("sends /profile default").shows("this is profile default").wants(&[]);
+    stage.play("sends /profile no/such").shows("which account? /profile NAME");
+    stage.effects.clear();
+    stage.play("presses ctrl-u; pastes half a thought");
+    stage.effects.clear();
+    stage.play("presses ctrl-k ctrl-u; presses ctrl-u; sends /profile ravi");
+    assert!(stage.effects.contains(&"Profile(\"ravi\")".to_owned()), "{:?}", stage.effects);
 }

@@ -13,12 +13,12 @@ use trialogue_tui::view_table;
 
 use crate::stage::{AMNA, LENA, RAVI, Stage, chat_id, key_event, noon, text_of};
 
-fn now() -> Now {
+pub(crate) fn now() -> Now {
     Now { at: std::time::Duration::from_secs(10), wall: noon() }
 }
 
 /// Customer, provider and LSM, each with the kitchen's chat open.
-fn table() -> Table {
+pub(crate) fn table() -> Table {
     let models = [AMNA, RAVI, LENA].map(|id| {
         let mut stage = Stage::of(id);
         stage.up();
@@ -33,7 +33,7 @@ fn table() -> Table {
     Table::new(models.into())
 }
 
-fn press(table: &mut Table, keys: &str) -> Vec<(usize, Effect)> {
+pub(crate) fn press(table: &mut Table, keys: &str) -> Vec<(usize, Effect)> {
     let keys = keys.split(' ').map(key_event);
     keys.flat_map(|key| table.terminal(Msg::Key(key), now())).collect()
 }
@@ -45,7 +45,7 @@ fn drawn(table: &mut Table, width: u16, height: u16) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-fn frame(table: &mut Table, width: u16, height: u16) -> String {
+pub(crate) fn frame(table: &mut Table, width: u16, height: u16) -> String {
     text_of(&drawn(table, width, height))
 }
 

@@ -199,6 +199,9 @@ pub(crate) fn may_draw(global: &Global) -> anyhow::Result<()> {
     if global.json {
         return Err(Failure::usage("chat has no --json: see listen and send").into());
     }
+    if std::env::var("TERM").is_ok_and(|term| term == "dumb") {
+        return Err(Failure::usage("TERM is dumb: nothing can be drawn there, see shell").into());
+    }
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Failure::usage("chat needs a terminal: see shell, listen and send").into());
     }

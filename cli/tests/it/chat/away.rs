@@ -112,3 +112,30 @@ fn a_token_of_the_environment_is_asked_about_until_there_is_a_server() {
     // Nothing was taken from the pipe.
     assert_eq!(shell.wait().unwrap().code(), Some(6));
 }
+
+#[test]
+fn another_account_of_this_machine_is_a_word_away() {
+    let Some(tmux) = Tmux::start() else { return };
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    story.book("amna", "2");
+    tmux.open("amna", (80, 24), &story.command("amna", &["chat"]));
+    tmux.wait_for("amna", "Say hello");
+    tmux.types("amna", "/profile ravi");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "Connected · ravi (provider)");
+    tmux.types("amna", "It is Ravi now");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "Ravi   It is Ravi now");
+    tmux.types("amna", "/profile amna");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "Connected · amna (customer)");
+    tmux.wait_for("amna", "It is Ravi now");
+    // A profile that nobody has made asks who it is.
+    tmux.types("amna", "/profile lena");
+    tmux.press("amna", &["Enter"]);
+    tmux.wait_for("amna", "Sign in");
+    tmux.press("amna", &["C-q"]);
+    tmux.wait_for("amna", "ended 0");
+}

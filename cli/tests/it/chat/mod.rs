@@ -260,6 +260,10 @@ fn without_a_terminal_there_is_one_sentence_and_lines_do_instead() {
     story.enter("provider", "Ravi", "Kumar");
     let ran = story.run("amna", &["chat"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+    let mut dumb = story.command("amna", &["demo", "--tui"]);
+    let ran = crate::binary::run(dumb.env("TERM", "dumb"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran}");
+    assert!(ran.stderr.contains("TERM is dumb"), "{ran}");
     story.book("amna", "2");
     let lines = "Hello from a pipe\n/members\n/fly\n/quit\n";
     let ran = story.pipe(lines, "amna", &["shell"]);

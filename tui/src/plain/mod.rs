@@ -1,6 +1,8 @@
 //! A client without a screen, for screen readers and dumb terminals: each change is one line that
 //! stays, most important first, time last. The same model; no boxes, no marks, nothing that moves.
 
+mod earlier;
+
 use trialogue_client::session::Update;
 use trialogue_client::{LinkState, Outcome, Via};
 use trialogue_protocol::{ChatId, ClientMessageId, Message};
@@ -9,6 +11,10 @@ use crate::model::Model;
 use crate::model::dialog::{Dialog, Input, Kind};
 use crate::msg::{Msg, Reply};
 use crate::text;
+use earlier::{Earlier, indented};
+
+/// Choices that are read out (12); letters find any of them.
+const OPTIONS_MAX: usize = 12;
 
 /// What was said last of things that change, so that only changes are said.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +24,7 @@ pub struct Spoken {
     problem: Option<String>,
     open: Option<ChatId>,
     asked: Option<String>,
+    earlier: Earlier,
 }
 
 impl Spoken {
@@ -31,9 +38,16 @@ impl Spoken {
                 title.map(|entry| format!("Chat: {}, job {}.", entry.title, entry.chat.job.id)),
             );
         }
-        if let Msg::Update(update) = msg {
-            lines.extend(heard(model, update));
+        lines.extend(self.earlier.said(model, msg));
+        match msg {
+            Msg::Update(Update::Message { message, via: via @ (Via::CatchUp | Via::Backup) }) => {
+                let line = said(model, message, *via);
+                self.earlier.hold(model, message, *via, line);
+            }
+            Msg::Update(update) => lines.extend(heard(model, update)),
+            _ => {}
         }
+        lines.extend(self.earlier.read(model, msg));
         if let Msg::Reply(Reply::Kept(kept)) = msg {
             lines.extend(kept.iter().filter_map(|kept| {
                 let why = text::line(&kept.refused.as_ref()?.message);
@@ -100,16 +114,20 @@ impl Spoken {
 fn question(form: &crate::model::dialog::Form) -> String {
     let Some(field) = form.fields.get(form.at) else { return String::new() };
     let now = match &field.input {
+        Input::Choice { options, none, .. } if options.is_empty() => format!(" {}", sentence(none)),
         Input::Choice { options, at, .. } => {
-            let chosen = options.get(*at).map_or("nothing yet", String::as_str);
-            format!(" Now: {chosen}, {} of {}.", at + 1, options.len())
+            let chosen = options.get(*at).map_or("", String::as_str);
+            let more = options.len().saturating_sub(OPTIONS_MAX);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let some: Vec<&str> = options.iter().take(OPTIONS_MAX).map(String::as_str).collect();
+            format!(" One of: {}{more}. Now: {chosen}.", some.join(", "))
         }
         Input::Text(editor) if !editor.is_empty() => format!(" Now: {}.", editor.text()),
         Input::Text(_) | Input::Secret(_) => String::new(),
     };
-    let hint = if field.hint.is_empty() { "" } else { ": " };
+    let colon = if field.hint.is_empty() { "" } else { ": " };
     format!(
-        "{}. {}{hint}{}.{now} Type it; an empty line keeps it, a dot leaves.",
+        "{}. {}{colon}{}.{now} Type it; an empty line keeps it, a dot leaves.",
         form.title, field.label, field.hint
     )
 }
@@ -124,7 +142,7 @@ fn sentence(words: &str) -> String {
 
 fn heard(model: &Model, update: &Update) -> Option<String> {
     match update {
-        Update::Message { message, via } => said(model, message, *via),
+        Update::Message { message, via } => Some(said(model, message, *via)),
         Update::Outcome { client_message_id, chat, outcome } => {
             let why = match outcome {
                 Outcome::Refused(refusal) | Outcome::Conflict(refusal) => &refusal.message,
@@ -142,14 +160,13 @@ fn heard(model: &Model, update: &Update) -> Option<String> {
             (!me).then(|| format!("{name} is typing."))
         }
         Update::Missing { from, to, .. } => {
-            Some(format!("Messages {from} to {to} are missing. /history asks for them."))
+            Some(format!("Messages {from} to {to} are missing. /history gets there."))
         }
         Update::Invited { .. } => Some("You are invited into this chat. /join accepts.".to_owned()),
         _ => None,
     }
 }
 
-/// `Ravi: I am outside. (Kitchen sink leak, 16:20)`
 /// Which message was not sent, why, and which command tries it again.
 fn refused(model: &Model, chat: ChatId, id: &ClientMessageId, why: &str) -> Option<String> {
     let number = model.failed().position(|(_, pending)| pending.id == *id)? + 1;
@@ -158,16 +175,16 @@ fn refused(model: &Model, chat: ChatId, id: &ClientMessageId, why: &str) -> Opti
     Some(format!("{why} Type /retry {number}."))
 }
 
-fn said(model: &Model, message: &Message, via: Via) -> Option<String> {
+/// `Ravi: I am outside. (Kitchen sink leak, 16:20)`
+fn said(model: &Model, message: &Message, via: Via) -> String {
     let mine = model.who.id() == Some(message.sender_id);
     let name = text::line(&message.sender_name);
     let name = if mine { "You" } else { text::first_name(&name) };
     let title = model.chats.get(message.chat_id).map_or("?", |entry| entry.title.as_str());
     let time = (model.settings.local)(message.created_at.as_datetime()).format("%H:%M");
-    // Further lines are indented: no message can forge another's first line.
-    let words = text::block(&message.message).replace('\n', "\n  ");
+    let words = indented(&message.message);
     let earlier = if via == Via::Live || via == Via::Ack { "" } else { "earlier, " };
-    Some(format!("{name}: {words} ({earlier}{title}, {time})"))
+    format!("{name}: {words} ({earlier}{title}, {time})")
 }
 
 /// The state of the line, without what counts down.
