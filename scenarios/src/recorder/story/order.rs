@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::{Came, Story};
 
-/// Steps of somebody that an event about it may come from: more are not under way at a time.
+/// Steps that are over and that an event may still come from.
 const CAUSES_MAX: usize = 8;
+/// Steps that nobody is told of.
+const LOOKS: &[&str] = &["receive", "login", "get", "history", "#"];
 /// Passes over all steps until everything stands after what it comes after.
 const PASSES_MAX: usize = 64;
 /// Room for steps between two moments.
@@ -25,10 +27,22 @@ impl Story {
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let acts = |step: &super::Step| step.fields[0].0 != "receive";
+        let acts = |step: &super::Step| !LOOKS.contains(&step.fields[0].0);
+        let room = room_told(&self.steps[event], data);
+        let of_room = |step: &super::Step| match (&room, room_of(step)) {
+            (Some(told), Some(room)) => told.as_ref() == Some(&room),
+            _ => true,
+        };
         let before = self.steps[..event].iter().enumerate().rev();
-        let causes = before.filter(|(_, step)| acts(step) && concerns(step));
-        let causes: Vec<usize> = causes.take(CAUSES_MAX).map(|(index, _)| index).collect();
+        let causes = before.filter(|(_, step)| acts(step) && concerns(step) && of_room(step));
+        // What is over stands before it by its time; a cause may be under way for as long as it likes.
+        let mut last = CAUSES_MAX;
+        let causes = causes.filter(|(_, step)| {
+            let is_last = last > 0;
+            last = last.saturating_sub(1);
+            is_last || step.came == Came::Open
+        });
+        let causes: Vec<usize> = causes.map(|(index, _)| index).collect();
         if causes.iter().any(|cause| self.steps[*cause].came == Came::Open) {
             self.people.of_mut(who).early.push(event);
         }
@@ -43,12 +57,7 @@ impl Story {
 
     /// Who is told of what somebody says in a room was in it before.
     pub(super) fn entered_before(&mut self, who: usize, said: usize) {
-        let of_room = |(name, value): &(&'static str, Value)| match *name {
-            "send" => Some(value["chat"].clone()),
-            "data" => Some(value["chatId"].clone()),
-            _ => None,
-        };
-        let Some(room) = self.steps[said].fields.iter().find_map(of_room) else { return };
+        let Some(room) = room_of(&self.steps[said]) else { return };
         let enters = |step: &super::Step| {
             step.who == Some(who)
                 && step.came != Came::Gone
@@ -138,4 +147,28 @@ impl Story {
         order.sort_by_key(|index| (places[*index], *index));
         order
     }
+}
+
+/// The room that a step names as its own, as the file has it.
+fn room_of(step: &super::Step) -> Option<Value> {
+    let room = step.fields.iter().find_map(|(name, value)| match *name {
+        "send" | "with" => Some(&value["chat"]),
+        "data" => Some(&value["chatId"]),
+        "join" | "leave" | "history" => Some(value),
+        _ => None,
+    });
+    room.filter(|room| room.is_string()).cloned()
+}
+
+/// The room that an event tells of, and what the file calls it where that is known: nothing that
+/// was done in another room is its cause.
+fn room_told(event: &super::Step, data: &Value) -> Option<Option<Value>> {
+    let pattern =
+        event.fields.iter().find(|(name, _)| *name == "where").map(|(_, pattern)| pattern);
+    [&["chatId"][..], &["notification", "chatId"], &["chat", "id"]].into_iter().find_map(|path| {
+        let at = |value: &Value| {
+            path.iter().try_fold(value.clone(), |value, name| value.get(name).cloned())
+        };
+        at(data).map(|_| pattern.and_then(at))
+    })
 }

@@ -7,6 +7,8 @@ use super::*;
 use crate::file::{read, tidy};
 use crate::source::Source;
 
+mod order;
+
 const CHAT: &str = "0190a0b0-0000-7000-8000-00000000abcd";
 const MESSAGE: &str = "0190a0b0-0000-7000-8000-000000000001";
 
@@ -283,23 +285,6 @@ fn a_line_that_broke_is_no_step_and_one_that_was_ended_is() {
     story.left(1, Ender::Client);
     connect(&mut story, 1);
     assert_ends(&story, &["{ as: customer, disconnect: true }", "{ as: customer, connect: true }"]);
-}
-
-#[test]
-fn an_end_stands_before_what_others_are_told_of_it_whichever_was_read_first() {
-    let left = json!({"chatId": CHAT, "userId": 2});
-    let told = |ender| {
-        let mut story = booked();
-        story.heard(1, "user_left", std::slice::from_ref(&left), false);
-        story.left(2, ender);
-        let offline = json!({"chatId": CHAT, "userId": 2, "status": "offline"});
-        story.heard(1, "presence", &[offline], false);
-        let words = ["provider, disconnect", "receive: user_left", "receive: presence"];
-        let lines = steps(&story);
-        words.map(|words| lines.iter().position(|line| line.contains(words)))
-    };
-    assert_eq!(told(Ender::Client), [Some(5), Some(6), Some(7)]);
-    assert_eq!(told(Ender::Line), [None; 3], "no step would make a line break");
 }
 
 #[test]

@@ -1,0 +1,46 @@
+//! What is read at the same time on several lines, and what it must not be written before.
+
+use super::*;
+
+#[test]
+fn an_end_stands_before_what_others_are_told_of_it_whichever_was_read_first() {
+    let left = json!({"chatId": CHAT, "userId": 2});
+    let told = |ender| {
+        let mut story = booked();
+        story.heard(1, "user_left", std::slice::from_ref(&left), false);
+        story.left(2, ender);
+        let offline = json!({"chatId": CHAT, "userId": 2, "status": "offline"});
+        story.heard(1, "presence", &[offline], false);
+        let words = ["provider, disconnect", "receive: user_left", "receive: presence"];
+        let lines = steps(&story);
+        words.map(|words| lines.iter().position(|line| line.contains(words)))
+    };
+    assert_eq!(told(Ender::Client), [Some(5), Some(6), Some(7)]);
+    assert_eq!(told(Ender::Line), [None; 3], "no step would make a line break");
+}
+
+#[test]
+fn an_event_stands_after_a_request_that_was_under_way_however_much_was_done_since() {
+    let mut story = Story::new(Accounts::Fresh);
+    log_in(&mut story, 1, "customer");
+    log_in(&mut story, 2, "service_provider");
+    connect(&mut story, 2);
+    let slow = Call {
+        method: "POST",
+        path: "/jobs/create",
+        query: "",
+        bearer: Some("access-1"),
+        json: Some(json!({"providerId": 2, "title": "Fix the sink"})),
+    };
+    let slow = story.called(&slow).unwrap();
+    for _ in 0..20 {
+        call(&mut story, "PUT /profile", "access-2", json!({"a": 1}), 200, &json!({}));
+    }
+    let told = json!({"notification": {"type": "job", "chatId": CHAT, "jobId": 5}});
+    story.heard(2, "notification:created", &[told], false);
+    let answer = json!({"jobId": 5, "chatId": CHAT, "job": {"id": 5}, "chat": {"id": CHAT}});
+    story.answered(&slow, 201, Some(&answer));
+    let lines = steps(&story);
+    let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
+    assert!(at("do: book") < at("receive: \"notification:created\""), "{lines:#?}");
+}
