@@ -36,7 +36,7 @@ actions! {
     PreviousPane "previous-pane" "previous pane",
     PreviousChat "previous-chat" "previous chat",
     NextChat "next-chat" "next chat",
-    OldestUnread "oldest-unread" "chat with the oldest unread message",
+    OldestUnread "oldest-unread" "to the oldest unread message elsewhere",
     JumpChat "jump-chat" "types /chat: jump to a chat by some of its letters",
     Search "search" "types /search: find in this chat",
     RetryNow "retry-now" "retry the connection now",

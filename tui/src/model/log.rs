@@ -88,6 +88,8 @@ pub struct Eye {
     pub selected: Option<Spot>,
     /// Messages that came below what is looked at.
     pub below: u64,
+    /// The first new row comes to the top as soon as it is here.
+    pub seeks: bool,
 }
 
 /// See the module.

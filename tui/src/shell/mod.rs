@@ -10,6 +10,7 @@ mod edit;
 mod effects;
 mod pace;
 mod plain;
+mod repaint;
 mod requests;
 mod script;
 mod signals;

@@ -20,6 +20,8 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 use tokio::sync::Notify;
 
+use super::repaint::Unsure;
+
 /// A variable that makes the first frame panic; `aside` does it in a thread of its own.
 #[cfg(debug_assertions)]
 const PANIC: &str = "TRIALOGUE_FAIL_CHAT_FRAME";
@@ -42,6 +44,8 @@ pub(super) async fn given_back() {
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
+    /// What stands on it that terminals measure each in its own way.
+    unsure: Unsure,
 }
 
 impl Screen {
@@ -63,7 +67,7 @@ impl Screen {
         take()?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         match terminal {
-            Ok(terminal) => Ok(Self { terminal, mouse: false }),
+            Ok(terminal) => Ok(Self { terminal, mouse: false, unsure: Unsure::default() }),
             Err(error) => {
                 give_back();
                 Err(error)
@@ -84,7 +88,13 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        self.terminal.draw(render)?;
+        let drawn = self.terminal.draw(render)?.buffer;
+        let unsure = Unsure::of(drawn);
+        if unsure != self.unsure {
+            let drawn = drawn.clone();
+            self.unsure.repaint(&unsure, &drawn, self.terminal.backend_mut())?;
+            self.unsure = unsure;
+        }
         // Only in builds for tests, which must see that the terminal survives a panic.
         #[cfg(debug_assertions)]
         if let Some(place) = std::env::var_os(PANIC) {
@@ -101,6 +111,7 @@ impl Screen {
     pub fn resized(&mut self) {
         // A terminal that is gone is found out by the next frame.
         let _ = self.terminal.autoresize();
+        self.unsure = Unsure::default();
     }
 
     /// Takes the terminal over again and draws everything anew.
@@ -119,6 +130,7 @@ impl Screen {
         // whoever reads the keys.
         execute!(io::stdout(), Clear(ClearType::All))?;
         self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        self.unsure = Unsure::default();
         Ok(())
     }
 

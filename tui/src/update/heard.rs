@@ -7,7 +7,7 @@ use trialogue_protocol::{
     PROTOCOL_VERSION, Role, event,
 };
 
-use super::rooms;
+use super::{looking, rooms};
 use crate::effect::Effect;
 use crate::model::Model;
 use crate::model::chats::Asked;
@@ -52,19 +52,12 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
             if log.rows().is_empty() || log.first_seq() == Some(1) {
                 log.older = Older::None;
             }
-        }
-        Update::Message { message, via } => said(model, &message, via, now, out),
-        Update::Older { chat, messages, more } => {
-            let rows = messages.iter().map(|message| Row::Said(Said::from(message))).collect();
-            let me = model.who.id();
-            let log = model.log(chat);
-            log.prepend(rows);
-            rooms::divide(log, me);
-            log.older = if more { Older::More } else { Older::None };
-            if model.is_spoken() && model.chats.open == Some(chat) {
-                super::sending::read_up(model, out);
+            if model.chats.open == Some(chat) {
+                looking::seek(model, out);
             }
         }
+        Update::Message { message, via } => said(model, &message, via, now, out),
+        Update::Older { chat, messages, more } => older(model, chat, &messages, more, out),
         Update::Outcome { client_message_id, chat, outcome } => {
             became(model, &client_message_id, chat, outcome, now);
         }
@@ -87,6 +80,22 @@ pub(super) fn heard(model: &mut Model, update: Update, now: Now, out: &mut Vec<E
         Update::Journal { sentence } | Update::Backup { sentence } => {
             model.notice.complain(text::line(&sentence), now.at);
         }
+    }
+}
+
+/// Older messages are here, of a server that has no pages.
+fn older(model: &mut Model, chat: ChatId, messages: &[Message], more: bool, out: &mut Vec<Effect>) {
+    let rows = messages.iter().map(|message| Row::Said(Said::from(message))).collect();
+    let me = model.who.id();
+    let log = model.log(chat);
+    log.prepend(rows);
+    rooms::divide(log, me);
+    log.older = if more { Older::More } else { Older::None };
+    if model.chats.open == Some(chat) {
+        if model.is_spoken() {
+            super::sending::read_up(model, out);
+        }
+        looking::seek(model, out);
     }
 }
 

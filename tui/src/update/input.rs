@@ -9,6 +9,7 @@ use crate::keys::{Action, Chord, Place};
 use crate::layout::panes;
 use crate::model::Model;
 use crate::model::dialog::Dialog;
+use crate::model::log::Joined;
 use crate::msg::Now;
 
 /// A key was pressed.
@@ -122,7 +123,14 @@ pub(super) fn act(model: &mut Model, action: Action, now: Now, out: &mut Vec<Eff
             }
         }
         Action::OldestUnread => match model.chats.oldest_unread() {
-            Some(chat) => rooms::open_chat(model, chat, out),
+            Some(chat) => {
+                rooms::open_chat(model, chat, out);
+                let log = model.log(chat);
+                log.eye.seeks = true;
+                if log.joined == Joined::Yes {
+                    looking::seek(model, out);
+                }
+            }
             None => model.notice.say("nothing unread elsewhere", now.at),
         },
         Action::JumpChat => command_line(model, "/chat "),

@@ -7,9 +7,12 @@ use crate::effect::Effect;
 use crate::keys::Action;
 use crate::layout::{chat_parts, panes};
 use crate::model::Model;
-use crate::model::log::{Log, Scroll, Spot};
+use crate::model::log::{Log, Older, Scroll, Spot};
 use crate::msg::Now;
 use crate::sheet::Sheet;
+
+/// Rows (2,000) among which the first new one is looked for: what is further up is old to everybody.
+const SEEK_ROWS_MAX: usize = 2_000;
 
 /// Where messages stand on the screen; nothing where no chat is.
 pub fn message_area(model: &Model) -> Option<Rect> {
@@ -58,7 +61,37 @@ fn look(model: &mut Model, scroll: Scroll) {
         if scroll == Scroll::Bottom {
             log.eye.below = 0;
         }
+        log.eye.seeks = false;
         log.eye.scroll = scroll;
+    }
+}
+
+/// The first new row comes to the top, once all of the new ones are here: pages above are asked for.
+pub(super) fn seek(model: &mut Model, out: &mut Vec<Effect>) {
+    let Some((_, log)) = model.open_log().filter(|(_, log)| log.eye.seeks) else { return };
+    let new = |log: &Log| log.place_of(&Spot::Row(log.new_from?));
+    if new(log) == Some(0) && log.rows().len() < SEEK_ROWS_MAX {
+        rooms::older(model, out);
+    }
+    let is_asked = |(_, log): (_, &Log)| matches!(log.older, Older::Loading(_));
+    if model.open_log().is_some_and(is_asked) {
+        return;
+    }
+    let found = with_sheet(model, |sheet, log, height| {
+        let at = new(log).filter(|at| *at < sheet.bottom(height).0)?;
+        let (mut last, mut left) = (at, height);
+        while last + 1 < log.len() && sheet.height(last) < left {
+            left -= sheet.height(last);
+            last += 1;
+        }
+        let below = u64::try_from(log.rows().len().saturating_sub(last + 1)).unwrap_or(u64::MAX);
+        Some((Scroll::Top { spot: log.spot_at(at)?, skip: 0 }, below))
+    });
+    if let Some((_, log)) = model.open_log_mut() {
+        log.eye.seeks = false;
+        if let Some((scroll, below)) = found.flatten() {
+            (log.eye.scroll, log.eye.below) = (scroll, below);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use trialogue_protocol::{
     Provider, User,
 };
 
-use super::{check, dialog, heard, rooms, sending, undone};
+use super::{check, dialog, heard, looking, rooms, sending, undone};
 use crate::effect::Effect;
 use crate::model::chats::Listing;
 use crate::model::dialog::{Dialog, Kind};
@@ -62,6 +62,9 @@ pub(super) fn reply(model: &mut Model, reply: Reply, now: Now, out: &mut Vec<Eff
         }
         Reply::Page { chat, ask, page } => {
             paged(model, chat, ask, page, now);
+            if model.chats.open == Some(chat) {
+                looking::seek(model, out);
+            }
             if model.is_spoken() && model.chats.open == Some(chat) {
                 came_up(model, ask, now, out);
             }

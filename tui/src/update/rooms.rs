@@ -140,7 +140,9 @@ pub(super) fn sees_end(model: &Model) -> bool {
     let is_spoken = model.window.size == (0, 0);
     let is_drawn = super::message_area(model).is_some_and(|area| area.height > 0);
     let covered = covered || !is_spoken && !is_drawn;
-    let at_end = model.open_log().is_some_and(|(_, log)| log.eye.scroll == Scroll::Bottom);
+    // On the way to what is new above, nothing below it counts as seen.
+    let is_at_end = |log: &Log| log.eye.scroll == Scroll::Bottom && !log.eye.seeks;
+    let at_end = model.open_log().is_some_and(|(_, log)| is_at_end(log));
     looks && !covered && at_end
 }
 

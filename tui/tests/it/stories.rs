@@ -296,3 +296,37 @@ fn another_account_is_a_word_away() {
     stage.play("presses ctrl-k ctrl-u; presses ctrl-u; sends /profile ravi");
     assert!(stage.effects.contains(&"Profile(\"ravi\")".to_owned()), "{:?}", stage.effects);
 }
+
+#[test]
+fn the_oldest_unread_message_comes_to_the_top_and_the_rest_is_below() {
+    let mut stage = Stage::new();
+    let older: Vec<_> = (0..50).map(|n| stage.message(RAVI, &format!("line {n}"))).collect();
+    stage.play("presses alt-down");
+    for n in 50..100 {
+        stage.says(RAVI, &format!("line {n}"), Via::CatchUp);
+    }
+    stage.tell(Msg::Update(Update::Unread { chat: chat_id(0), count: 80 }));
+    // Amna has read up to the twentieth.
+    let person = stage.model.logs[&chat_id(0)].people.values().next().unwrap().clone();
+    let person = trialogue_client::people::Person { read_seq: 20, ..person };
+    stage.tell(Msg::Update(Update::Person { chat: chat_id(0), person }));
+    stage.effects.clear();
+    stage.play("presses alt-a").wants(&["page Before(51)"]);
+    let page = MessagePage {
+        chat_id: chat_id(0),
+        messages: older,
+        first_seq: Some(1),
+        last_seq: Some(50),
+        has_more: Some(false),
+        epoch: None,
+    };
+    let ask = Ask::Before(51);
+    stage.tell(Msg::Reply(Reply::Page { chat: chat_id(0), ask, page: Ok(page) }));
+    let frame = stage.frame(80, 24);
+    let rows: Vec<&str> = frame.lines().map(|row| row.split('│').next_back().unwrap()).collect();
+    assert!(rows[1].starts_with("── 80 new ─") && rows[2].ends_with("line 20"), "{frame}");
+    stage.shows("61 new below");
+    assert!(!stage.effects.iter().any(|e| e.starts_with("read")), "what is below was not seen");
+    // Who goes to the end meanwhile is not brought back.
+    stage.play("presses esc G").shows("line 99").hides("new below");
+}

@@ -95,13 +95,25 @@ impl Tmux {
 
     #[track_caller]
     fn wait_within(&self, name: &str, words: &str, longest: Duration) -> String {
+        self.wait_until(name, words, longest, |screen| screen.contains(words))
+    }
+
+    /// Waits for a screen that is as it should be: `what` says how.
+    #[track_caller]
+    fn wait_until(
+        &self,
+        name: &str,
+        what: &str,
+        longest: Duration,
+        is_so: impl Fn(&str) -> bool,
+    ) -> String {
         let deadline = Instant::now() + longest;
         loop {
             let screen = self.screen(name);
-            if screen.contains(words) {
+            if is_so(&screen) {
                 return screen;
             }
-            assert!(Instant::now() < deadline, "no {words:?} in\n{screen}");
+            assert!(Instant::now() < deadline, "no {what:?} in\n{screen}");
             // A screen tells nobody when it changes.
             std::thread::park_timeout(Duration::from_millis(50));
         }
@@ -254,6 +266,26 @@ fn a_panic_leaves_a_sane_terminal_and_words_that_can_be_read() {
 }
 
 #[test]
+fn what_terminals_measure_each_in_its_own_way_leaves_nothing_behind() {
+    let Some(tmux) = Tmux::start() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let mut client = trialogue();
+    client.env("TRIALOGUE_DATA_DIR", data.path());
+    tmux.open("demo", (80, 24), client.args(["chat", "--demo"]));
+    tmux.wait_for("demo", "Connected");
+    tmux.types("demo", "日本 👨‍👩‍👧‍👦 family ❤️ 🇵🇰 é́́́́ end");
+    tmux.wait_for("demo", "end");
+    tmux.press("demo", &["C-u"]);
+    let is_empty = |screen: &str| {
+        let chat = |row: &str| row.split('│').nth(1).unwrap_or_default().trim().to_owned();
+        screen.lines().map(chat).any(|row| row == ">")
+    };
+    tmux.wait_until("demo", "an empty input", SHOWN_MAX, is_empty);
+    tmux.press("demo", &["C-q"]);
+    tmux.wait_for("demo", "ended 0");
+}
+
+#[test]
 fn without_a_terminal_there_is_one_sentence_and_lines_do_instead() {
     let mut story = Story::begin();
     story.enter("customer", "Amna", "Khan");
@@ -355,7 +387,13 @@ fn a_script_plays_the_panes_by_steps_and_by_itself_and_leaves_them_to_the_user()
     assert!(!end.contains("did not hold"), "{end}");
     tmux.types("script", "by hand");
     tmux.press("script", &["Enter"]);
-    tmux.wait_for("script", "Customer   by hand");
+    // Until it is stored: quitting asks while something waits.
+    let stored = |screen: &str| {
+        let pane = |row: &str| row.split('│').next().unwrap_or_default().to_owned();
+        let row = screen.lines().map(pane).find(|row| row.contains("Customer   by hand"));
+        row.is_some_and(|row| row.starts_with('✓'))
+    };
+    tmux.wait_until("script", "stored by hand", SHOWN_MAX, stored);
     tmux.press("script", &["C-q"]);
     tmux.wait_for("script", "ended 0");
 }
