@@ -86,6 +86,10 @@ impl Table {
                         let seat = &mut self.seats[self.focus];
                         seat.cut = !seat.cut;
                         out.push((self.focus, Effect::CutLine(seat.cut)));
+                        if !seat.cut {
+                            // Healed before everybody's eyes, not some seconds later.
+                            out.push((self.focus, Effect::RetryNow));
+                        }
                     }
                     Some(Action::FocusFirst) => self.turn(0, now, &mut out),
                     Some(Action::FocusSecond) => self.turn(1, now, &mut out),

@@ -189,8 +189,8 @@ impl Keys {
         Self { rows: rows.collect() }
     }
 
-    /// A key of the user's own, `place` and `action` by their names; the action `none` takes what the
-    /// key did in that place away.
+    /// A key of the user's own, `place` and `action` by their names; the action `none` takes what
+    /// the key did in that place away.
     ///
     /// # Errors
     /// One sentence about the word that names nothing.
@@ -215,8 +215,9 @@ impl Keys {
         at(place).or_else(|| at(Place::Anywhere))
     }
 
-    /// What to press for an action there, as it is shown: the first key of the place, or of anywhere,
-    /// that still means it. Every key in a hint, a status line or a sentence comes from here.
+    /// What to press for an action there, as it is shown: the first key of the place, or of
+    /// anywhere, that still means it. Every key in a hint, a status line or a sentence comes from
+    /// here.
     pub fn key_for(&self, place: Place, action: Action) -> Option<String> {
         let means = |row: &&(Place, Chord, Action)| {
             row.2 == action && self.action(place, row.1) == Some(action)

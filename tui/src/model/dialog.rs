@@ -36,8 +36,8 @@ pub enum Input {
         at: usize,
         /// What was typed to find it.
         typed: String,
-        /// What is said while there are none; nothing where there always are the same few, which are
-        /// shown all at once.
+        /// What is said while there are none; nothing where there always are the same few, which
+        /// are shown all at once.
         none: &'static str,
     },
 }

@@ -1,7 +1,7 @@
 //! When a frame may be drawn: at most sixty in any second, and one that answers a key at once.
 //!
-//! News are drawn as they come, but evenly; a key may overtake them by a few frames, after which news
-//! wait until the pace is kept again. Pure: the clock comes in.
+//! News are drawn as they come, but evenly; a key may overtake them by a few frames, after which
+//! news wait until the pace is kept again. Pure: the clock comes in.
 
 use std::time::Duration;
 

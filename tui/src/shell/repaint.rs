@@ -1,10 +1,10 @@
 //! Rows that terminals may measure otherwise than we do, drawn in a way that no terminal can shift.
 //!
 //! A grapheme of several characters (a flag, a family, a heart with a variation selector) takes two
-//! columns in one terminal and one or four in another (complaint 14 of TUI.md). What is drawn after it
-//! would then stand beside its place, and what is drawn over it later would leave a part behind. So such
-//! a row is cleared and drawn whole whenever it changes, and after each such grapheme the cursor is told
-//! where it is.
+//! columns in one terminal and one or four in another (complaint 14 of TUI.md). What is drawn after
+//! it would then stand beside its place, and what is drawn over it later would leave a part behind.
+//! So such a row is cleared and drawn whole whenever it changes, and after each such grapheme the
+//! cursor is told where it is.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,8 +34,8 @@ impl Unsure {
         Self { rows: unsure.map(|(y, cells)| (y, cells.to_vec())).collect() }
     }
 
-    /// The rows of `buffer` that must be drawn whole: those that have changed since `self`, and that
-    /// are or were unsure; each in pieces that end with what is unsure.
+    /// The rows of `buffer` that must be drawn whole: those that have changed since `self`, and
+    /// that are or were unsure; each in pieces that end with what is unsure.
     fn changed(&self, now: &Self, buffer: &Buffer) -> Vec<(u16, Vec<Run>)> {
         let mut rows: Vec<u16> = self.rows.keys().chain(now.rows.keys()).copied().collect();
         rows.sort_unstable();

@@ -11,7 +11,8 @@ use crate::model::log::{Log, Older, Scroll, Spot};
 use crate::msg::Now;
 use crate::sheet::Sheet;
 
-/// Rows (2,000) among which the first new one is looked for: what is further up is old to everybody.
+/// Rows (2,000) among which the first new one is looked for: what is further up is old to
+/// everybody.
 const SEEK_ROWS_MAX: usize = 2_000;
 
 /// Where messages stand on the screen; nothing where no chat is.
@@ -66,7 +67,8 @@ fn look(model: &mut Model, scroll: Scroll) {
     }
 }
 
-/// The first new row comes to the top, once all of the new ones are here: pages above are asked for.
+/// The first new row comes to the top, once all of the new ones are here: pages above are asked
+/// for.
 pub(super) fn seek(model: &mut Model, out: &mut Vec<Effect>) {
     let Some((_, log)) = model.open_log().filter(|(_, log)| log.eye.seeks) else { return };
     let new = |log: &Log| log.place_of(&Spot::Row(log.new_from?));

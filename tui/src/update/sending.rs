@@ -197,8 +197,8 @@ pub(super) fn mark_read(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     }
 }
 
-/// Earlier messages, by a command: the next older page; where lines are read out, those above the ones
-/// that were read out last.
+/// Earlier messages, by a command: the next older page; where lines are read out, those above the
+/// ones that were read out last.
 pub(super) fn history(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     if !model.is_spoken() {
         return rooms::older(model, out);
@@ -215,7 +215,8 @@ pub(super) fn history(model: &mut Model, now: Now, out: &mut Vec<Effect>) {
     }
 }
 
-/// The next messages above are read out; `false`: there are none here. A gap among them is asked for.
+/// The next messages above are read out; `false`: there are none here. A gap among them is asked
+/// for.
 pub(super) fn read_up(model: &mut Model, out: &mut Vec<Effect>) -> bool {
     let Some((_, log)) = model.open_log_mut() else { return false };
     let from = log.eye.selected.as_ref().and_then(|spot| log.place_of(spot));

@@ -70,10 +70,7 @@ pub(crate) fn state_words(model: &Model) -> (String, Tone) {
                 (Some((line, _)), _) => line.clone(),
                 (None, Some(user)) => {
                     let name = text::line(&user.first_name).to_lowercase();
-                    let role = match user.role {
-                        Role::Lsm => "LSM",
-                        other => other.short(),
-                    };
+                    let role = super::role_word(user.role);
                     format!("{name} ({role})")
                 }
                 (None, None) => String::new(),

@@ -152,8 +152,8 @@ fn age(model: &Model, dispute: &Dispute) -> String {
     }
 }
 
-/// Whom the chat is of; a server that tells of members only who has joined leaves the number of the one
-/// who has asked.
+/// Whom the chat is of; a server that tells of members only who has joined leaves the number of the
+/// one who has asked.
 fn who(model: &Model, dispute: &Dispute) -> String {
     let members = model.chats.get(dispute.chat_id).map(|entry| entry.chat.members.as_slice());
     let name = |role: Role| {

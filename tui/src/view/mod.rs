@@ -13,6 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
+use trialogue_protocol::Role;
 
 use crate::layout::panes;
 use crate::model::{Model, Settings};
@@ -113,6 +114,14 @@ fn rule_after(model: &Model, pane: Rect, buffer: &mut Buffer) {
     let style = model.settings.theme.style(Tone::Dim);
     for y in pane.top()..pane.bottom() {
         buffer.set_stringn(pane.right(), y, model.settings.marks.vertical, 1, style);
+    }
+}
+
+/// A role as it is shown.
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Lsm => "LSM",
+        Role::Customer | Role::Provider => role.short(),
     }
 }
 

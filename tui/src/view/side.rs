@@ -21,10 +21,7 @@ pub(super) fn draw(model: &Model, pane: Rect, buffer: &mut Buffer) {
     let mut row = 1;
     for member in &entry.chat.members {
         let name = text::line(&member.name);
-        let role = match member.role {
-            Role::Lsm => "LSM",
-            other => other.short(),
-        };
+        let role = super::role_word(member.role);
         let person = log.people.get(&member.user_id);
         let here = match person {
             _ if Some(member.user_id) == model.who.id() => "you",

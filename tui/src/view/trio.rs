@@ -25,7 +25,7 @@ pub(super) fn draw(table: &Table, area: Rect, buffer: &mut Buffer) -> Option<Pos
                 "{} {} {}",
                 text::line(&user.first_name),
                 model.settings.marks.dot,
-                user.role.short()
+                super::role_word(user.role)
             ),
             None => model.who.profile.clone(),
         };

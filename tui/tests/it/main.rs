@@ -5,6 +5,7 @@
 
 mod away;
 mod complaints;
+mod forms;
 mod frames;
 mod keys;
 mod losses;
