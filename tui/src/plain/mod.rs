@@ -3,9 +3,11 @@
 
 mod earlier;
 
+use std::collections::BTreeSet;
+
 use trialogue_client::session::Update;
 use trialogue_client::{LinkState, Outcome, Via};
-use trialogue_protocol::{ChatId, ClientMessageId, Message};
+use trialogue_protocol::{ChatId, ClientMessageId, Message, UserId};
 
 use crate::model::Model;
 use crate::model::dialog::{Dialog, Input, Kind};
@@ -13,6 +15,8 @@ use crate::msg::{Msg, Reply};
 use crate::text;
 use earlier::{Earlier, indented};
 
+/// Retries that are all told (4); after them the 8th, the 16th, the 32nd and so on.
+const RETRIES_TOLD: u32 = 4;
 /// Choices that are read out (12); letters find any of them.
 const OPTIONS_MAX: usize = 12;
 
@@ -20,6 +24,8 @@ const OPTIONS_MAX: usize = 12;
 #[derive(Debug, Clone, Default)]
 pub struct Spoken {
     link: String,
+    /// Who was said to type in the open chat.
+    typing: BTreeSet<UserId>,
     notice: Option<String>,
     problem: Option<String>,
     open: Option<ChatId>,
@@ -33,6 +39,7 @@ impl Spoken {
         let mut lines = Vec::new();
         if model.chats.open != self.open {
             self.open = model.chats.open;
+            self.typing.clear();
             let title = self.open.and_then(|chat| model.chats.get(chat));
             lines.extend(
                 title.map(|entry| format!("Chat: {}, job {}.", entry.title, entry.chat.job.id)),
@@ -44,6 +51,15 @@ impl Spoken {
                 let line = said(model, message, *via);
                 self.earlier.hold(model, message, *via, line);
             }
+            Msg::Update(Update::Person { chat, person }) if Some(*chat) == model.chats.open => {
+                let begins = person.typing && self.typing.insert(person.user_id);
+                if !person.typing {
+                    self.typing.remove(&person.user_id);
+                }
+                let is_me = model.who.id() == Some(person.user_id);
+                let name = model.name_in(*chat, person.user_id).filter(|_| begins && !is_me);
+                lines.extend(name.map(|name| format!("{name} is typing.")));
+            }
             Msg::Update(update) => lines.extend(heard(model, update)),
             _ => {}
         }
@@ -54,12 +70,12 @@ impl Spoken {
                 refused(model, kept.draft.chat, &kept.draft.id, &why)
             }));
         }
-        let link = link(model);
-        if link != self.link {
+        let (kind, words) = link(model);
+        if kind != self.link {
             // That nothing is connected before anything was tried is no news.
             let is_news = !self.link.is_empty() || model.connection.state != LinkState::Offline;
-            self.link.clone_from(&link);
-            lines.extend(is_news.then_some(link));
+            self.link = kind;
+            lines.extend(is_news.then_some(words));
         }
         if model.notice.text != self.notice {
             self.notice.clone_from(&model.notice.text);
@@ -154,11 +170,6 @@ fn heard(model: &Model, update: &Update) -> Option<String> {
             };
             refused(model, *chat, client_message_id, &text::line(why))
         }
-        Update::Person { chat, person } if person.typing && Some(*chat) == model.chats.open => {
-            let me = model.who.id() == Some(person.user_id);
-            let name = model.name_in(*chat, person.user_id)?;
-            (!me).then(|| format!("{name} is typing."))
-        }
         Update::Missing { from, to, .. } => {
             Some(format!("Messages {from} to {to} are missing. /history gets there."))
         }
@@ -187,20 +198,25 @@ fn said(model: &Model, message: &Message, via: Via) -> String {
     format!("{name}: {words} ({earlier}{title}, {time})")
 }
 
-/// The state of the line, without what counts down.
-fn link(model: &Model) -> String {
-    match &model.connection.state {
+/// The state of the line, without what counts down: what makes it another one, and its words. Of many
+/// retries fewer and fewer are told.
+fn link(model: &Model) -> (String, String) {
+    let words = match &model.connection.state {
         LinkState::Offline | LinkState::Closed => "Not connected.".to_owned(),
         LinkState::Connecting { .. } => format!("Connecting to {}.", model.who.host()),
-        LinkState::Reconnecting { attempt, .. } => match model.waiting() {
-            0 => format!("Reconnecting, retry {attempt}."),
-            waiting => format!("Reconnecting, retry {attempt}, {waiting} queued."),
-        },
+        LinkState::Reconnecting { attempt, .. } => {
+            let waiting = model.waiting();
+            let queued = if waiting > 0 { format!(", {waiting} queued") } else { String::new() };
+            let told = if *attempt <= RETRIES_TOLD { *attempt } else { 1 << attempt.ilog2() };
+            let words = format!("Reconnecting, retry {attempt}{queued}.");
+            return (format!("retry {told}{queued}"), words);
+        }
         LinkState::Syncing { .. } => "Connected, catching up.".to_owned(),
         LinkState::Connected => match &model.connection.caught_up {
             Some((line, _)) => format!("Connected, {line}."),
             None => "Connected.".to_owned(),
         },
         LinkState::LoginNeeded { .. } => "Signed out. Sign in with: trialogue login.".to_owned(),
-    }
+    };
+    (words.clone(), words)
 }

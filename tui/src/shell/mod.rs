@@ -69,6 +69,9 @@ pub async fn run(
     for (seat, start) in starts.into_iter().enumerate() {
         let mut model = Model::new(start.who, start.settings, rand_seed());
         model.chats.wanted = start.chat;
+        // Whose line can be cut has a server that goes with this client, and the day has none.
+        let is_shown = start.line.is_some() || matches!(start.begin, Begin::Waits | Begin::Demo);
+        model.connection.in_memory = is_shown;
         models.push(model);
         let hands = Hands::new(seat, start.door, replies.clone(), updates.clone());
         chairs.push(Chair { hands, line: start.line });

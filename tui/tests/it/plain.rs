@@ -129,6 +129,10 @@ fn the_line_is_told_by_its_changes_and_nothing_counts_down_aloud() {
     assert_eq!(reader.hears(Msg::Tick), Vec::<String>::new());
     assert_eq!(reader.hears(lost(4)), ["Reconnecting, retry 4."]);
     assert_eq!(reader.hears(Msg::Line("hi".to_owned())), ["Reconnecting, retry 4, 1 queued."]);
+    // A night without a server is not a night full of words.
+    let told: Vec<String> = (5..200).flat_map(|attempt| reader.hears(lost(attempt))).collect();
+    let expect = [8, 16, 32, 64, 128].map(|n| format!("Reconnecting, retry {n}, 1 queued."));
+    assert_eq!(told, expect);
 }
 
 #[test]
@@ -159,6 +163,12 @@ fn pages_are_read_out_and_typing_is_said_once() {
     let person = log.people.values().find(|person| person.user_id.0 == RAVI).unwrap();
     let person = trialogue_client::people::Person { typing: true, ..person.clone() };
     let typing = Update::Person { chat: chat_id(0), person };
+    assert_eq!(reader.hears(Msg::Update(typing.clone())), ["Ravi is typing."]);
+    // What else becomes of somebody who types is no new beginning.
+    assert_eq!(reader.hears(Msg::Update(typing.clone())), Vec::<String>::new());
+    let Update::Person { chat, person } = &typing else { unreachable!() };
+    let person = trialogue_client::people::Person { typing: false, ..person.clone() };
+    reader.hears(Msg::Update(Update::Person { chat: *chat, person }));
     assert_eq!(reader.hears(Msg::Update(typing)), ["Ravi is typing."]);
 }
 
