@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use trialogue_client as client;
 use trialogue_protocol::{ChatId, ErrorCode};
+use trialogue_scenarios::source::Diagnostics;
 use trialogue_server as server;
 
 /// How the process ends.
@@ -118,12 +119,36 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Mistakes of a file that a person wrote: each with its place, its line and its caret.
+#[derive(Debug)]
+pub(crate) struct Mistakes(pub(crate) Diagnostics);
+
+impl Mistakes {
+    /// Each in one line, for programs: place and sentence.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let place = |span| self.0.source().place(span);
+        let all = self.0.found().iter();
+        all.map(|found| format!("{}: {}", place(found.span), found.message)).collect()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
 /// The exit code of an error and its word in `{"error":{"code":…}}`; the outermost cause that
 /// has a code of its own decides.
 pub(crate) fn of(error: &anyhow::Error) -> (Exit, &'static str) {
     for cause in error.chain() {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return (failure.exit, failure.code);
+        }
+        if cause.downcast_ref::<Mistakes>().is_some() {
+            return (Exit::USAGE, "usage");
         }
         // Only `out` writes to a pipe that somebody else may close.
         if cause.downcast_ref::<ClosedPipe>().is_some() {

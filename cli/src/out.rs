@@ -16,7 +16,7 @@ use tokio::{io::Interest, net::unix::pipe};
 use trialogue_client::{LinkState, sanitize};
 
 use crate::args::{Color, Global};
-use crate::exit::{self, ClosedPipe, Exit};
+use crate::exit::{self, ClosedPipe, Exit, Mistakes};
 use crate::human::live;
 use crate::{json, settings};
 
@@ -126,6 +126,9 @@ impl Out {
     /// The last line of a verb that failed; answers the exit code.
     pub(crate) fn error(&mut self, error: &anyhow::Error) -> Exit {
         let (exit, code) = exit::of(error);
+        if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
+            return self.mistakes(mistakes, exit, code);
+        }
         if exit != Exit::DONE {
             let text = format!("{error:#}");
             // A refusal ends with its code, which JSON has a place of its own for.
@@ -133,6 +136,32 @@ impl Out {
             print_error(&mut self.stderr, self.json, code, bare.unwrap_or(&text));
         }
         exit
+    }
+}
+
+impl Out {
+    /// Mistakes of a file, on lines of their own, and how many there are.
+    fn mistakes(&mut self, mistakes: &Mistakes, exit: Exit, code: &str) -> Exit {
+        let sentences = mistakes.sentences();
+        if self.json {
+            print_error(&mut self.stderr, true, code, &sentences.join("; "));
+            return exit;
+        }
+        self.complain(&mistakes.to_string());
+        let count = match sentences.len() {
+            1 => "1 mistake".to_owned(),
+            n => format!("{n} mistakes"),
+        };
+        print_error(&mut self.stderr, false, code, &count);
+        exit
+    }
+
+    /// Talk about what is wrong, which `--quiet` does not leave out.
+    pub(crate) fn complain(&mut self, text: &str) {
+        if !self.json {
+            // Nobody is left to tell when standard error itself is gone.
+            let _ = writeln!(self.stderr, "{}", sanitize::text(text));
+        }
     }
 }
 

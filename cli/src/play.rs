@@ -28,6 +28,10 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(60);
 /// Between two attempts to start it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// What helps where a server would not be asked so often.
+pub(crate) const LIMITED_HINT: &str = "the server limits how often it is asked: wait a minute, or start one of your own with \
+     `trialogue serve --limits bench`";
+
 /// Drops a database that nobody uses any more.
 pub(crate) async fn drop_database(database: Database) {
     let tidied = tokio::time::timeout(TIDY_WITHIN, database.drop_database()).await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use trialogue_report::format::Format;
-use trialogue_report::results::Results;
+use trialogue_report::results::{Case, Results, Suite};
 
 use crate::exit::{ClosedPipe, Failure};
 use crate::out::{Out, closed};
@@ -87,10 +87,15 @@ pub(crate) fn check<'a>(places: impl Iterator<Item = &'a Place>, out: &Out) -> R
             Place::Stderr => {}
             Place::File(file) => {
                 let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-                if file.is_dir() || !folder.unwrap_or(Path::new(".")).is_dir() {
-                    let what = format!("no report can be written to {}", file.display());
-                    return Err(Failure::usage(what));
-                }
+                let folder = folder.unwrap_or(Path::new("."));
+                let why = match std::fs::metadata(folder) {
+                    _ if file.is_dir() => "it is a folder".to_owned(),
+                    Ok(folder) if folder.is_dir() => continue,
+                    Ok(_) => format!("{} is no folder", folder.display()),
+                    Err(error) => format!("{}: {error}", folder.display()),
+                };
+                let what = format!("no report can be written to {}: {why}", file.display());
+                return Err(Failure::usage(what));
             }
         }
     }
@@ -163,10 +168,34 @@ impl Reports {
             faults.push(format!("cannot add to {SUMMARY}: {error:#}"));
         }
         for Report { format, place } in &self.asked {
-            let written = format.write(results).map_err(anyhow::Error::from);
+            let written = match format {
+                Format::Github => format.write(&annotated(results)),
+                _ => format.write(results),
+            };
+            let written = written.map_err(anyhow::Error::from);
             faults.extend(place.write(written, out));
         }
         faults
+    }
+}
+
+/// What annotations are made of: a line of a file that is not there, such as one that is part of the
+/// program, cannot be shown with one.
+fn annotated(results: &Results) -> Results {
+    let case = |case: &Case| {
+        let place = case.place.clone().filter(|place| Path::new(&place.file).is_file());
+        Case { place, output: None, ..case.clone() }
+    };
+    let suite = |suite: &Suite| Suite {
+        name: suite.name.clone(),
+        cases: suite.cases.iter().map(case).collect(),
+        ..Suite::default()
+    };
+    Results {
+        title: results.title.clone(),
+        tool: results.tool.clone(),
+        suites: results.suites.iter().map(suite).collect(),
+        ..*results
     }
 }
 
@@ -179,7 +208,35 @@ fn append_summary(file: &Path, results: &Results) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use trialogue_report::results::{Outcome, Place as Line};
+
     use super::*;
+
+    /// A bundled scenario is nowhere in the repository of whoever runs it.
+    #[test]
+    fn a_line_of_a_file_that_is_not_there_is_not_annotated() {
+        let case = |file: &str| Case {
+            id: "x".to_owned(),
+            outcome: Outcome::Fail,
+            place: Some(Line { file: file.to_owned(), line: 3, column: 5 }),
+            ..Case::default()
+        };
+        let cases = vec![case("booking.scn.yaml"), case("Cargo.toml")];
+        let results = Results {
+            title: String::new(),
+            tool: String::new(),
+            started: SystemTime::UNIX_EPOCH,
+            took: Duration::ZERO,
+            complete: true,
+            suites: vec![Suite { cases, ..Suite::default() }],
+        };
+        let text = Format::Github.write(&annotated(&results)).unwrap();
+        assert_eq!(text.matches("::error ").count(), 2, "{text}");
+        assert!(!text.contains("booking.scn.yaml"), "{text}");
+        assert!(text.contains("file=Cargo.toml,line=3,col=5"), "{text}");
+    }
 
     #[test]
     fn a_report_names_a_format_and_a_place() {

@@ -9,9 +9,10 @@ use trialogue_client::{Credentials, Error, Http, HttpConfig, Rest};
 use trialogue_client::Dialect;
 use trialogue_scenarios::file::{Profile, read_profile};
 use trialogue_scenarios::source::Source;
+use trialogue_scenarios::{RunConfig, Target};
 use url::Url;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, Mistakes};
 
 /// Where profiles are looked for by name, besides the folder itself.
 const FOLDER: &str = "targets";
@@ -29,8 +30,7 @@ pub(crate) fn find(word: &str, dialect: Option<Dialect>) -> anyhow::Result<Profi
         let text = crate::library::text_at(&path)?;
         let source = Source::new(path.to_string_lossy(), text);
         let env = |name: &str| std::env::var(name).ok();
-        let mut profile =
-            read_profile(&source, env).map_err(|mistakes| Failure::usage(mistakes.to_string()))?;
+        let mut profile = read_profile(&source, env).map_err(Mistakes)?;
         if let Some(dialect) = dialect.filter(|dialect| *dialect != profile.dialect) {
             profile.dialect = dialect;
             profile.capabilities = dialect.capabilities();
@@ -53,6 +53,29 @@ pub(crate) async fn answers(profile: &Profile) -> anyhow::Result<()> {
         // A server without such a route is there too.
         Ok(()) | Err(Error::Refused(_) | Error::Garbled(_)) => Ok(()),
         Err(error) => Err(anyhow!("{} cannot be reached: {error}", profile.url)),
+    }
+}
+
+/// How scenarios are played at the server of a profile: at one that they start, or at one that is
+/// there.
+pub(crate) fn config(profile: &Profile) -> anyhow::Result<RunConfig> {
+    let mut config = RunConfig::new(place(profile)?);
+    config.dialect = profile.dialect;
+    config.capabilities = Some(profile.capabilities);
+    config.accounts.clone_from(&profile.accounts);
+    config.plain_http = profile.plain_http;
+    config.hooks = profile.hooks.clone();
+    config.secrets = profile.secrets.apart();
+    Ok(config)
+}
+
+fn place(profile: &Profile) -> anyhow::Result<Target> {
+    match &profile.launch {
+        None => Ok(Target::Url(profile.url.clone())),
+        #[cfg(unix)]
+        Some(launch) => Ok(Target::Shell { url: profile.url.clone(), launch: launch.clone() }),
+        #[cfg(not(unix))]
+        Some(_) => Err(anyhow!("a command line of a profile needs a shell")),
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) fn is_folded(line: &Value) -> bool {
 /// One line of a journal; nothing for lines that are about the journal itself.
 pub(crate) fn wire_line(line: &Value) -> Option<WireLine> {
     let text = |name: &str| line[name].as_str().unwrap_or_default();
-    let at = Duration::try_from_secs_f64(line["atMs"].as_f64().unwrap_or_default() / 1e3);
+    let millis = |name: &str| line[name].as_f64().unwrap_or_default();
+    // A step is told when it is over, after all that it has caused.
+    let took = if text("type") == "step" { millis("tookMs") } else { 0.0 };
+    let at = Duration::try_from_secs_f64((millis("atMs") + took) / 1e3);
     let pretty = |value: &Value| match value {
         Value::Null => String::new(),
         value => serde_json::to_string_pretty(value).unwrap_or_default(),

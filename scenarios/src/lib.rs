@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use runner::{
     Audience, Came, Database, Done, Ending, Entrance, Failure, FailureKind, Hooks, KnownAccount,
     Launch, Looking, Observer, Pause, Report, RunConfig, RunError, Seen, StepDone, Target, Verdict,
-    Waiting, boundaries, cast, lacking_at_all, run, steps_in, untouched_steps,
+    Waiting, boundaries, cast, known_of, lacking_at_all, run, steps_in, untouched_steps,
 };
 use source::Source;
 

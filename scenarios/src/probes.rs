@@ -7,31 +7,35 @@ use std::sync::Arc;
 
 use crate::source::Source;
 
-/// Each in a branch of its own: whatever one of them comes to, the others are tried.
+/// Each in a branch of its own: whatever one of them comes to, the others are tried. Three people and
+/// no more, so that a target with one account for each role is enough; the LSM is who has no business
+/// in a chat without a dispute (`quiet`). Who comes last is told of, where presence is told. The end
+/// sees to it that silence was no server that had gone.
 const TOGETHER: &str = "scenario: 1
 name: preflight
-timeout: 60s
+timeout: 90s
 defaults: { within: 10s }
 actors:
   customer: { role: customer }
   provider: { role: provider }
   lsm: { role: lsm }
-  leaver: { role: customer }
-  stranger: { role: customer }
 steps:
   - { as: lsm, login: true }
-  - { as: [customer, provider, leaver, stranger], login: true }
-  - { as: [customer, provider, leaver, stranger], connect: true }
+  - { as: [customer, provider], login: true }
+  - { as: [customer, lsm], connect: true }
   - { as: customer, do: book, with: { provider: provider, title: Preflight }, save: { chat: $.chat } }
-  - { as: leaver, do: book, with: { provider: provider, title: Preflight }, save: { other: $.chat } }
-  - { as: [customer, provider], join: \"${chat}\" }
-  - { as: [leaver, provider], join: \"${other}\" }
+  - { as: customer, do: book, with: { provider: provider, title: Preflight }, save: { other: $.chat } }
+  - { as: customer, do: book, with: { provider: provider, title: Preflight }, save: { quiet: $.chat } }
+  - { as: customer, join: \"${chat}\" }
+  - { as: provider, connect: true }
+  - { as: provider, join: \"${chat}\" }
+  - { as: provider, join: \"${other}\" }
   - { as: customer, send: { chat: \"${chat}\", text: preflight } }
   - parallel:
       - - { id: probe_acks, as: customer, emit: typing, data: { chatId: \"${chat}\", isTyping: true }, expect: { json: { ok: true } }, within: 4s }
       - - { id: probe_own_echo, as: customer, receive: new_message, where: { message: preflight, chatId: \"${chat}\" }, within: 4s }
       - - { id: probe_seq, as: provider, receive: new_message, where: { message: preflight, seq: { is: int } }, within: 4s }
-      - - { id: probe_error_codes, as: stranger, emit: join_chat, data: { chatId: \"${chat}\" }, expect: { error: { code: denied } }, within: 4s }
+      - - { id: probe_error_codes, as: lsm, emit: join_chat, data: { chatId: \"${quiet}\" }, expect: { error: { code: denied } }, within: 4s }
       - - { id: probe_pages, as: customer, emit: fetch_messages, data: { chatId: \"${chat}\", afterSeq: 0, limit: 1 }, expect: { json: { ok: true } }, within: 4s }
       - - { id: probe_dispute_by_provider, as: provider, do: dispute, with: { chat: \"${other}\", reason: preflight } }
       - - { id: probe_dispute_any_time, as: customer, do: dispute, with: { chat: \"${chat}\", reason: preflight } }
@@ -43,14 +47,16 @@ steps:
       - - { id: probe_members, as: customer, get: \"/chat/${chat}\", expect: { status: 200, json: { members: { contains: [{ userId: \"${customer.userId}\" }, { userId: \"${provider.userId}\" }] } } } }
       - - { id: probe_unread_counts, as: provider, get: /chat, expect: { status: 200, json: { chats: { contains: { unreadCount: { is: int } } } } } }
       - - { id: probe_change_password, as: lsm, post: { path: /auth/password, json: { oldPassword: not the old one, newPassword: nor a new one } }, expect: { error: { code: unauthenticated } } }
-      - - { as: leaver, disconnect: true }
-        - { id: probe_presence, as: provider, receive: presence, where: { userId: \"${leaver.userId}\", status: offline }, within: 8s }
+      - - { id: probe_presence, as: customer, receive: presence, where: { userId: \"${provider.userId}\", status: online }, within: 8s }
+always:
+  - { id: fence, as: customer, send: { chat: \"${chat}\", text: still there }, within: 5s }
+  - { id: fence_seen, delivered: { message: fence, to: provider }, within: 5s }
 ";
 
 /// What would need a dispute that the first one may not have.
 const DISPUTE: &str = "scenario: 1
 name: preflight
-timeout: 60s
+timeout: 90s
 defaults: { within: 10s }
 actors:
   customer: { role: customer }
@@ -62,6 +68,8 @@ steps:
   - { as: [customer, lsm], connect: true }
   - { as: customer, do: book, with: { provider: provider, title: Preflight }, save: { chat: $.chat } }
   - { as: customer, do: dispute, with: { chat: \"${chat}\", reason: preflight } }
+  # Another LSM of the region may have been asked in.
+  - { as: lsm, get: /disputes, expect: { status: 200, json: { disputes: { contains: { chatId: \"${chat}\" } } } } }
   - parallel:
       - - { id: probe_dispute_push, as: lsm, receive: \"notification:created\", where: { notification: { type: dispute } }, within: 4s }
       - - { as: lsm, emit: join_chat, data: { chatId: \"${chat}\" }, ack: false }
@@ -110,6 +118,13 @@ pub struct Probe {
     pub assumed: &'static [&'static str],
 }
 
+/// Ids of the steps that show that the server was there all the time.
+pub const FENCES: [&str; 2] = ["fence", "fence_seen"];
+
+/// Capabilities that are tried by a dispute: who is asked in is of the provider's region.
+pub const BY_DISPUTE: [&str; 4] =
+    ["dispute_by_provider", "dispute_any_time", "dispute_push", "lsm_joins_by_socket"];
+
 /// All of them.
 #[must_use]
 pub fn all() -> [Probe; 2] {
@@ -123,8 +138,10 @@ pub fn all() -> [Probe; 2] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::file::read;
+    use crate::file::{self, read};
 
     #[test]
     fn every_probe_has_a_step_for_a_capability_that_there_is() {
@@ -137,6 +154,10 @@ mod tests {
                 assert!(table.table().any(|(known, _)| known == *name), "{name}");
             }
             assert!(probe.assumed.iter().all(|name| probe.names.contains(name)));
+            // A target has one account for each role.
+            let roles = file::read(&probe.source).unwrap().actors;
+            assert_eq!(roles.iter().map(|actor| actor.role).collect::<BTreeSet<_>>().len(), 3);
+            assert_eq!(roles.len(), 3);
         }
     }
 }

@@ -183,7 +183,8 @@ impl Text<'_> {
         let before = self.text.get(..node.span.start - self.start).unwrap_or_default();
         let before = without_comments(before);
         let word = before.rsplit([' ', '\n', '[', '{', ',']).next().unwrap_or_default();
-        if word.starts_with('!') {
+        // The end of a key is none, whatever is in its quotes.
+        if word.starts_with('!') && !word.ends_with(':') {
             let start = self.start + before.len() - word.len();
             return Some(Span { start, end: start + word.len() });
         }
@@ -389,6 +390,7 @@ mod tests {
             .map(check)
             .join("\n\n")
         );
+        assert!(read("a: { \"<{!x\": null, \"!y\": 1 }\n").is_ok(), "no tag but a key");
         let deep = "[".repeat(100) + &"]".repeat(100);
         assert!(read(&deep).is_err());
     }

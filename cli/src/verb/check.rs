@@ -1,9 +1,11 @@
 //! `trialogue check`: whether scenario files make sense, without a network.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use trialogue_scenarios::file::{self, Profile, Scenario};
-use trialogue_scenarios::source::{Diagnostic, Diagnostics, Span};
-use trialogue_scenarios::{RunConfig, Target, lacking_at_all};
+use trialogue_scenarios::source::{Diagnostic, Diagnostics, Source, Span};
+use trialogue_scenarios::{lacking_at_all, steps_in};
 
 use super::Context;
 use crate::exit::{Exit, Failure};
@@ -33,22 +35,26 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
     let (mut wrong, mut warned) = (0, 0);
     for place in find(&args.scenarios)? {
         let source = load(&place)?;
-        match file::read(&source).and_then(|scenario| fits(scenario, profile.as_ref())) {
+        let read = match file::is_fragment(&source) {
+            true => file::read_fragment(&source),
+            false => file::read(&source).and_then(|scenario| fits(scenario, profile.as_ref())),
+        };
+        match read {
             Ok(scenario) => {
                 let races = file::races(&scenario);
                 warned += races.len();
-                tell(&scenario, &races, out)?;
+                tell(&source, &scenario, &races, out)?;
             }
             Err(mistakes) => {
                 wrong += mistakes.found().len();
                 if out.is_json() {
                     out.json(&json!({"file": source.name(), "ok": false, "mistakes":
                         mistakes.found().iter().map(|mistake| json!({
-                            "place": source.place(mistake.span),
+                            "place": mistakes.source().place(mistake.span),
                             "message": mistake.message,
                         })).collect::<Vec<_>>()}))?;
                 } else {
-                    out.say(&mistakes.to_string());
+                    out.complain(&mistakes.to_string());
                 }
             }
         }
@@ -64,34 +70,49 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
 }
 
 /// A file that makes sense, with what may go wrong in it all the same.
-fn tell(scenario: &Scenario, races: &[Diagnostic], out: &mut Out) -> anyhow::Result<()> {
-    let source = &scenario.source;
+fn tell(
+    file: &Arc<Source>,
+    scenario: &Scenario,
+    races: &[Diagnostic],
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    // A fragment is read inside of a scenario that uses it.
+    let (source, is_fragment) = (&scenario.source, !Arc::ptr_eq(file, &scenario.source));
     if out.is_json() {
         let warnings = races
             .iter()
             .map(|race| json!({"place": source.place(race.span), "message": race.message}));
-        let (steps, warnings) = (scenario.steps.len(), warnings.collect::<Vec<_>>());
-        return out.json(
-            &json!({"file": source.name(), "ok": true, "steps": steps, "warnings": warnings}),
-        );
+        let (steps, warnings) = (steps_in(scenario), warnings.collect::<Vec<_>>());
+        return out.json(&json!({
+            "file": file.name(), "ok": true, "fragment": is_fragment, "steps": steps,
+            "warnings": warnings,
+        }));
     }
     for race in races {
         out.say(&format!("{}: warning: {}", source.place(race.span), race.message));
         out.say(&source.excerpt(race.span));
     }
-    out.say(&format!("{}: fine", source.name()));
+    let unset = file::unset(scenario, |name| std::env::var(name).ok());
+    for unset in &unset {
+        out.say(&format!("{}: note: {}", source.place(unset.span), unset.message));
+    }
+    let kind = if is_fragment { "a fragment, " } else { "" };
+    out.say(&format!("{}: {kind}fine", file.name()));
     Ok(())
 }
 
 /// A scenario of which nothing makes sense at the target is a mistake, before it is run there.
 fn fits(scenario: Scenario, profile: Option<&Profile>) -> Result<Scenario, Diagnostics> {
     let Some(profile) = profile else { return Ok(scenario) };
-    let mut config = RunConfig::new(Target::Url(profile.url.clone()));
-    config.dialect = profile.dialect;
-    config.capabilities = Some(profile.capabilities);
     let mut mistakes = Diagnostics::new(scenario.source.clone());
-    if let Some(why) = lacking_at_all(&scenario, &config) {
-        mistakes.error(Span::default(), format!("makes no sense at {}: {why}", profile.url));
+    match target::config(profile) {
+        Ok(config) => {
+            if let Some(why) = lacking_at_all(&scenario, &config) {
+                let why = format!("makes no sense at {}: {why}", profile.url);
+                mistakes.error(Span::default(), why);
+            }
+        }
+        Err(error) => mistakes.error(Span::default(), format!("{error:#}")),
     }
     mistakes.verdict().map(|()| scenario)
 }

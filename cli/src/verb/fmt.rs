@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use trialogue_scenarios::file::{flow, read, tidy};
 
 use super::Context;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Mistakes};
 use crate::library::{Place, find, load};
 use crate::out::Out;
 
@@ -39,14 +39,20 @@ pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exi
     let mut other = Vec::new();
     for (n, place) in find(&args.scenarios)?.iter().enumerate() {
         let source = load(place)?;
-        let usage = |wrong: &dyn std::fmt::Display| Failure::usage(wrong.to_string());
+        if let (Place::Bundled(name), None, false) = (place, args.kind, args.check) {
+            return Err(Failure::usage(format!(
+                "{name} is part of the program and cannot be written: `fmt --as yaml {name}` \
+                 prints it"
+            ))
+            .into());
+        }
         if args.kind == Some(Kind::Flow) {
-            let scenario = read(&source).map_err(|wrong| usage(&wrong))?;
+            let scenario = read(&source).map_err(Mistakes)?;
             let between = if n > 0 { "\n" } else { "" };
             out.data(format!("{between}{}", flow::write(&scenario)).trim_end_matches('\n'))?;
             continue;
         }
-        let tidied = tidy(&source).map_err(|wrong| usage(&wrong))?;
+        let tidied = tidy(&source).map_err(Mistakes)?;
         if args.kind == Some(Kind::Yaml) {
             out.data(tidied.trim_end_matches('\n'))?;
         } else if tidied != source.text() {

@@ -38,8 +38,6 @@ mod notifications;
 mod outbox;
 #[cfg(unix)]
 mod preflight;
-#[cfg(unix)]
-mod preflight_rig;
 mod providers;
 mod read;
 mod record;
@@ -296,7 +294,10 @@ impl Verb {
     /// processes to stop or reports to write. The others are dropped where they stand.
     pub(crate) fn tidies_up(&self) -> bool {
         #[cfg(unix)]
-        if matches!(self, Self::Demo(_) | Self::Run(_) | Self::Load(_) | Self::Baseline(_)) {
+        if matches!(
+            self,
+            Self::Demo(_) | Self::Run(_) | Self::Load(_) | Self::Baseline(_) | Self::Preflight(_)
+        ) {
             return true;
         }
         self.is_service()

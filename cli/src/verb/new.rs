@@ -78,7 +78,7 @@ const LSM: &str = "
   - { as: customer, do: dispute, with: { chat: \"${chat}\", reason: price }, save: { dispute: $.dispute } }
   - { as: lsm, do: enter_dispute, with: { dispute: \"${dispute}\" } }
   - { as: lsm, join: \"${chat}\" }
-  - { id: m2, as: lsm, send: { chat: \"${chat}\", text: How can I help? } }
+  - { id: m2, as: lsm, send: { chat: \"${chat}\", text: \"How can I help?\" } }
   - { delivered: { message: m2, to: [customer, provider, lsm], via: live } }
 ";
 

@@ -72,9 +72,10 @@ impl Args {
 
 /// Writes the other formats.
 pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let words = args.words();
+    let mut words = args.words();
     if words.is_empty() {
-        return Err(Failure::usage("say what to write, as in --html report.html").into());
+        // What a person reads who names nothing.
+        words.push("md=-".to_owned());
     }
     let text = measured::text(&args.file)?;
     let faults = match is_load(&text) {

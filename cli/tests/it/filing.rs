@@ -114,7 +114,8 @@ fn a_json_report_is_told_again_in_other_formats() {
     let again: Value =
         serde_json::from_str(&fs::read_to_string(folder.path().join("p.json")).unwrap()).unwrap();
     assert_eq!(again["suites"][0]["cases"], report["suites"][0]["cases"]);
-    assert_said(&at(folder.path(), &["report", "o.json"]), 2, &["say what to write"]);
+    // Whoever names nothing reads the summary.
+    assert_said(&at(folder.path(), &["report", "o.json"]), 0, &["# trialogue run", "says hello"]);
     let said = at(folder.path(), &["report", "o.html", "--report", "tap=-"]);
     assert_said(&said, 2, &["o.html: this is no JSON report"]);
 }
@@ -166,4 +167,120 @@ fn a_journal_is_shown_line_by_line_also_when_its_end_is_missing() {
     fs::write(folder.path().join("u.ndjson"), "{}\n").unwrap();
     let said = at(folder.path(), &["trace", "view", "u.ndjson"]);
     assert_said(&said, 2, &["this is no journal"]);
+}
+
+#[test]
+fn a_bundled_name_is_not_laid_out_and_a_fragment_is_checked_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_said(&at(folder, &["fmt", "booking"]), 2, &["booking is part of the program"]);
+    assert!(at(folder, &["fmt", "--as", "yaml", "booking"]).stdout.contains("name: booking"));
+    assert_said(&at(folder, &["fmt", "--check", "booking"]), 0, &[]);
+    let fragment = "fragment: 1\nactors: [ann]\nargs: { room: ~ }\nsteps:\n  \
+                    - { as: ann, join: \"${room}\" }\n";
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    write("greet.yaml", fragment);
+    assert_said(&at(folder, &["check", "greet.yaml"]), 0, &["greet.yaml: a fragment, fine"]);
+    write("greet.yaml", &fragment.replace("as: ann", "as: eve"));
+    let said = at(folder, &["check", "greet.yaml"]);
+    assert_said(&said, 2, &["greet.yaml:5:11: error: unknown actor `eve`", "error: 1 mistake\n"]);
+    let said = at(folder, &["check", "greet.yaml", "--json"]);
+    assert_said(&said, 2, &["\"place\":\"greet.yaml:5:11\""]);
+    let said = at(folder, &["run", "greet.yaml"]);
+    assert_said(&said, 2, &["greet.yaml:1:1: error: this is a fragment", "mistakes: 1;"]);
+}
+
+/// B8 of a first hour: mistakes of a profile stood on one line, and their carets nowhere.
+#[test]
+fn mistakes_of_a_profile_stand_on_lines_of_their_own_with_carets() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile =
+        "target: 1\nurl: http://127.0.0.1:9\ndialect: smt\nserver: { start: x, stop: SIGFOO }\n";
+    fs::write(folder.path().join("bad.yaml"), profile).unwrap();
+    let told = "\
+bad.yaml:3:10: error: `dialect` is none of trialogue, stm; did you mean `stm`?
+    3 | dialect: smt
+      |          ^^^
+bad.yaml:4:27: error: `stop` is none of SIGTERM, SIGINT, SIGQUIT, SIGKILL; what is no signal is a command
+    4 | server: { start: x, stop: SIGFOO }
+      |                           ^^^^^^
+error: 2 mistakes
+";
+    for verb in [&["run", "booking"][..], &["preflight"], &["check", "booking"]] {
+        let arguments = [verb, &["--target", "bad.yaml", "-q"]].concat();
+        let said = at(folder.path(), &arguments);
+        assert_eq!((said.code, &*said.stderr), (Some(2), told), "{said}");
+    }
+    let said = at(folder.path(), &["preflight", "--target", "bad.yaml", "--json"]);
+    assert_eq!(said.stderr.lines().count(), 1, "{said}");
+    assert!(said.stderr.contains("bad.yaml:3:10: `dialect` is none of"), "{said}");
+    fs::write(folder.path().join("t.scn.yaml"), "scenario: 1\nnmae: t\n").unwrap();
+    for arguments in [&["fmt", "--as", "flow"][..], &["run"], &["check"]] {
+        let said = at(folder.path(), &[arguments, &["t.scn.yaml", "-q"]].concat());
+        let caret = "    2 | nmae: t\n      | ^^^^\n";
+        assert!(said.code == Some(2) && said.stderr.contains(caret), "{said}");
+    }
+}
+
+#[test]
+fn scenarios_are_chosen_by_their_tags_alone_and_what_the_environment_lacks_is_told_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let list = at(folder, &["run", "--list"]);
+    assert!(list.stdout.contains("[seed, smoke]\n"), "{list}");
+    let smoke = at(folder, &["run", "--list", "--tags", "smoke"]);
+    let (all, some) = (list.stdout.lines().count(), smoke.stdout.lines().count());
+    assert!(some > 0 && some < all && smoke.stdout.starts_with("booking "), "{smoke}");
+    let plan = at(folder, &["run", "--tags", "smoke", "--dry-run"]);
+    assert_said(&plan, 0, &["booking (booking.scn.yaml)"]);
+    assert_eq!(plan.stdout.matches("  starts ").count(), some, "{plan}");
+    assert_said(&at(folder, &["run"]), 2, &["<SCENARIO>"]);
+    assert_said(&at(folder, &["run", "--tags", "nothing"]), 2, &["no scenario matches"]);
+    let text = "scenario: 1\nname: t\nactors: { a: { role: lsm, user: \"${env.T_USER}\", \
+                password: x } }\nsteps: [{ as: a, login: true }]\n";
+    fs::write(folder.join("t.scn.yaml"), text).unwrap();
+    let said = at(folder, &["run", "t.scn.yaml", "--target", "http://127.0.0.1:9"]);
+    assert_said(&said, 2, &["t.scn.yaml:3:33: error: the environment has no `T_USER`"]);
+    assert_eq!(said.stderr.matches("error:").count(), 2, "told once: {said}");
+    assert_said(&at(folder, &["check", "t.scn.yaml"]), 0, &["note: the environment has no"]);
+}
+
+#[test]
+fn a_fragment_outside_of_the_project_is_not_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    fs::create_dir_all(folder.path().join("mine/tests")).unwrap();
+    let fragment = "fragment: 1\nsteps: [{ wait: 1s }]\n";
+    write("outside.yaml", fragment);
+    write("mine/shared.yaml", fragment);
+    let uses = |path: &str| {
+        let text = "scenario: 1\nname: t\nactors: { a: { role: lsm } }\nsteps: [{ use: PATH }]\n";
+        write("mine/tests/t.scn.yaml", &text.replace("PATH", path));
+    };
+    let check = || at(&folder.path().join("mine"), &["check", "tests/t.scn.yaml"]);
+    uses("../shared.yaml");
+    assert_said(&check(), 0, &["fine"]);
+    uses("../../outside.yaml");
+    assert_said(&check(), 2, &["`../../outside.yaml` is outside of the project"]);
+    uses("/etc/passwd");
+    let said = check();
+    assert_said(&said, 2, &["`/etc/passwd` is absolute"]);
+    assert!(!said.stderr.contains("root:"), "{said}");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("mine/link.yaml")).unwrap();
+        uses("../link.yaml");
+        assert_said(&check(), 2, &["is outside of the project"]);
+    }
+    // With a project of its own the folder is of no matter.
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    uses("../../outside.yaml");
+    assert_said(&check(), 0, &["fine"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = at(folder.path(), &["run", "booking", "--report", "junit=out/junit.xml"]);
+    assert_said(&said, 2, &["written to out/junit.xml: out: No such file or directory"]);
 }

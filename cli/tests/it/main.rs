@@ -43,6 +43,7 @@ mod pipelines;
 mod plans;
 #[cfg(unix)]
 mod playing;
+mod preflighting;
 #[cfg(unix)]
 mod profiles;
 mod prompt;

@@ -270,7 +270,7 @@ async fn a_hook_is_run_and_one_that_is_missing_is_unimplemented() {
         assert_eq!(report.count(Came::Unimplemented), 1, "{report:?}");
         assert!(report.steps[0].why.contains(what), "{report:?}");
     };
-    lacks("  - { server: kill }\n", "a server that the runner may start and stop").await;
+    lacks("  - { server: kill }\n", "no hook for a step of the file (server kill)").await;
     lacks("  - { database: stop }\n", "a database that the runner may stop and start").await;
     lacks("  - { as: a, token: expire }\n", "a server whose token secret").await;
 }

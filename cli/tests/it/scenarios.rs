@@ -111,8 +111,10 @@ steps:
     save: { chat: $.chat }
   - { as: [customer, provider], join: \"${chat}\" }
   - { id: m1, as: customer, send: { chat: \"${chat}\", text: hello } }
-  - { as: provider, receive: new_message, where: { message: goodbye, seq: 1 }, within: 300ms }
-  - { as: customer, login: true }
+  - { id: seen, as: provider, receive: new_message, where: { message: goodbye, seq: 1 }, within: 300ms }
+  - { id: later, as: customer, login: true }
+order: [m1 < seen, seen < later, m1 < later]
+check: { delivery: exactly-once }
 ";
     let cluster = Cluster::throwaway(true).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -122,17 +124,28 @@ steps:
     let ran = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
     assert_eq!(ran.code, Some(1), "{ran}");
     for words in [
-        "t.scn.yaml:17:5: receive did not hold",
-        "   17 |   - { as: provider, receive: new_message",
+        "t.scn.yaml:17:5: receive (seen) did not hold",
+        "   17 |   - { id: seen, as: provider, receive: new_message",
         "expected  `new_message` with {\"message\":\"goodbye\",\"seq\":1}",
         "provider: nothing that fits; the nearest came at",
         "at $.message expected \"goodbye\", got \"hello\"",
         "the last that provider saw (the link is connected):",
-        "exit 1: 1 of 1 scenario did not hold (t: line 17)",
+        "exit 1: 1 of 1 scenario did not hold (t: seen)",
     ] {
         assert!(ran.stderr.contains(words), "{words:?} is not in:\n{ran}");
     }
-    assert!(ran.stdout.contains("receive did not hold"), "{ran}");
+    assert!(ran.stdout.contains("receive (seen) did not hold"), "{ran}");
+    assert!(ran.stderr.contains("\n  3 checks not reached: order m1 < seen, "), "{ran}");
+    // The reason of a failure is no talk.
+    let quiet = [&arguments[..], &["-q"]].concat();
+    let mut command = with_file(text, folder.path(), &quiet);
+    let quiet = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    assert!(
+        quiet.stderr.starts_with("\nt.scn.yaml:17:5: receive (seen) did not hold\n"),
+        "{quiet}"
+    );
+    assert!(quiet.stderr.ends_with("did not hold (t: seen)\n"), "{quiet}");
+    assert!(!quiet.stderr.contains("checks not reached"), "{quiet}");
     cluster.stop().await.unwrap();
 }
 
@@ -147,10 +160,20 @@ steps: [{ server: kill }]
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["run", "t.scn.yaml", "--target", "http://127.0.0.1:9"];
     let ran = run(&mut with_file(text, folder.path(), &arguments));
-    assert_eq!(ran.code, Some(0), "{ran}");
+    // Nothing at all was played: that is no success, and nothing wrong either.
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stdout.contains("-     t was not played (1 unimplemented)"), "{ran}");
+    assert!(
+        !ran.stdout.contains("ok") && ran.stderr.contains("exit 4: nothing was played"),
+        "{ran}"
+    );
     let why = "unimplemented, 1 x: `server` steps need a server that the runner may start and stop";
     assert!(ran.stderr.contains(why), "{ran}");
+    let ran = run(with_file(text, folder.path(), &arguments).arg("--exit-zero"));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("exit 0 (--exit-zero): nothing was played"), "{ran}");
     let ran = run(with_file(text, folder.path(), &arguments).arg("--strict"));
     assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stdout.contains("FAIL  t was not played (1 unimplemented)"), "{ran}");
     assert!(ran.stderr.ends_with("exit 1: 1 of 1 scenario did not hold (t: line 4)\n"), "{ran}");
 }

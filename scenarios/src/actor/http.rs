@@ -208,7 +208,12 @@ impl Actor {
             Err(Error::Refused(refusal)) => {
                 reply.json =
                     reply.exchanges.last().map(|last| last.json.clone()).unwrap_or_default();
-                reply.error = Some(json!({"code": refusal.code, "message": refusal.message}));
+                let mut error = json!({"code": refusal.code, "message": refusal.message});
+                if let Some(after) = refusal.retry_after {
+                    error["retryAfterMs"] =
+                        json!(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+                }
+                reply.error = Some(error);
             }
             Err(error) => return Err(Wrong::new("an answer over HTTP", error.to_string())),
         }

@@ -14,6 +14,8 @@ use crate::yaml::{Key, Node, Value};
 const ACTORS_MAX: usize = 200;
 /// Most retries that an actor may be given: more is without an end.
 const ATTEMPTS_MAX: u32 = 1_000;
+/// Roles as files have them; the long names of the wire are taken too.
+const ROLES: [&str; 3] = ["customer", "provider", "lsm"];
 /// Names that lanes and `${self.…}`, `${env.…}` already have.
 const TAKEN_NAMES: &[&str] = &["self", "env", "server", "database", "run", "seed"];
 
@@ -106,9 +108,13 @@ fn read_actor(name: Key, node: &Node, cast: &mut Cast, diag: &mut Diagnostics) {
         (None, false) if is_device => None,
         _ => fields.required("role", diag).and_then(|node| {
             let text = text_of(&node, "role", diag)?;
-            let hint = hint(&text, ["customer", "provider", "lsm"]);
-            let wrong = |error| diag.error(node.span, format!("{error}{hint}"));
-            text.parse::<Role>().map_err(wrong).ok()
+            let role = text.parse::<Role>().ok();
+            if role.is_none() {
+                let hint = hint(&text, ROLES);
+                let list = ROLES.join(", ");
+                diag.error(node.span, format!("`role` is none of {list}{hint}"));
+            }
+            role
         }),
     };
     let (user, password) = (fields.node("user"), fields.node("password"));

@@ -62,12 +62,12 @@ impl Reader<'_> {
         let refuse = fields.node("refuse").and_then(|node| self.refuse(&node));
         let network = Network {
             cut: cut.flatten(),
-            latency: fields.duration("latency", self.diag).unwrap_or_default(),
-            jitter: fields.duration("jitter", self.diag).unwrap_or_default(),
+            latency: fields.time("latency", self.diag).unwrap_or_default(),
+            jitter: fields.time("jitter", self.diag).unwrap_or_default(),
             slice,
             bandwidth: rate,
             refuse,
-            lasting: fields.duration("for", self.diag),
+            lasting: fields.time("for", self.diag),
         };
         fields.finish(NETWORK_FIELDS, self.diag);
         Some(network)
@@ -78,10 +78,11 @@ impl Reader<'_> {
             return Some(Refuse::All);
         }
         let count = count_of(node, "refuse", self.diag)?;
-        match u32::try_from(count).ok().filter(|count| u64::from(*count) <= REFUSE_MAX) {
+        let fits = |count: &u32| (1..=REFUSE_MAX).contains(&u64::from(*count));
+        match u32::try_from(count).ok().filter(fits) {
             Some(count) => Some(Refuse::Next(count)),
             None => {
-                self.error(node.span, format!("`refuse` is true or a number up to {REFUSE_MAX}"));
+                self.error(node.span, format!("`refuse` is true, or 1 to {REFUSE_MAX}"));
                 None
             }
         }

@@ -7,6 +7,9 @@ use super::quantity;
 use crate::source::{Diagnostics, Span, hint, nearest};
 use crate::yaml::{Key, Node, Value};
 
+/// Most names that a message lists.
+const LISTED_MAX: usize = 8;
+
 /// The fields of one object that nobody has read yet.
 pub(super) struct Fields {
     span: Span,
@@ -80,12 +83,7 @@ impl Fields {
 
     /// A duration that something may take: not none at all.
     pub(super) fn time(&mut self, name: &str, diag: &mut Diagnostics) -> Option<Duration> {
-        let node = self.node(name)?;
-        let time = duration_of(&node, name, diag)?;
-        if time.is_zero() {
-            diag.error(node.span, format!("`{name}` is no time at all"));
-        }
-        Some(time)
+        self.node(name).and_then(|node| time_of(&node, name, diag))
     }
 
     /// `true` or `false`.
@@ -96,7 +94,13 @@ impl Fields {
     /// Complains about what nobody has read; `known` are the names that exist at all.
     pub(super) fn finish(self, known: &[&str], diag: &mut Diagnostics) {
         for (key, _) in self.left {
-            let hint = hint(&key.name, known.iter().copied());
+            let hint = match hint(&key.name, known.iter().copied()) {
+                // A short list is read sooner than it is looked up.
+                hint if hint.is_empty() && known.len() <= LISTED_MAX => {
+                    format!("; it has {}", known.join(", "))
+                }
+                hint => hint,
+            };
             diag.error(key.span, format!("unknown field `{}` in {}{hint}", key.name, self.what));
         }
     }
@@ -121,6 +125,26 @@ pub(super) fn text_of(node: &Node, name: &str, diag: &mut Diagnostics) -> Option
             None
         }
     }
+}
+
+/// Text that says something.
+pub(super) fn word(node: &Node, name: &str, diag: &mut Diagnostics) -> Option<String> {
+    let text = text_of(node, name, diag)?;
+    let says = !text.trim().is_empty();
+    if !says {
+        let quote = if name.contains(' ') { "" } else { "`" };
+        diag.error(node.span, format!("{quote}{name}{quote} is empty"));
+    }
+    says.then_some(text)
+}
+
+/// A duration that something may take: not none at all.
+pub(super) fn time_of(node: &Node, name: &str, diag: &mut Diagnostics) -> Option<Duration> {
+    let time = duration_of(node, name, diag)?;
+    if time.is_zero() {
+        diag.error(node.span, format!("`{name}` is no time at all"));
+    }
+    Some(time)
 }
 
 pub(super) fn bool_of(node: &Node, name: &str, diag: &mut Diagnostics) -> Option<bool> {

@@ -3,7 +3,7 @@
 //! A use is its steps with other names in them; nothing of that is left when they run. A fragment
 //! sees its actors, its arguments and what it saves itself, so it means the same everywhere.
 
-use super::fields::{Fields, entries_of, list_of, text_of};
+use super::fields::{Fields, entries_of, list_of, text_of, word};
 use super::repeats::repeats;
 use super::steps::{Reader, is_name};
 use super::{ActorId, Verb};
@@ -49,7 +49,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn fragment(&mut self, node: &Node, with: Option<Node>) -> Option<Verb> {
-        let path = text_of(node, "use", self.diag)?;
+        let path = word(node, "use", self.diag)?;
         if self.frames.len() >= FRAMES_MAX {
             self.error(node.span, format!("more than {FRAMES_MAX} fragments in each other"));
             return None;

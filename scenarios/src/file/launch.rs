@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use trialogue_faults::Signal;
 
-use super::fields::{Fields, word_of};
+use super::fields::Fields;
 use super::profile::filled;
 use crate::runner::{Ending, Hooks, Launch};
 use crate::scope::Scope;
-use crate::source::Diagnostics;
+use crate::source::{Diagnostics, hint};
 use crate::yaml::{Node, Value};
 
 pub(super) const SERVER_FIELDS: &[&str] = &["start", "ready", "stop", "kill"];
@@ -44,7 +44,14 @@ fn read_ending(node: &Node, name: &str, scope: &Scope, diag: &mut Diagnostics) -
         ("SIGQUIT", Signal::Quit),
         ("SIGKILL", Signal::Kill),
     ];
-    word_of(node, name, &signals, diag).map(Ending::Signal)
+    let signal = signals.iter().find(|(word, _)| *word == text).map(|(_, signal)| *signal);
+    if signal.is_none() {
+        let words = signals.map(|(word, _)| word);
+        let (list, hint) = (words.join(", "), hint(&text, words));
+        let why = format!("`{name}` is none of {list}{hint}; what is no signal is a command");
+        diag.error(node.span, why);
+    }
+    signal.map(Ending::Signal)
 }
 
 /// A path, or `{ get: /health/ready, within: 10s }`.
@@ -59,7 +66,7 @@ fn read_ready(
         Value::Text(_) => Some(node.clone()),
         _ => Fields::open(&node, "`ready`", diag).and_then(|mut fields| {
             let path = fields.required("get", diag);
-            within = fields.duration("within", diag);
+            within = fields.time("within", diag);
             fields.finish(&["get", "within"], diag);
             path
         }),

@@ -3,6 +3,9 @@
 //! Texts may hold `${...}`, so they stay [`Node`]s until the step runs that needs them.
 
 mod actors;
+mod alone;
+mod beside;
+mod environment;
 mod faults;
 mod fields;
 pub mod flow;
@@ -34,6 +37,8 @@ use crate::path::JsonPath;
 use crate::source::{Source, Span};
 use crate::yaml::{Key, Node};
 
+pub use alone::{is_fragment, read_fragment};
+pub use environment::unset;
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
 pub use profile::{Profile, profile_schema, read_profile};
 pub use races::races;
@@ -185,6 +190,15 @@ pub struct Expect {
     pub ack: Option<Node>,
     /// The refusal that must come.
     pub error: Option<Node>,
+}
+
+impl Expect {
+    /// Whether the step says nothing of its answer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { status, json, ack, error } = self;
+        status.is_none() && json.is_none() && ack.is_none() && error.is_none()
+    }
 }
 
 /// Smallest and largest number allowed.

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::Verb;
-use super::fields::{Fields, count_of, list_of, text_of};
+use super::fields::{Fields, count_of, list_of, word};
 use super::steps::{Meeting, Reader};
-use crate::yaml::{Key, Node};
+use crate::yaml::{Key, Node, Value};
 
 /// Most repetitions of a `repeat`.
 const REPEAT_MAX: u64 = 10_000;
 impl Reader<'_> {
     pub(super) fn barrier(&mut self, node: &Node) -> Option<Verb> {
-        let name = text_of(node, "barrier", self.diag)?;
+        let name = word(node, "barrier", self.diag)?;
         let Some(meeting) = self.meetings.last_mut() else {
             let why = "`barrier` stands in a branch of `parallel`: who else would come?";
             self.error(node.span, why);
@@ -27,6 +27,9 @@ impl Reader<'_> {
         let number = self.parallels;
         self.parallels += 1;
         self.meetings.push(Meeting { number, ..Meeting::default() });
+        if matches!(&node.value, Value::List(branches) if branches.is_empty()) {
+            self.error(node.span, "`parallel` is empty: nothing would be done");
+        }
         let mut branches = Vec::new();
         for (n, node) in list_of(node, "parallel", self.diag).to_vec().iter().enumerate() {
             if let Some(meeting) = self.meetings.last_mut() {
@@ -46,14 +49,15 @@ impl Reader<'_> {
     }
 
     pub(super) fn repeat(&mut self, key: &Key, node: &Node, fields: &mut Fields) -> Option<Verb> {
-        let times = count_of(node, "repeat", self.diag)?;
-        if times > REPEAT_MAX {
-            self.error(node.span, format!("`repeat` is at most {REPEAT_MAX}"));
+        let times = count_of(node, "repeat", self.diag);
+        if times.is_some_and(|times| !(1..=REPEAT_MAX).contains(&times)) {
+            self.error(node.span, format!("`repeat` is 1 to {REPEAT_MAX}"));
         }
         let Some(steps) = fields.node("steps") else {
             self.error(key.span, "`repeat` needs `steps`");
             return None;
         };
-        Some(Verb::Repeat { times, steps: self.steps(&steps, "steps") })
+        let steps = self.steps(&steps, "steps");
+        Some(Verb::Repeat { times: times?, steps })
     }
 }

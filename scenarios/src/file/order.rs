@@ -26,16 +26,17 @@ pub(super) fn read_chain(
     }
     let mut moments = Vec::new();
     let mut places = places(node.span, &diag.source().slice(node.span), &text).into_iter();
-    for word in text.split('<').map(str::trim) {
+    for (n, word) in text.split('<').map(str::trim).enumerate() {
         let span = places.next().unwrap_or(node.span);
         match read_moment(word, cast, ids, sends) {
-            Ok(moment) => moments.push((word, span, moment)),
+            Ok(moment) => moments.push((n, word, span, moment)),
             Err(message) => diag.error(span, message),
         }
     }
     for pair in moments.windows(2) {
-        let [(left, from, before), (right, to, after)] = pair else { continue };
-        if !may_precede(before, after, ids) {
+        let [(n, left, from, before), (next, right, to, after)] = pair else { continue };
+        // Around a moment that is wrong nothing is known.
+        if n + 1 == *next && !may_precede(before, after, ids) {
             let why = format!("`{left}` cannot come before `{right}`: the file has it later");
             diag.error(Span { start: from.start, end: to.end }, why);
         }
@@ -85,11 +86,14 @@ fn read_moment(
     } else {
         (word, Part::Done)
     };
+    if word.is_empty() {
+        return Err("a moment is missing here".to_owned());
+    }
     if !ids.contains_key(step) {
         let hint = hint(step, ids.keys().map(String::as_str));
         return Err(format!("no step has the id `{step}`{hint}"));
     }
-    if part == Part::Wire && !sends.contains(step) {
+    if matches!(part, Part::Wire | Part::Saved | Part::At(_)) && !sends.contains(step) {
         return Err(format!("`{word}`: step `{step}` sends no message"));
     }
     Ok(Moment { step: step.to_owned(), part })
@@ -113,6 +117,12 @@ fn may_precede(left: &Moment, right: &Moment, ids: &BTreeMap<String, Way>) -> bo
 
 /// Whether a step that stands there may be over when the one on the right begins.
 pub(super) fn comes_before(left: &Way, right: &Way) -> bool {
+    // The list of `always` is read after that of `steps`, and done after it.
+    if let (Some((left, _)), Some((right, _))) = (left.first(), right.first())
+        && left != right
+    {
+        return left < right;
+    }
     let fork = left.iter().zip(right).find(|(left, right)| left != right);
     match fork {
         // Steps of one list come one after the other, those of two branches at any time.

@@ -88,7 +88,10 @@ fn commands(fields: &[&str], required: &[&str], description: &str) -> serde_json
         "type": "object", "additionalProperties": false, "required": ["get"],
         "properties": {
             "get": { "type": "string", "pattern": "^/|\\$\\{" },
-            "within": { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(us|ms|s|m|h)$" },
+            "within": {
+                "type": "string",
+                "pattern": "^([0-9]*[1-9][0-9]*(\\.[0-9]+)?|0+\\.[0-9]*[1-9][0-9]*)(us|ms|s|m|h)$",
+            },
         },
     }] });
     let mut properties = serde_json::Map::new();

@@ -1,6 +1,6 @@
 //! Named requests of the target, and what an answer may be expected to have.
 
-use super::fields::{entries_of, text_of};
+use super::fields::{entries_of, text_of, word};
 use super::steps::Reader;
 use super::{Expect, Verb};
 use crate::source::{hint, nearest};
@@ -21,16 +21,22 @@ impl Reader<'_> {
     pub(super) fn request(&mut self, node: &Node, with: Option<Node>) -> Option<Verb> {
         let name = text_of(node, "do", self.diag)?;
         let mut with = with.map_or_else(Vec::new, |node| entries_of(&node, "with", self.diag));
-        let Some((_, needed, more)) = REQUESTS.iter().find(|(known, ..)| *known == name) else {
+        let known = |name: &str| REQUESTS.iter().find(|(known, ..)| *known == name);
+        let mut meant = known(&name);
+        let is_known = meant.is_some();
+        if !is_known {
             let names = REQUESTS.iter().map(|(name, ..)| *name);
             let list = names.clone().collect::<Vec<_>>().join(", ");
-            let hint = hint(&name, names);
+            let hint = hint(&name, names.clone());
             self.error(node.span, format!("`do` is none of {list}{hint}"));
-            return None;
-        };
+            // Its arguments are those of the request that was meant.
+            meant = nearest(&name, names).and_then(known);
+        }
+        let (name, needed, more) = meant?;
         let known = || needed.iter().chain(*more).copied();
         let is_typo = |word: &str| with.iter().any(|(key, _)| nearest(&key.name, [word]).is_some());
-        let missing: Vec<&str> = needed.iter().copied().filter(|word| !is_typo(word)).collect();
+        let missing = needed.iter().copied().filter(|word| is_known && !is_typo(word));
+        let missing: Vec<&str> = missing.collect();
         for word in missing {
             self.error(node.span, format!("`do: {name}` needs `with: {{ {word}: … }}`"));
         }
@@ -46,7 +52,8 @@ impl Reader<'_> {
                 value.value = Value::Text(self.cast.name(*id).to_owned());
             }
         }
-        Some(Verb::Do { name: Key { span: node.span, name }, with })
+        let name = Key { span: node.span, name: (*name).to_owned() };
+        is_known.then_some(Verb::Do { name, with })
     }
 
     /// Headers of a raw request: names as HTTP has them, values that are text.
@@ -68,7 +75,7 @@ impl Reader<'_> {
     /// A program: its words are the shell's own, and values come to it as variables. What a server
     /// answered would else be a piece of the command.
     pub(super) fn exec(&mut self, node: &Node, env: Option<Node>) -> Option<Verb> {
-        let command = text_of(node, "exec", self.diag)?;
+        let command = word(node, "exec", self.diag)?;
         let env = env.map_or_else(Vec::new, |node| entries_of(&node, "env", self.diag));
         for (key, value) in &env {
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';

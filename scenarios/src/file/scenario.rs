@@ -1,16 +1,17 @@
 //! The top of a file: who takes part, and what must hold at the end.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::actors::{read_actors, read_reconnect};
+use super::alone::taken_for_a_scenario;
+use super::beside::find_fragment;
 use super::fields::{Fields, bool_of, count_of, entries_of, list_of, text_of, word_of};
 use super::order::read_chain;
 use super::repeats::repeats;
 use super::steps::{Lost, Reader};
 use super::{Checks, Defaults, Delivery, Reconnect, Scenario, Transport, names};
-use crate::source::{Diagnostics, Source, hint, utf8_of};
+use crate::source::{Diagnostics, Source};
 use crate::yaml::{Node, Value, parse};
 
 /// The one version of the format.
@@ -57,29 +58,12 @@ pub fn read(source: &Arc<Source>) -> Result<Scenario, Diagnostics> {
     read_with(source, &|path| find_fragment(source, path))
 }
 
-fn find_fragment(source: &Source, path: &str) -> Result<String, String> {
-    let bundled = || crate::bundled_fragment(path).map(ToOwned::to_owned);
-    let unknown = || {
-        let hint = hint(path, crate::bundled_fragments());
-        format!("there is no fragment `{path}` beside this file{hint}")
-    };
-    // What is part of the program is the same wherever it is run.
-    if source.is_bundled() {
-        return bundled().ok_or_else(unknown);
-    }
-    let folder = Path::new(source.name()).parent().unwrap_or(Path::new(""));
-    match std::fs::read(folder.join(path)) {
-        Ok(bytes) => {
-            utf8_of(bytes).map_err(|wrong| format!("cannot read the fragment `{path}`:{wrong}"))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bundled().ok_or_else(unknown),
-        Err(error) => Err(format!("cannot read the fragment `{path}`: {error}")),
-    }
-}
-
 /// Reads a file whose fragments `load` finds.
 pub fn read_with(source: &Arc<Source>, load: Load<'_>) -> Result<Scenario, Diagnostics> {
     let root = parse(source)?;
+    if let Some(mistake) = taken_for_a_scenario(source, &root) {
+        return Err(mistake);
+    }
     let mut diag = Diagnostics::new(Arc::clone(source));
     repeats(&root).into_iter().for_each(|twice| diag.error(twice.span, twice.message));
     let mut lost = Vec::new();
@@ -124,13 +108,15 @@ fn read_root(
     let defaults = read_defaults(fields.node("defaults"), diag);
     let cast = fields.required("actors", diag).map(|node| read_actors(&node, diag));
     let cast = cast.unwrap_or_default();
+    let (steps, order) = (fields.required("steps", diag), fields.node("order"));
     let mut reader = Reader::new(&cast, source, load, diag);
-    let steps = fields.required("steps", reader.diag).map(|node| reader.steps(&node, "steps"));
+    let steps = steps.map(|node| reader.steps(&node, "steps"));
     let always = fields.node("always").map(|node| reader.steps(&node, "always"));
     reader.check_references();
     *lost = reader.lost;
     let (ids, sends) = (reader.ids, reader.sends);
-    let order = fields.node("order").map_or_else(Vec::new, |node| {
+    // Without steps no order means anything: the steps are what is missing.
+    let order = order.filter(|_| steps.is_some()).map_or_else(Vec::new, |node| {
         let chains = list_of(&node, "order", diag).iter();
         chains.filter_map(|chain| read_chain(chain, &cast, &ids, &sends, diag)).collect()
     });

@@ -94,6 +94,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn steps(&mut self, node: &Node, name: &str) -> Vec<Step> {
         let items = list_of(node, name, self.diag);
+        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+            let quote = if name.contains(' ') { "" } else { "`" };
+            self.error(node.span, format!("{quote}{name}{quote} is empty: nothing would be done"));
+        }
         let list = self.lists;
         self.lists += 1;
         let mut steps = Vec::new();
@@ -208,6 +212,9 @@ impl<'a> Reader<'a> {
             |name: &str| fields.node(name).inspect(|pattern| patterns::check(pattern, self.diag));
         let (json, ack, error) = (pattern("json"), pattern("ack"), pattern("error"));
         let expect = Expect { status, json, ack, error };
+        if node.value == Value::Map(Vec::new()) {
+            self.diag.error(node.span, "`expect` expects nothing: it has status, json, ack, error");
+        }
         fields.finish(EXPECT_FIELDS, self.diag);
         expect
     }
@@ -233,6 +240,14 @@ impl<'a> Reader<'a> {
         if let Value::Int(_) = node.value {
             let n = count_of(node, name, self.diag)?;
             return Some(Range { min: n, max: n });
+        }
+        if !matches!(node.value, Value::Map(_)) {
+            let kind = node.value.kind();
+            self.error(
+                node.span,
+                format!("`{name}` is {kind}, not a number or `{{ min: 1, max: 3 }}`"),
+            );
+            return None;
         }
         let mut fields = Fields::open(node, "a range", self.diag)?;
         let mut bound = |name: &str, default, diag: &mut Diagnostics| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fields::{Fields, bool_of, duration_of, entries_of, list_of, text_of, word_of};
+use super::fields::{Fields, bool_of, entries_of, list_of, text_of, time_of, word, word_of};
 use super::steps::{Reader, STEP_FIELDS};
 use super::{LaneName, Method, Range, StateWord, Verb, Via, patterns};
 use crate::source::{Span, hint, nearest};
@@ -129,24 +129,24 @@ impl Reader<'_> {
             "delete" => self.http(Method::Delete, node)?,
             "do" => self.request(node, fields.node("with"))?,
             "emit" => Verb::Emit {
-                event: node.clone(),
+                event: self.says(node, "emit"),
                 data: fields.node("data"),
                 acked: fields.bool("ack", self.diag).unwrap_or(true),
             },
             "receive" => Verb::Receive {
-                event: node.clone(),
+                event: self.says(node, "receive"),
                 pattern: self.pattern(fields),
                 count: fields.node("count").and_then(|node| self.range(&node, "count")),
             },
             "never" => Verb::Never {
-                event: node.clone(),
+                event: self.says(node, "never"),
                 pattern: self.pattern(fields),
                 during: fields.time("during", self.diag).unwrap_or(NEVER_DURING),
             },
-            "join" => Verb::Join(node.clone()),
-            "leave" => Verb::Leave(node.clone()),
+            "join" => Verb::Join(self.says(node, "join")),
+            "leave" => Verb::Leave(self.says(node, "leave")),
             "send" => self.send(node)?,
-            "history" => Verb::History(node.clone()),
+            "history" => Verb::History(self.says(node, "history")),
             "delivered" => self.delivered(node)?,
             "state" => self.state(node)?,
             "reconnected" => self.reconnected(node, within)?,
@@ -155,13 +155,19 @@ impl Reader<'_> {
             "token" => Verb::Token(self.token(node)?),
             "network" => Verb::Network(self.network(node)?),
             "exec" => self.exec(node, fields.node("env"))?,
-            "wait" => Verb::Wait(duration_of(node, "wait", self.diag)?),
+            "wait" => Verb::Wait(time_of(node, "wait", self.diag)?),
             "barrier" => self.barrier(node)?,
             "parallel" => self.parallel(node),
             "use" => self.fragment(node, fields.node("with"))?,
             "repeat" => self.repeat(key, node, fields)?,
             _ => return None,
         })
+    }
+
+    /// The node, which is a text that says something; else that is told, and reading goes on.
+    fn says(&mut self, node: &Node, name: &str) -> Node {
+        _ = word(node, name, self.diag);
+        node.clone()
     }
 
     fn just_true(&mut self, node: &Node, name: &str, verb: Verb) -> Option<Verb> {
@@ -173,7 +179,7 @@ impl Reader<'_> {
     }
 
     fn act(&mut self, node: &Node, fields: &mut Fields) -> Option<Verb> {
-        let title = text_of(node, "act", self.diag)?;
+        let title = word(node, "act", self.diag)?;
         let lanes = fields.node("lanes").map(|node| {
             let mut lanes = Vec::new();
             for node in list_of(&node, "lanes", self.diag).to_vec() {
@@ -197,11 +203,12 @@ impl Reader<'_> {
 
     fn http(&mut self, method: Method, node: &Node) -> Option<Verb> {
         if let Value::Text(_) = node.value {
-            let (path, query, headers) = (node.clone(), Vec::new(), Vec::new());
+            let path = self.says(node, "the path of a request");
+            let (query, headers) = (Vec::new(), Vec::new());
             return Some(Verb::Http { method, path, query, headers, json: None });
         }
         let mut fields = Fields::open(node, "a request", self.diag)?;
-        let path = fields.required("path", self.diag);
+        let path = fields.required("path", self.diag).map(|node| self.says(&node, "path"));
         let query = fields.node("query");
         let query = query.map_or_else(Vec::new, |node| entries_of(&node, "query", self.diag));
         let headers = fields.node("headers");
@@ -217,7 +224,7 @@ impl Reader<'_> {
 
     fn send(&mut self, node: &Node) -> Option<Verb> {
         let mut fields = Fields::open(node, "`send`", self.diag)?;
-        let chat = fields.required("chat", self.diag);
+        let chat = fields.required("chat", self.diag).map(|node| self.says(&node, "chat"));
         let text = fields.required("text", self.diag);
         fields.finish(&["chat", "text"], self.diag);
         Some(Verb::Send { chat: chat?, text: text? })

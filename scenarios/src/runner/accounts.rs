@@ -12,10 +12,18 @@ pub(super) fn unresolved(scenario: &Scenario, wrong: crate::scope::Unresolved) -
     RunError::Account { place: scenario.source.place(wrong.span), message: wrong.message }
 }
 
-/// The target's account of an actor: its own, else that of its role.
-fn known_account(known: &[KnownAccount], actor: &crate::file::Actor) -> Option<Account> {
+/// Which of a target's accounts is an actor's: its own, else that of its role.
+#[must_use]
+pub fn known_of<'a>(
+    known: &'a [KnownAccount],
+    actor: &crate::file::Actor,
+) -> Option<&'a KnownAccount> {
     let of = |name: &str| known.iter().find(|account| account.of == name);
-    let found = of(&actor.name.name).or_else(|| of(actor.role.short()))?;
+    of(&actor.name.name).or_else(|| of(actor.role.short()))
+}
+
+fn known_account(known: &[KnownAccount], actor: &crate::file::Actor) -> Option<Account> {
+    let found = known_of(known, actor)?;
     let (email, password) = (found.email.clone(), found.password.clone());
     Some(Account { email, password, ..Account::default() })
 }

@@ -42,10 +42,11 @@ impl Stage<'_> {
                 }
                 let verdict = self.verdict(name, promise, span, failure.as_ref());
                 if !complete && verdict.came == Came::Unknown {
-                    // The failed step is told already: what it left open is no second failure.
+                    // The failed step is told already: what it left open is no second failure, and
+                    // what that would have been is no news.
                     let ended = self.notes().ended;
-                    let before = if ended { "the run ended" } else { "a step failed" };
-                    let why = format!("{before} before: {}", verdict.why);
+                    let why = if ended { "the run ended before" } else { "a step failed before" };
+                    let why = why.to_owned();
                     return said.push(Verdict { came: Came::NotReached, why, ..verdict });
                 }
                 said.push(verdict);

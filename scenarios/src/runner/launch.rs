@@ -74,6 +74,13 @@ impl Hooks {
         self.of(verb).is_some()
     }
 
+    /// Whether there is a command for nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { start, stop, kill, restart, pause, resume, ready: _, within: _ } = self;
+        [start, stop, kill, restart, pause, resume].iter().all(|command| command.is_none())
+    }
+
     pub(super) fn of(&self, verb: ServerVerb) -> Option<Vec<&str>> {
         let one = match verb {
             ServerVerb::Start => &self.start,

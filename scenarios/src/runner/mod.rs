@@ -17,6 +17,7 @@ mod links;
 mod nameless;
 mod needs;
 mod observe;
+mod patience;
 mod play;
 mod requests;
 mod server;
@@ -34,6 +35,7 @@ use trialogue_report::diagram::{Lane, Row};
 use crate::file::{ActorId, Scenario};
 use crate::secrets::Secrets;
 
+pub use accounts::known_of;
 pub use audience::{Audience, Entrance, Looking, Seen};
 pub use config::{KnownAccount, Pause, RunConfig, Target, Waiting};
 pub use crash::boundaries;

@@ -26,7 +26,14 @@ pub fn lacking_at_all(scenario: &Scenario, config: &RunConfig) -> Option<String>
         Verb::Server(verb)
             if matches!(config.target, Target::Url(_)) && config.hooks.of(*verb).is_none() =>
         {
-            lacks("`server` steps need a server that the runner may start and stop");
+            let none = "`server` steps need a server that the runner may start and stop";
+            lacks(&match config.hooks.is_empty() {
+                true => none.to_owned(),
+                false => {
+                    let line = flow::line(step, &scenario.actors);
+                    format!("the profile has no hook for a step of the file ({line})")
+                }
+            });
         }
         Verb::Database(_) if config.database.is_none() => {
             lacks("`database` steps need a database that the runner may stop and start");

@@ -18,6 +18,9 @@ pub trait Observer: Send {
 
     /// A step is over.
     fn step(&mut self, _done: &StepDone) {}
+
+    /// Somebody waits for what nobody but the server knows the reason of, in a sentence.
+    fn waits(&mut self, _why: &str) {}
 }
 
 /// What came of a step or of a check; the last ones are the worst.
@@ -58,7 +61,7 @@ pub struct StepDone {
     pub id: Option<String>,
     /// The step in one line, as `fmt --as flow` writes it.
     pub words: String,
-    /// It signs somebody in: without that nothing can be tried at all.
+    /// It does nothing but sign somebody in: without that nothing can be tried at all.
     pub signs_in: bool,
     /// What came of it.
     pub came: Came,
@@ -196,7 +199,7 @@ fn untouched(scenario: &Scenario, step: &Step) -> StepDone {
         place: scenario.source.place(step.span),
         id: step.id.as_ref().map(|id| id.name.clone()),
         words: flow::line(step, &scenario.actors),
-        signs_in: matches!(step.verb, Verb::Login),
+        signs_in: matches!(step.verb, Verb::Login) && step.expect.is_empty(),
         came: Came::NotReached,
         began: Duration::ZERO,
         took: Duration::ZERO,

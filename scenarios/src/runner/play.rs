@@ -70,8 +70,21 @@ impl Stage<'_> {
         report
     }
 
+    /// Steps until they are over, or the time of the scenario is.
     async fn within(&self, deadline: Instant, way: Way<'_>) -> Vec<Failure> {
-        match timeout_at(deadline, self.watched(way)).await {
+        let way = self.watched(way);
+        tokio::pin!(way);
+        let (mut by, before) = (deadline, self.notes().waited);
+        let came = loop {
+            let came = timeout_at(by, &mut way).await;
+            // What the server made somebody wait is not the scenario's time.
+            let later = deadline + self.notes().waited.saturating_sub(before);
+            if came.is_ok() || later <= by {
+                break came;
+            }
+            by = later;
+        };
+        match came {
             Ok(Ok(())) => Vec::new(),
             Ok(Err(failures)) => failures,
             Err(_) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use trialogue_client::{Capabilities, Outcome};
 use trialogue_protocol::{ChatId, ClientMessageId, JobId, MessageId};
@@ -63,6 +64,9 @@ pub(super) struct Notes<'a> {
     pub(super) awaits_nameless_error: bool,
     /// The last step that was asked for is over.
     pub(super) ended: bool,
+    /// How long anybody has waited for the server's leave to sign in, and until when.
+    pub(super) waited: Duration,
+    pub(super) waits_until: Option<Instant>,
     /// When the last step began that did anything.
     pub(super) acted: Duration,
     /// Messages that steps know to have come, and to whom.
@@ -106,6 +110,8 @@ impl<'a> Notes<'a> {
             stopped: None,
             awaits_nameless_error: false,
             ended: false,
+            waited: Duration::ZERO,
+            waits_until: None,
             acted: Duration::ZERO,
             had: BTreeSet::new(),
             crashed: false,

@@ -79,9 +79,17 @@ impl Stage<'_> {
 
     /// All actors of a step at the same time; all at whom it does not hold are told.
     async fn everybody(&self, step: &Step, deadline: Instant) -> Result<Replies, Box<Failure>> {
+        let waited = self.notes().waited;
         let ways = step.actors.iter().map(|id| async move {
             let fail = |wrong: Wrong| (*id, wrong);
-            let mut reply = match timeout_at(deadline, self.act(step, *id, deadline)).await {
+            let act = async {
+                match step.verb {
+                    // Told to come back later, it does: its tries have bounds of their own.
+                    Verb::Login => Ok(self.login(step, *id, deadline, waited).await),
+                    _ => timeout_at(deadline, self.act(step, *id, deadline)).await,
+                }
+            };
+            let mut reply = match act.await {
                 Ok(reply) => reply.map_err(fail)?,
                 Err(_) => {
                     let link = self.actor(*id).link_words();
@@ -123,7 +131,6 @@ impl Stage<'_> {
     async fn act(&self, step: &Step, id: ActorId, deadline: Instant) -> Result<Reply, Wrong> {
         let actor = self.actor(id);
         match &step.verb {
-            Verb::Login => self.login(id).await,
             Verb::Connect => self.connect(actor, deadline).await,
             Verb::Disconnect => actor.disconnect().await,
             Verb::Http { method, path, query, headers, json } => {
@@ -193,15 +200,6 @@ impl Stage<'_> {
             path += &pairs.finish();
         }
         Ok(path)
-    }
-
-    async fn login(&self, id: ActorId) -> Result<Reply, Wrong> {
-        let actor = self.actor(id);
-        let reply = actor.login(&self.accounts[id.0]).await?;
-        if let Some(user) = actor.user() {
-            self.notes().scope.set_of(actor.name(), "userId", json!(user));
-        }
-        Ok(reply)
     }
 
     async fn connect(&self, actor: &Actor, deadline: Instant) -> Result<Reply, Wrong> {

@@ -52,7 +52,7 @@ fn every_mistake_of_a_step_is_reported_at_once() {
 - { delivered: { message: n, to: provider, via: alive } }
 - { as: customer, get: { path: /x, jsom: 1 } }
 - { as: customer, join: x, save: { a: user.id } }
-- { repeat: 99999, steps: [] }
+- { repeat: 99999, steps: [{ wait: 1s }] }
 - { server: kil }
 - { as: customer, state: { is: connected, failed_attempts: { min: 3, max: 2 } } }
 - { act: "X", lanes: [customer, sever] }

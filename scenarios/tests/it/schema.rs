@@ -63,14 +63,14 @@ fn schema_and_parser_agree_about_steps() {
 fn schema_and_parser_agree_about_everything_else() {
     let heads = HEADS.lines().filter(|line| !line.is_empty()).map(|line| {
         let actors = if line.starts_with("actors") { "" } else { ACTORS };
-        format!("scenario: 1\nname: t\n{actors}steps: []\n{line}\n")
+        format!("scenario: 1\nname: t\n{actors}steps: [{{ wait: 1s }}]\n{line}\n")
     });
     let lacking = [
-        format!("scenario: 2\nname: t\n{ACTORS}steps: []\n"),
-        format!("name: t\n{ACTORS}steps: []\n"),
-        format!("scenario: 1\n{ACTORS}steps: []\n"),
+        format!("scenario: 2\nname: t\n{ACTORS}steps: [{{ wait: 1s }}]\n"),
+        format!("name: t\n{ACTORS}steps: [{{ wait: 1s }}]\n"),
+        format!("scenario: 1\n{ACTORS}steps: [{{ wait: 1s }}]\n"),
         format!("scenario: 1\nname: t\n{ACTORS}"),
-        "scenario: 1\nname: t\nsteps: []\n".to_owned(),
+        "scenario: 1\nname: t\nsteps: [{ wait: 1s }]\n".to_owned(),
     ];
     assert_eq!(different(heads.chain(lacking)), "");
 }
@@ -188,13 +188,42 @@ const STEPS: &str = r#"
 { as: a, network: { refuse: false } }
 { as: a, network: { refuse: 1001 } }
 { as: a, network: { lag: 1ms } }
+{ as: a, network: {} }
+{ as: a, network: { for: 1s } }
+{ as: a, network: { cut: fin, for: 0s } }
+{ as: a, network: { latency: 0ms } }
+{ as: a, network: { refuse: 0 } }
+{ wait: 0s }
+{ wait: 0.0s }
+{ wait: 0.5s }
+{ wait: 10ms }
+{ as: a, never: x, during: 0ms }
+{ as: a, login: true, within: 0s }
+{ as: a, emit: "" }
+{ as: a, emit: 5 }
+{ as: a, receive: " " }
+{ as: a, never: "" }
+{ as: a, join: "" }
+{ as: a, history: "" }
+{ as: a, get: "" }
+{ as: a, get: { path: "" } }
+{ as: a, exec: "" }
+{ as: a, send: { chat: "", text: x } }
+{ as: a, send: { chat: x, text: "" } }
+{ act: "" }
+{ as: a, join: x, expect: {} }
+{ as: a, receive: x, count: {} }
+{ repeat: 0, steps: [{ wait: 1s }] }
+{ repeat: 2, steps: [] }
+{ parallel: [] }
+{ parallel: [[]] }
 { wait: 1s }
 { wait: 1 }
 { act: TITLE, lanes: [a, server, database] }
 { act: TITLE, lanes: a }
 { repeat: 2, steps: [{ wait: 1ms }] }
-{ repeat: 10001, steps: [] }
-{ repeat: two, steps: [] }
+{ repeat: 10001, steps: [{ wait: 1s }] }
+{ repeat: two, steps: [{ wait: 1s }] }
 { parallel: [[{ wait: 1ms }, { barrier: x }], [{ barrier: x }]] }
 { parallel: [{ wait: 1ms }] }
 { parallel: {} }
@@ -218,6 +247,7 @@ tags: [1]
 target: local
 timeout: 30s
 timeout: 30
+timeout: 0s
 seed: 7
 seed: -7
 seed: x

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use regex::Regex;
 use trialogue_client::Dialect;
 use trialogue_scenarios::file::{self, Profile, Scenario, ServerVerb, Verb};
-use trialogue_scenarios::source::nearest;
+use trialogue_scenarios::source::{Diagnostics, nearest};
 use trialogue_scenarios::{boundaries, bundled, bundled_names};
 
 use super::super::Context;
@@ -17,24 +17,14 @@ use crate::target;
 /// The name that a file gives to a server of our own.
 const OWN: &str = "local";
 
-/// What a profile may have commands for.
-const VERBS: [ServerVerb; 6] = [
-    ServerVerb::Start,
-    ServerVerb::Stop,
-    ServerVerb::Kill,
-    ServerVerb::Restart,
-    ServerVerb::Pause,
-    ServerVerb::Resume,
-];
-
 /// Flags that choose scenarios.
 #[derive(clap::Args)]
 pub(super) struct ChooseArgs {
     /// Names of bundled scenarios, files, folders with `*.scn.yaml`, or patterns such as
-    /// 'chat/**/*.scn.yaml'
-    #[arg(required_unless_present = "list", value_name = "SCENARIO")]
+    /// 'chat/**/*.scn.yaml' [default with --tags or --filter: all bundled ones]
+    #[arg(required_unless_present_any = ["list", "tags", "filter"], value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
-    /// List the bundled scenarios and play nothing
+    /// List the bundled scenarios with their tags, or those of --tags and --filter, and play nothing
     #[arg(long)]
     pub(super) list: bool,
     /// Only scenarios with one of these tags; with !TAG only those without it
@@ -123,16 +113,17 @@ impl Round<'_> {
 }
 
 /// The bundled scenarios with what they are about.
-pub(super) fn list(out: &mut Out) -> anyhow::Result<Exit> {
+pub(super) fn list(chosen: &ChooseArgs, out: &mut Out) -> anyhow::Result<Exit> {
     for name in bundled_names() {
         let scenario = bundled(name).map(|source| file::read(&source)).transpose()?;
-        let Some(scenario) = scenario else { continue };
+        let Some(scenario) = scenario.filter(|scenario| chosen.wants(scenario)) else { continue };
         if out.is_json() {
             out.json(&serde_json::json!({
                 "name": name, "description": scenario.description, "tags": scenario.tags,
             }))?;
         } else {
-            out.data(&format!("{name:<26}{}", scenario.description))?;
+            let tags = scenario.tags.join(", ");
+            out.data(&format!("{name:<26}{} [{tags}]", scenario.description))?;
         }
     }
     Ok(Exit::DONE)
@@ -148,12 +139,21 @@ impl ChooseArgs {
     ) -> anyhow::Result<Vec<Chosen>> {
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut wrong = 0;
-        let places = match find(&self.scenarios) {
+        let env = |name: &str| std::env::var(name).ok();
+        let places = match find(&self.words()) {
             Err(_) if self.allow_empty && !self.names_a_file() => Vec::new(),
             found => found?,
         };
         for place in places {
-            match file::read(&load(&place)?) {
+            let scenario = file::read(&load(&place)?).and_then(|scenario| {
+                // What the environment lacks would be told only after the server has started.
+                let mut lacking = Diagnostics::new(scenario.source.clone());
+                let unset =
+                    file::unset(&scenario, env).into_iter().filter(|_| self.wants(&scenario));
+                unset.for_each(|unset| lacking.error(unset.span, unset.message));
+                if args.dry_run { Ok(()) } else { lacking.verdict() }.map(|()| scenario)
+            });
+            match scenario {
                 Ok(scenario) if !self.wants(&scenario) => {}
                 Ok(scenario) => {
                     let target = args.target.as_deref();
@@ -163,7 +163,7 @@ impl ChooseArgs {
                 }
                 Err(mistakes) => {
                     wrong += mistakes.found().len();
-                    out.say(&mistakes.to_string());
+                    out.complain(&mistakes.to_string());
                 }
             }
         }
@@ -175,6 +175,14 @@ impl ChooseArgs {
         }
         name_files(&mut chosen);
         Ok(chosen)
+    }
+
+    /// What is to be played; without a word, everything bundled that has the tags and the name.
+    pub(super) fn words(&self) -> Vec<String> {
+        match self.scenarios.is_empty() {
+            true => bundled_names().map(ToOwned::to_owned).collect(),
+            false => self.scenarios.clone(),
+        }
     }
 
     /// Whether a word can only be a file, so that its absence is a mistake.
@@ -208,9 +216,8 @@ fn may_be_played(
             "{name} runs programs of its own (`exec`): if you trust the file, say --allow-exec"
         )));
     }
-    let commands = profile.is_some_and(|profile| {
-        profile.launch.is_some() || VERBS.iter().any(|verb| profile.hooks.can(*verb))
-    });
+    let commands =
+        profile.is_some_and(|profile| profile.launch.is_some() || !profile.hooks.is_empty());
     if commands && args.target.is_none() && !args.allow_exec && !args.dry_run {
         return Err(Failure::usage(format!(
             "{name} names a target whose profile runs programs: if you trust both, give the \

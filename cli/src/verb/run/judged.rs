@@ -1,16 +1,13 @@
-//! What came of everything: suites for reports, the last line and the exit code (SCENARIOS §10).
+//! What came of each scenario: its suite for the reports, and whether it is a success.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use trialogue_report::diagram::Story;
-use trialogue_report::results::{Case, Outcome, Place, Results, Suite, WireLine};
+use trialogue_report::results::{Case, Outcome, Place, Suite, WireLine};
 use trialogue_scenarios::{Came, Report, StepDone, Verdict};
 
-use crate::exit::Exit;
-
-/// Most names in the last line: more are counted.
-const NAMES_MAX: usize = 5;
+use super::verdict::{not_let_in, was_not_played};
 
 /// How a run ended.
 pub(super) enum Ended {
@@ -70,7 +67,7 @@ impl Played {
         self.wire = Vec::new();
     }
 
-    fn report(&self) -> Option<&Report> {
+    pub(super) fn report(&self) -> Option<&Report> {
         match &self.ended {
             Ended::Report(report) => Some(report),
             Ended::NotRun(_) | Ended::CutShort => None,
@@ -78,21 +75,32 @@ impl Played {
     }
 
     /// Why it could not be tried: there was no server, or it lets nobody in.
-    fn not_run(&self) -> Option<String> {
+    pub(super) fn not_run(&self) -> Option<String> {
         match &self.ended {
             Ended::NotRun(why) => Some(why.clone()),
-            Ended::Report(report) => {
-                let first = report.steps.iter().find(|step| step.came == Came::Broken)?;
-                let got = first.why.lines().nth(1).unwrap_or_default();
-                let got = got.strip_prefix("got").unwrap_or(got).trim();
-                first.signs_in.then(|| format!("nobody could be signed in: {got}"))
-            }
+            Ended::Report(report) => not_let_in(report),
             Ended::CutShort => None,
         }
     }
 
+    /// What came of all of it: what counts as failed under `--strict` is no success then, and a
+    /// scenario of which nothing was played is none at all.
+    pub(super) fn came(&self, strict: bool) -> Came {
+        let Some(report) = self.report() else { return Came::Broken };
+        match report.came() {
+            Came::Held if strict && report.count(Came::Unimplemented) > 0 => Came::Broken,
+            Came::Held if was_not_played(report) => Came::Unimplemented,
+            came => came,
+        }
+    }
+
+    /// Whether anything of it was: somebody was let in, and the target offers what that takes.
+    pub(super) fn is_played(&self) -> bool {
+        self.not_run().is_none() && self.report().is_some_and(|report| !was_not_played(report))
+    }
+
     /// Names of what did not hold: steps by their id or place, checks by their word.
-    fn wrong(&self, strict: bool) -> Vec<String> {
+    pub(super) fn wrong(&self, strict: bool) -> Vec<String> {
         let bad = |came: Came| came == Came::Broken || (strict && came == Came::Unimplemented);
         let Some(report) = self.report() else { return Vec::new() };
         let steps = report.steps.iter().filter(|step| bad(step.came)).map(step_name);
@@ -170,7 +178,7 @@ pub(super) fn suites(played: &mut [Played], not_begun: &[String], strict: bool) 
             id: "run".to_owned(),
             title: "the scenario is played".to_owned(),
             outcome: Outcome::Skip,
-            message: "not begun: the run was cut short".to_owned(),
+            message: "not begun: the run ended before".to_owned(),
             ..Case::default()
         }],
         ..Suite::default()
@@ -249,135 +257,5 @@ fn check_case(verdict: &Verdict, orders: &mut usize, strict: bool) -> Case {
         outcome: outcome(verdict.came, strict),
         message: message(verdict.came, &verdict.why),
         ..Case::default()
-    }
-}
-
-/// The sums of a run with several scenarios, in one line.
-pub(super) fn sum(played: &[Played], results: &Results) -> String {
-    let of = |wanted: Came| {
-        let judged = played.iter().filter(|p| p.not_run().is_none());
-        judged.filter(|p| p.report().is_some_and(|report| report.came() == wanted)).count()
-    };
-    let not_run = played.iter().filter(|p| p.not_run().is_some()).count();
-    let left_out: usize =
-        played.iter().filter_map(Played::report).map(|r| r.count(Came::Unimplemented)).sum();
-    let mut parts = vec![format!("{} ok", of(Came::Held))];
-    for (count, word) in [
-        (of(Came::Broken), "failed"),
-        (of(Came::Unknown), "unknown"),
-        (not_run, "could not run"),
-        (left_out, "steps or checks unimplemented"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {word}"));
-        }
-    }
-    let seconds = results.took.as_secs_f64();
-    format!("\n{} scenarios: {} ({seconds:.2} s)", played.len(), parts.join(", "))
-}
-
-/// The exit code, its word and the last line; the worst of 5, 3, 1, 4 wins.
-pub(super) fn decide(
-    played: &[Played],
-    strict: bool,
-    stopped: Option<Exit>,
-    faults: &[String],
-) -> (Exit, &'static str, String) {
-    let faults = faults.iter().chain(played.iter().flat_map(|played| &played.faults));
-    let faults: Vec<&str> = faults.map(String::as_str).collect();
-    if !faults.is_empty() {
-        return (Exit::INTERNAL, "internal", faults.join("; "));
-    }
-    if let Some(signal) = stopped {
-        let ended = played.iter().filter(|played| played.report().is_some()).count();
-        let message = format!("stopped after {}", count(ended, "scenario"));
-        return (signal, "interrupted", message);
-    }
-    let not_run: Vec<String> = played
-        .iter()
-        .filter_map(|played| played.not_run().map(|why| format!("{}: {why}", played.name)))
-        .collect();
-    if let Some(first) = not_run.first() {
-        let more = match not_run.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        return (Exit::COULD_NOT_RUN, "could_not_run", format!("could not run {first}{more}"));
-    }
-    let wrong: Vec<(String, Vec<String>)> = played
-        .iter()
-        .map(|played| (played.name.clone(), played.wrong(strict)))
-        .filter(|(_, wrong)| !wrong.is_empty())
-        .collect();
-    if !wrong.is_empty() {
-        return (Exit::FAILED, "failed", failed(played, &wrong));
-    }
-    let unknown: Vec<&str> =
-        played.iter().filter_map(Played::report).flat_map(unknown_of).collect();
-    if !unknown.is_empty() {
-        let message = format!("{} unknown ({})", unknown.len(), names(&unknown));
-        return (Exit::INCONCLUSIVE, "inconclusive", message);
-    }
-    (Exit::DONE, "done", String::new())
-}
-
-/// The steps and checks of which nothing is known: they are no success.
-fn unknown_of(report: &Report) -> Vec<&str> {
-    let steps = report.steps.iter().filter(|step| step.came == Came::Unknown);
-    let checks = report.verdicts.iter().filter(|verdict| verdict.came == Came::Unknown);
-    let steps = steps.map(|step| step.id.as_deref().unwrap_or(&step.words));
-    steps.chain(checks.map(|verdict| verdict.name.as_str())).collect()
-}
-
-/// `2 of 3 scenarios did not hold (booking: m1_seen, delivery; burst: order)`.
-fn failed(played: &[Played], wrong: &[(String, Vec<String>)]) -> String {
-    let each: Vec<String> = wrong
-        .iter()
-        .map(|(name, wrong)| {
-            let wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
-            format!("{name}: {}", names(&wrong))
-        })
-        .collect();
-    let shown = each[..each.len().min(NAMES_MAX)].join("; ");
-    let more = each.len().saturating_sub(NAMES_MAX);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let of = count(played.len(), "scenario");
-    format!("{} of {of} did not hold ({shown}{more})", wrong.len())
-}
-
-fn names(names: &[&str]) -> String {
-    let mut shown = names[..names.len().min(NAMES_MAX)].join(", ");
-    if names.len() > NAMES_MAX {
-        shown += &format!(" and {} more", names.len() - NAMES_MAX);
-    }
-    shown
-}
-
-/// `1 scenario`, `2 scenarios`.
-pub(super) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_of_which_nothing_is_known_is_no_success() {
-        let step = |id: Option<&str>, came| StepDone {
-            place: "t.scn.yaml:1:1".to_owned(),
-            id: id.map(str::to_owned),
-            words: "customer <- m1".to_owned(),
-            signs_in: false,
-            came,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-            times: 1,
-            why: String::new(),
-        };
-        let unknown = [step(Some("seen"), Came::Unknown), step(None, Came::Unknown)];
-        let steps = [&unknown[..], &[step(Some("held"), Came::Held)]].concat();
-        let report = Report { steps, ..Report::default() };
-        assert_eq!(unknown_of(&report), ["seen", "customer <- m1"]);
     }
 }

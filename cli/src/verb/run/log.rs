@@ -18,6 +18,7 @@ use trialogue_scenarios::{Came, Observer, Report, StepDone, cast};
 
 use super::choose::{Chosen, Round};
 use super::judged::{Ended, Played};
+use super::verdict::{NAMES_MAX, count};
 use super::{Args, Diagram};
 use crate::out::{Out, closed};
 use crate::play::{as_json, style, table};
@@ -35,6 +36,7 @@ pub(super) struct Log<'a> {
     json: bool,
     /// Columns of the names of scenarios; 0 where there is only one.
     names: usize,
+    strict: bool,
     failed: Mutex<Option<io::Error>>,
     gone: CancellationToken,
 }
@@ -58,7 +60,8 @@ impl<'a> Log<'a> {
         let names = if single { 0 } else { longest.unwrap_or(0).min(NAME_COLUMNS_MAX) };
         let failed = Mutex::default();
         let gone = CancellationToken::new();
-        Self { out: Mutex::new(out), diagram, aside, json, names, failed, gone }
+        let strict = args.strict;
+        Self { out: Mutex::new(out), diagram, aside, json, names, strict, failed, gone }
     }
 
     fn out(&self) -> MutexGuard<'_, &'a mut Out> {
@@ -125,33 +128,54 @@ impl<'a> Log<'a> {
             return self.document(&document(played));
         }
         match (self.diagram, &played.ended) {
-            (Diagram::Ascii, Ended::Report(report)) if self.names == 0 => {
+            (Diagram::Ascii, Ended::Report(report)) if self.names == 0 && played.is_played() => {
                 self.data(&format!("\n{}", facts(style(), &table(report, report.took))));
             }
             (Diagram::Mermaid, _) => self.data(&mermaid(&played.story)),
             (Diagram::Svg, _) => self.data(&svg(&played.story)),
             // Drawn as it happened, with its steps.
-            (Diagram::Ascii, _) if self.names == 0 => self.data(&(line(played) + "\n")),
+            (Diagram::Ascii, _) if self.names == 0 => {
+                self.data(&(line(played, self.strict) + "\n"))
+            }
             (Diagram::Ascii, _) => {
                 let drawn = trialogue_report::terminal::plain(&played.story, style());
-                self.data(&format!("{}\n{drawn}", line(played)));
+                self.data(&format!("{}\n{drawn}", line(played, self.strict)));
             }
-            (Diagram::None, _) => self.data(&(line(played) + "\n")),
+            (Diagram::None, _) => self.data(&(line(played, self.strict) + "\n")),
         }
         let mut out = self.out();
         match &played.ended {
             Ended::Report(report) => {
-                report.failures.iter().for_each(|failure| out.say(&format!("\n{failure}")));
-                let left_out = left_out(report);
-                left_out.iter().for_each(|line| out.say(line));
+                // The reason of a failure is no talk: it stays with `--quiet`.
+                report.failures.iter().for_each(|failure| out.complain(&format!("\n{failure}")));
+                not_reached(report).iter().for_each(|line| out.say(line));
+                left_out(report).iter().for_each(|line| out.say(line));
             }
-            Ended::NotRun(why) => out.say(&format!("{}: {why}", played.name)),
+            Ended::NotRun(why) => out.complain(&format!("{}: {why}", played.name)),
             Ended::CutShort => out.say(&format!("{}: cut short", played.name)),
         }
         if let Some(trace) = &played.trace {
             out.say(&format!("trace: trialogue trace view {}", trace.display()));
         }
     }
+}
+
+/// The checks that a failed step left open, in one line.
+fn not_reached(report: &Report) -> Option<String> {
+    let open = report.verdicts.iter().filter(|verdict| verdict.came == Came::NotReached);
+    let names = open.map(|verdict| match verdict.name.as_str() {
+        // Lines of these have no names of their own.
+        "order" | "count" => format!("{} {}", verdict.name, verdict.promise),
+        name => name.to_owned(),
+    });
+    let names: Vec<String> = names.collect();
+    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
+    let more = match names.len().saturating_sub(NAMES_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let count = count(names.len(), "check");
+    (!names.is_empty()).then(|| format!("  {count} not reached: {shown}{more}"))
 }
 
 /// What was not tried, each reason once.
@@ -181,26 +205,34 @@ fn document(played: &Played) -> serde_json::Value {
     document
 }
 
-fn line(played: &Played) -> String {
+/// What came of one, as the exit code says it.
+fn line(played: &Played, strict: bool) -> String {
     let name = sanitize::line(&played.name);
     let seconds = played.took.as_secs_f64();
+    let came = played.came(strict);
+    let (word, style) = word(came);
     match &played.ended {
-        Ended::Report(report) => {
-            let (word, style) = word(report.came());
-            let left_out = report.count(Came::Unimplemented);
-            let left_out = match left_out {
-                0 => String::new(),
-                n => format!(", {n} unimplemented"),
-            };
-            let (held, of, seed) = (report.held, report.of, report.seed);
-            format!(
-                "{style}{word}{style:#} {name} ({held} of {of} held{left_out}, {seconds:.2} s, \
-                 seed {seed})"
-            )
-        }
-        Ended::NotRun(_) => {
-            let (_, style) = word(Came::Broken);
+        // Whoever is not let in has not played, however far that was.
+        _ if played.not_run().is_some() => {
             format!("{style}ERROR{style:#} {name} could not run ({seconds:.2} s)")
+        }
+        Ended::NotRun(_) => format!("{style}ERROR{style:#} {name} could not run ({seconds:.2} s)"),
+        Ended::Report(report) if !played.is_played() => {
+            let of = report.of;
+            format!("{style}{word}{style:#} {name} was not played ({of} unimplemented)")
+        }
+        Ended::Report(report) => {
+            let (held, of, seed) = (report.held, report.of, report.seed);
+            let left_out = report.count(Came::Unimplemented);
+            let mut counts = format!("{held} of {of} held");
+            if left_out > 0 {
+                counts += &format!(", {left_out} unimplemented");
+            }
+            let rest = of.saturating_sub(held + left_out);
+            if report.passed() && rest > 0 {
+                counts += &format!(", {rest} not tried");
+            }
+            format!("{style}{word}{style:#} {name} ({counts}, {seconds:.2} s, seed {seed})")
         }
         Ended::CutShort => format!("cut   {name} ({seconds:.2} s)"),
     }
@@ -229,12 +261,17 @@ pub(super) struct Watcher<'l> {
 /// What a watcher needs of the log, whatever the log borrows.
 trait Shown: Sync {
     fn drawn(&self, text: &str);
+    fn said(&self, text: &str);
     fn step(&self, name: &str, done: &StepDone, drawn: bool);
 }
 
 impl Shown for Log<'_> {
     fn drawn(&self, text: &str) {
         self.data(text);
+    }
+
+    fn said(&self, text: &str) {
+        self.out().say(text);
     }
 
     fn step(&self, name: &str, done: &StepDone, drawn: bool) {
@@ -271,6 +308,10 @@ impl Observer for Watcher<'_> {
             let text = renderer.row(row);
             self.log.drawn(&text);
         }
+    }
+
+    fn waits(&mut self, why: &str) {
+        self.log.said(why);
     }
 
     fn step(&mut self, done: &StepDone) {

@@ -9,6 +9,7 @@ mod log;
 mod plan;
 mod play;
 mod steps;
+mod verdict;
 mod watch;
 
 use std::time::{Instant, SystemTime};
@@ -74,10 +75,10 @@ pub(crate) struct Args {
     /// Let `exec` steps run programs of the file's own: only of files that you trust
     #[arg(long, env = "TRIALOGUE_ALLOW_EXEC")]
     allow_exec: bool,
-    /// Say what would be played, and start nothing
+    /// Say what would be played, by whom and until where, and start nothing
     #[arg(long, conflicts_with_all = ["watch", "step"])]
     dry_run: bool,
-    /// Begin nothing new after the first scenario that does not hold
+    /// Begin nothing new after the first scenario that does not hold; what is left is in the reports
     #[arg(long)]
     fail_fast: bool,
     /// Play again whenever a file changes
@@ -112,7 +113,7 @@ Without --target, every scenario gets a server and a database of its own, and no
 left.\n\n\
 Exit codes: 0 everything held (what a target does not offer is counted, and fails under --strict), \
 1 something did not hold, 2 usage or a wrong file, 3 could not run: no server, no database, no \
-account, 4 nothing follows from what was seen, 5 internal, such as a report that cannot be \
+account, 4 nothing follows from what was seen, or nothing was played, 5 internal, such as a report that cannot be \
 written, 130 Ctrl-C, 143 SIGTERM. The worst of 5, 3, 1, 4 wins. Reports are written whatever ends \
 the run.";
 
@@ -173,7 +174,7 @@ enum TraceWhen {
 /// Exits as [`HELP`] says.
 pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
     if args.chosen.list {
-        return choose::list(out);
+        return choose::list(&args.chosen, out);
     }
     args.check()?;
     let reports = args.reports.check(out)?;
@@ -236,11 +237,11 @@ async fn once(
         Err(error) if !error.is::<crate::exit::ClosedPipe>() => faults.push(format!("{error:#}")),
         Ok(()) | Err(_) => {}
     }
-    let sum = judged::sum(&played, &results);
+    let sum = verdict::sum(&played, &results, args.strict);
     if !out.is_json() && !reports.take_stdout() && played.len() > 1 {
         out.data(&sum)?;
     }
-    let (exit, code, message) = judged::decide(&played, args.strict, stopped, &faults);
+    let (exit, code, message) = verdict::decide(&played, args.strict, stopped, &faults);
     if args.exit_zero && [Exit::FAILED, Exit::INCONCLUSIVE].contains(&exit) {
         out.say(&format!("exit 0 (--exit-zero): {message}"));
         return Ok(Exit::DONE);
@@ -317,7 +318,7 @@ async fn rounds(
         }
         played.push(one);
     }
-    if context.shutdown.is_cancelled() {
+    if context.shutdown.is_cancelled() || (failed && args.fail_fast) {
         not_begun.extend(waiting.take(NOT_BEGUN_MAX).map(|round| round.name()));
     }
     played.sort_by_key(|played| played.place);

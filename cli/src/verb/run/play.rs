@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use trialogue_scenarios::file::Profile;
 use trialogue_scenarios::trace::{SCHEMA, Trace};
 use trialogue_scenarios::{
     Pause, Report, RunConfig, RunError, Target, lacking_at_all, run as play, untouched_steps,
@@ -94,22 +93,21 @@ async fn stage(
         false => None,
     };
     let cluster = own.as_ref().map_or(cluster, |own| Some(&own.0));
-    let target = match (&round.of.profile, cluster) {
-        (Some(profile), _) => target_of(profile),
+    let config = match (&round.of.profile, cluster) {
+        (Some(profile), _) => target::config(profile),
         (None, Some(cluster)) => match cluster.fresh_database("run").await {
             Ok(fresh) => {
                 let command = server(&fresh);
                 database = Some(fresh);
-                command.map(Target::Child)
+                command.map(|command| RunConfig::new(Target::Child(command)))
             }
             Err(error) => Err(anyhow::Error::from(error)),
         },
         (None, None) => Err(anyhow::anyhow!("there is neither a target nor a database")),
     };
-    let ended = match target {
+    let ended = match config {
         Err(error) => Ended::NotRun(format!("{error:#}")),
-        Ok(target) => {
-            let mut config = RunConfig::new(target);
+        Ok(mut config) => {
             config.database = own.clone().map(|own| own as Arc<dyn trialogue_scenarios::Database>);
             playing(args, round, config, context, log, watcher).await
         }
@@ -136,14 +134,6 @@ async fn playing(
     config.seed = args.seed;
     config.crash_at = round.crash_at;
     config.token_secret = round.of.profile.is_none().then(|| token_secret().to_owned());
-    if let Some(profile) = &round.of.profile {
-        config.dialect = profile.dialect;
-        config.capabilities = Some(profile.capabilities);
-        config.accounts.clone_from(&profile.accounts);
-        config.plain_http = profile.plain_http;
-        config.hooks = profile.hooks.clone();
-        config.secrets = profile.secrets.apart();
-    }
     config.trace.clone_from(&watcher.trace);
     config.allow_exec = args.allow_exec;
     config.until.clone_from(&args.until);
@@ -179,17 +169,6 @@ async fn playing(
         Ok(report) => Ended::Report(Box::new(report)),
         Err(error) if matches!(error.downcast_ref(), Some(RunError::Stopped)) => Ended::CutShort,
         Err(error) => Ended::NotRun(format!("{error:#}")),
-    }
-}
-
-/// Where a profile is played: at a server that it starts, or at one that is there.
-fn target_of(profile: &Profile) -> anyhow::Result<Target> {
-    match &profile.launch {
-        None => Ok(Target::Url(profile.url.clone())),
-        #[cfg(unix)]
-        Some(launch) => Ok(Target::Shell { url: profile.url.clone(), launch: launch.clone() }),
-        #[cfg(not(unix))]
-        Some(_) => Err(anyhow::anyhow!("a command line of a profile needs a shell")),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Look {
 impl Look {
     /// At everything that the words stand for now.
     pub(super) fn at(args: &ChooseArgs) -> anyhow::Result<Self> {
-        let words = args.scenarios.clone();
+        let words = args.words();
         Ok(Self { files: files(&words), words })
     }
 

@@ -42,6 +42,7 @@ impl Story {
             "error" => return self.told_off(socket, &data),
             "new_message" => return self.shown(who, &data),
             _ if PASSING.contains(&event) || event.len() > 256 => return,
+            _ if event.trim().is_empty() => return self.leave_out("events without a name"),
             _ => {}
         }
         if has_attachments {

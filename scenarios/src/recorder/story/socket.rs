@@ -139,6 +139,9 @@ impl Story {
             }
             return;
         }
+        if event.trim().is_empty() {
+            return self.leave_out("events without a name");
+        }
         if args.len() > 1 || has_attachments || is_too_long(&data) || event.len() > 256 {
             return self.leave_out("events with several, binary or very long arguments");
         }

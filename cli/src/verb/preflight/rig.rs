@@ -13,7 +13,7 @@ use trialogue_loadtest::users::{self, Person};
 use trialogue_loadtest::{RunConfig, cast, run_in};
 use trialogue_scenarios::file::Profile;
 
-use super::Context;
+use super::super::Context;
 use crate::account;
 use crate::args::Global;
 use crate::human;
