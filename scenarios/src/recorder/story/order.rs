@@ -57,7 +57,10 @@ impl Story {
 
     /// Who is told of what somebody says in a room was in it before.
     pub(super) fn entered_before(&mut self, who: usize, said: usize) {
-        let Some(room) = room_of(&self.steps[said]) else { return };
+        let says = |step: &super::Step| ["send", "emit"].contains(&step.fields[0].0);
+        let Some(room) = room_of(&self.steps[said]).filter(|_| says(&self.steps[said])) else {
+            return;
+        };
         let enters = |step: &super::Step| {
             step.who == Some(who)
                 && step.came != Came::Gone

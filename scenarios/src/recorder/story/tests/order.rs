@@ -44,3 +44,23 @@ fn an_event_stands_after_a_request_that_was_under_way_however_much_was_done_sinc
     let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
     assert!(at("do: book") < at("receive: \"notification:created\""), "{lines:#?}");
 }
+
+#[test]
+fn of_two_who_enter_at_once_the_one_stands_first_who_was_told_of_the_other() {
+    let mut story = booked();
+    for socket in [2, 1] {
+        story.emitted(socket, "join_chat", &[json!({"chatId": CHAT})], (Some(0), false));
+    }
+    for socket in [2, 1] {
+        story.acked(socket, 0, &json!({"ok": true, "chatId": CHAT}));
+    }
+    let entered = json!({"chatId": CHAT, "userId": 2, "role": "service_provider"});
+    story.heard(1, "user_joined", &[entered], false);
+    let typing = |user: Option<i64>| json!({"chatId": CHAT, "isTyping": true, "userId": user});
+    story.emitted(1, "typing", &[typing(None)], (Some(1), false));
+    story.heard(2, "user_typing", &[typing(Some(1))], false);
+    let lines = steps(&story);
+    let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
+    assert!(at("customer, join") < at("provider, join"), "{lines:#?}");
+    assert!(at("provider, join") < at("emit: typing"), "{lines:#?}");
+}
