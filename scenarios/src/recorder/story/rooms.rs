@@ -85,9 +85,18 @@ impl Story {
             self.shown_chats.clear();
         }
         let chat = self.chat(chat, at);
-        let last = self.shown_chats.insert((who, chat.to_string()), self.steps.len());
-        let since = &self.steps[last.unwrap_or_default()..];
-        since.iter().filter(|step| self.changes(step, &chat)).count() > 1
+        let key = (who, chat.to_string());
+        let from = self.shown_chats.get(&key).copied().unwrap_or_default();
+        let since = self.steps.iter().enumerate().skip(from);
+        let changes: Vec<usize> =
+            since.filter(|(_, step)| self.changes(step, &chat)).map(|(at, _)| at).collect();
+        // Of several it tells one at least: the others may still be told.
+        let (told, is_between) = match changes[..] {
+            [first, _, ..] => (first + 1, true),
+            [] | [_] => (self.steps.len(), false),
+        };
+        self.shown_chats.insert(key, told);
+        is_between
     }
 
     /// Whether a request by its name does something to a chat.

@@ -64,3 +64,25 @@ fn of_two_who_enter_at_once_the_one_stands_first_who_was_told_of_the_other() {
     assert!(at("customer, join") < at("provider, join"), "{lines:#?}");
     assert!(at("provider, join") < at("emit: typing"), "{lines:#?}");
 }
+
+#[test]
+fn a_change_that_is_told_after_the_next_one_was_made_is_left_out_also_when_an_earlier_one_was() {
+    let mut story = booked();
+    log_in(&mut story, 3, "local_service_manager");
+    let answer = json!({"disputeId": 9, "dispute": {"id": 9, "chatId": CHAT}});
+    let body = json!({"chatId": CHAT, "description": "price"});
+    call(&mut story, "POST /disputes", "access-1", body, 201, &answer);
+    call(&mut story, "POST /disputes/9/join", "access-3", json!({}), 200, &answer);
+    let show = |story: &mut Story, invited: bool, joined: bool| {
+        let chat = json!({"id": CHAT, "lsmInvited": invited, "lsmJoined": joined});
+        story.heard(1, "chat_updated", &[json!({"chat": chat})], false);
+    };
+    show(&mut story, true, false);
+    let body = json!({"resolution": "half"});
+    call(&mut story, "POST /disputes/9/resolve", "access-3", body, 200, &answer);
+    show(&mut story, true, true);
+    show(&mut story, false, false);
+    let lines = steps(&story);
+    let told: Vec<&String> = lines.iter().filter(|line| line.contains("chat_updated")).collect();
+    assert!(told.len() == 1 && told[0].contains("lsmInvited: false"), "{told:#?}");
+}
