@@ -36,7 +36,12 @@ impl Unread {
         let all_seen = self.known_from != 0 && self.known_from <= self.mark.saturating_add(1);
         let counted = match self.counted {
             _ if all_seen => seen(self.mark),
-            Some((count, to)) => count.saturating_add(seen(to)),
+            Some((count, to)) => {
+                // What came between the server's count and what was shown may all be others'.
+                let unseen = self.known_from.saturating_sub(to.max(self.mark)).saturating_sub(1);
+                let unseen = u64::try_from(unseen).unwrap_or_default();
+                count.saturating_add(unseen).saturating_add(seen(to))
+            }
             None if self.known_from == 0 => 0,
             None => {
                 let unseen = self.known_from.saturating_sub(self.mark).saturating_sub(1);
@@ -166,6 +171,21 @@ mod tests {
         assert_eq!(unread.count(), 1);
         unread.read_all();
         assert_eq!(unread.count(), 0);
+    }
+
+    #[test]
+    fn what_came_between_a_count_and_the_first_page_is_unread_too() {
+        let mut unread = Unread::default();
+        unread.listed(2, 2);
+        (0..28).for_each(|_| unread.heard_of_one());
+        assert_eq!(unread.count(), 30);
+        // The room is entered: its newest page begins far behind what was counted.
+        unread.read(0);
+        (31..=80).for_each(|seq| unread.said(&message(Some(seq), 2), ME, true));
+        assert_eq!(unread.count(), 80);
+        let older: Vec<_> = (1..=30).map(|seq| message(Some(seq), 1 + seq % 2)).collect();
+        unread.older(&older, ME);
+        assert_eq!(unread.count(), 65, "half of those were mine");
     }
 
     #[test]
