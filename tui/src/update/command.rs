@@ -15,6 +15,9 @@ use crate::model::{Listing, Model};
 use crate::msg::Now;
 use crate::text;
 
+/// Above the list of those who have asked for an LSM.
+const INVITES: &str = "Invites";
+
 /// Runs a line that begins with a slash; a line that cannot be run stays in the input.
 pub(super) fn run(model: &mut Model, line: &str, now: Now, out: &mut Vec<Effect>) {
     let (verb, args) = match command::parse(line) {
@@ -131,6 +134,14 @@ fn chats(model: &mut Model, only_unread: bool) {
 pub(super) fn help(model: &mut Model) {
     let here = model.place;
     let mut lines = Vec::new();
+    if model.is_spoken() {
+        // There are no keys, and columns mean nothing to whoever listens.
+        let said = |command: &command::Command| {
+            let word = format!("/{} {}", command.word, command.args);
+            format!("{}: {}", word.trim_end(), command.help)
+        };
+        return model.dialogs.read("Commands", COMMANDS.iter().map(said).collect());
+    }
     let others = [Place::Input, Place::List, Place::Messages, Place::Dialog, Place::Trio];
     let places = [here, Place::Anywhere].into_iter();
     for place in places.chain(others.into_iter().filter(|place| *place != here)) {
@@ -148,8 +159,12 @@ pub(super) fn help(model: &mut Model) {
     model.dialogs.read("Help", lines);
 }
 
-/// The LSM's queue instead of a chat.
+/// The LSM's queue instead of a chat; where lines are read out, a list.
 pub(super) fn show_invites(model: &mut Model, out: &mut Vec<Effect>) {
+    if model.is_spoken() {
+        model.dialogs.read(INVITES, vec!["Loading…".to_owned()]);
+        return out.push(Effect::LoadInvites);
+    }
     model.invites.shown = true;
     model.invites.filter.set("");
     model.chats.filtering = false;
@@ -157,6 +172,27 @@ pub(super) fn show_invites(model: &mut Model, out: &mut Vec<Effect>) {
     model.place = Place::List;
     model.window.shows_list = false;
     out.push(Effect::LoadInvites);
+}
+
+/// The queue is here: where it was asked for as a list, this is it.
+pub(super) fn list_invites(model: &mut Model, failed: Option<String>) {
+    let line = |dispute: &trialogue_protocol::Dispute| {
+        let job = dispute.job_id;
+        let why = text::line(&dispute.description);
+        format!("Job {job}: {}. /join {job} accepts.", why.trim_end_matches('.'))
+    };
+    let mut lines: Vec<String> = match failed {
+        Some(why) => vec![format!("Could not load invites: {why}")],
+        None => model.invites.list.iter().map(line).collect(),
+    };
+    if let Some(Dialog::Page(page)) = &mut model.dialogs.open
+        && page.title == INVITES
+    {
+        if lines.is_empty() {
+            lines.push("No open disputes. Invites appear here by themselves.".to_owned());
+        }
+        page.lines = lines;
+    }
 }
 
 /// Accepts the invitation under the cursor.

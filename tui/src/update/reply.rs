@@ -9,7 +9,7 @@ use trialogue_protocol::{
     Provider, User,
 };
 
-use super::{check, dialog, heard, looking, rooms, sending, undone};
+use super::{check, command, dialog, heard, looking, rooms, sending, undone};
 use crate::effect::Effect;
 use crate::model::chats::Listing;
 use crate::model::dialog::{Dialog, Kind};
@@ -235,6 +235,7 @@ fn invites(model: &mut Model, result: Result<Vec<Dispute>, Error>, out: &mut Vec
             model.invites.list = of(DisputeStatus::Pending);
             model.invites.joined = of(DisputeStatus::Joined);
             model.invites.listing = Listing::Loaded;
+            command::list_invites(model, None);
             model.invites.step(0);
             let first = model.invites.selected().map(|dispute| dispute.chat_id);
             if model.invites.shown
@@ -244,7 +245,9 @@ fn invites(model: &mut Model, result: Result<Vec<Dispute>, Error>, out: &mut Vec
             }
         }
         Err(error) => {
-            model.invites.listing = Listing::Failed(text::line(&error.sentence()));
+            let why = text::line(&error.sentence());
+            command::list_invites(model, Some(why.clone()));
+            model.invites.listing = Listing::Failed(why);
         }
     }
 }

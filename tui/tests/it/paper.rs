@@ -76,7 +76,8 @@ fn the_list_of_keys_is_the_table_and_so_is_the_help() {
     let vim = Keys::new(Preset::Vim);
     let mut page = "# Keys and commands of `trialogue chat`\n\nMade by `tui/pictures` from the \
                     tables in `src/keys/table.rs` and `src/command.rs`; `F1` shows the same. The \
-                    words in the last column are those of `chat.toml`.\n"
+                    words in the last column are those of `chat.toml`, where the action `none` \
+                    takes a key away.\n"
         .to_owned();
     let mut stage = crate::stage::Stage::new();
     stage.play("presses f1");

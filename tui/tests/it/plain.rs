@@ -288,3 +288,29 @@ fn a_choice_is_read_out_and_letters_find_it() {
     let none = reader.hears(Msg::Reply(Reply::Providers(Ok(Vec::new()))));
     assert!(none[0].contains("Nobody can be booked yet."), "{none:?}");
 }
+
+#[test]
+fn the_help_of_lines_has_words_and_no_keys() {
+    let mut reader = Reader::new();
+    let said = reader.hears(Msg::Line("/help".to_owned()));
+    assert!(said.contains(&"/chat LETTERS: jump to a chat by some of its letters".to_owned()));
+    assert!(!said.iter().any(|line| line.contains("In: ") || line.contains("  ")), "{said:#?}");
+}
+
+#[test]
+fn an_lsm_hears_who_has_asked() {
+    let queue = crate::frames::invites().model.invites.list;
+    let mut reader = Reader { stage: Stage::of(crate::stage::LENA), spoken: Spoken::default() };
+    reader.hears(Msg::Resize(0, 0));
+    reader.stage.up();
+    reader.stage.list(&[0]);
+    assert_eq!(reader.hears(Msg::Line("/invites".to_owned())).len(), 2, "the chat and the line");
+    let said = reader.hears(Msg::Reply(Reply::Invites(Ok(queue))));
+    let first = "Job 1042: poor work: Leak came back after one hour. /join 1042 accepts.";
+    assert_eq!(said[..2], ["Invites:", first], "{said:?}");
+    assert!(!reader.stage.model.invites.shown, "it covers no chat");
+    let error = trialogue_client::Error::NotConnected;
+    reader.hears(Msg::Line("/invites".to_owned()));
+    let said = reader.hears(Msg::Reply(Reply::Invites(Err(error))));
+    assert!(said.iter().any(|line| line.starts_with("Could not load invites")), "{said:?}");
+}
