@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::merge::plan_differs;
 use crate::result::Document;
-use crate::slo::{FIGURES, NUMBERS, is_duration, is_name, value};
+use crate::slo::{FIGURES, NUMBERS, is_duration, is_name, is_of_the_rig, value};
 use crate::verdict::Fault;
 
 /// Another word for 99.9 %, which is told once.
@@ -59,6 +60,37 @@ pub fn changes(before: &Document, after: &Document) -> Vec<Change> {
     change.collect()
 }
 
+/// What makes two results two different things: they can be held against each other, and whoever does
+/// should know.
+pub fn differs(before: &Document, after: &Document) -> Vec<String> {
+    let mut told = Vec::new();
+    for (what, was, is) in
+        [("target", &before.target, &after.target), ("dialect", &before.dialect, &after.dialect)]
+    {
+        if was != is {
+            told.push(format!("{what}: {was}, then {is}"));
+        }
+    }
+    let (was, is) = (before.plan.sockets(), after.plan.sockets());
+    if was != is {
+        told.push(format!("sockets: {was}, then {is}"));
+    }
+    let plan = plan_differs(&before.plan, &after.plan);
+    told.extend(plan.into_iter().map(|field| format!("the plan has another {field}")));
+    let has = |document: &Document, name: &str| document.metrics.iter().any(|one| one.name == name);
+    let only = after.metrics.iter().filter(|one| !has(before, &one.name));
+    told.extend(only.map(|one| format!("{}: measured in the second alone", one.name)));
+    let only = before.metrics.iter().filter(|one| !has(after, &one.name));
+    told.extend(only.map(|one| format!("{}: measured in the first alone", one.name)));
+    for (which, document) in [("first", before), ("second", after)] {
+        if document.rig.is_saturated() {
+            let why = document.rig.reasons.join("; ");
+            told.push(format!("the {which} was limited by its rig: {why}"));
+        }
+    }
+    told
+}
+
 /// What a change must not be: `delivery.p99>+10%`, `reach<-0.1%`, `delivery.p99>+5ms`, `lost>+0`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
@@ -110,11 +142,14 @@ impl Limit {
     /// The change that is beyond the limit, in a sentence; an error when it cannot be told.
     ///
     /// # Errors
-    /// One of the two has not measured it.
+    /// One of the two has not measured it, or its rig was the limit of what it has.
     pub fn judge(&self, before: &Document, after: &Document) -> Result<Option<String>, String> {
         let (Some(was), Some(is)) = (before.value(&self.name), after.value(&self.name)) else {
             return Err(format!("{}: not measured in both", self.text));
         };
+        if is_of_the_rig(&self.name) && (before.rig.is_saturated() || after.rig.is_saturated()) {
+            return Err(format!("{}: the rig of one of the two was the limit", self.text));
+        }
         let change = Change { name: self.name.clone(), before: was, after: is };
         let (change_by, most) = match self.by {
             By::Part(part) => (change.part(), part),

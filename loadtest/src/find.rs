@@ -131,6 +131,8 @@ pub struct Search {
     broke: Option<usize>,
     /// Nothing lower is left.
     ended: bool,
+    /// Why more than what held could not be tried: a bound of ours, not of the server.
+    bound: Option<String>,
 }
 
 impl Search {
@@ -146,6 +148,7 @@ impl Search {
             again: None,
             broke: None,
             ended: false,
+            bound: None,
         }
     }
 
@@ -166,6 +169,15 @@ impl Search {
         let value = if self.wanted == Wanted::MaxRate { value } else { value.round() };
         // Less than one is nothing.
         (value >= 1.0 || self.wanted == Wanted::MaxRate && value >= 0.1).then_some(value)
+    }
+
+    /// The next value cannot be tried for this: what held so far is what is believed.
+    pub fn bounded(&mut self, why: String) {
+        self.bound = Some(why);
+        match (self.good, self.confirming) {
+            (Some(good), None) => self.confirming = Some((good, 1)),
+            _ => self.ended = true,
+        }
     }
 
     /// What came of it.
@@ -215,10 +227,13 @@ impl Search {
         self.tried.get(self.broke?)
     }
 
-    /// What follows: failed when nothing holds at all, inconclusive when the rig was the limit.
+    /// What follows: failed when nothing holds at all, inconclusive when the rig, or a bound of ours,
+    /// was the limit, or when nothing ever followed.
     pub fn verdict(&self) -> Verdict {
         match (self.found, self.broke()) {
-            (None, _) => Verdict::Failed,
+            (None, Some(broke)) if broke.verdict == Verdict::Failed => Verdict::Failed,
+            (None, _) => Verdict::Inconclusive,
+            _ if self.bound.is_some() => Verdict::Inconclusive,
             (Some(_), Some(broke)) if broke.verdict == Verdict::Inconclusive => {
                 Verdict::Inconclusive
             }
@@ -233,11 +248,12 @@ impl Search {
             Some(found) => format!("{name}: {found:.1}, held {CONFIRMED} times"),
             None => format!("{name}: nothing held {CONFIRMED} times"),
         };
-        match self.broke() {
-            Some(Tried { value, why, .. }) => {
+        match (self.broke(), &self.bound) {
+            (Some(Tried { value, why, .. }), _) => {
                 format!("{found}; at {value:.1} broke first: {}", why.join("; "))
             }
-            None => found,
+            (None, Some(why)) => format!("{found}; more could not be tried: {why}"),
+            (None, None) => found,
         }
     }
 }
@@ -296,6 +312,28 @@ mod tests {
         came(&mut search, 1.0, Verdict::Passed);
         came(&mut search, 1.0, Verdict::Passed);
         assert_eq!((search.found, search.verdict()), (Some(1.0), Verdict::Inconclusive));
+    }
+
+    #[test]
+    fn a_bound_of_ours_is_no_limit_of_the_server_and_what_held_is_believed() {
+        let passed = |search: &mut Search, value| {
+            search.came(Tried { value, verdict: Verdict::Passed, why: Vec::new() });
+        };
+        let mut search = Search::new(Wanted::MaxConnections);
+        passed(&mut search, 12.0);
+        search.bounded("4 rooms are given".to_owned());
+        for _ in 0..2 {
+            let value = search.next(12.0).expect("it has to hold thrice");
+            passed(&mut search, value);
+        }
+        assert_eq!((search.next(12.0), search.found), (None, Some(12.0)));
+        assert_eq!(search.verdict(), Verdict::Inconclusive);
+        assert!(search.sentence().contains("could not be tried: 4 rooms"), "{search:?}");
+        let mut search = Search::new(Wanted::MaxRate);
+        for value in [4.0, 4.0, 4.0, 2.0, 2.0, 2.0] {
+            search.came(Tried { value, verdict: Verdict::Inconclusive, why: Vec::new() });
+        }
+        assert_eq!((search.found, search.verdict()), (None, Verdict::Inconclusive));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod export;
 mod facts;
 pub mod find;
 pub mod iterate;
+mod judge;
 pub mod live;
 pub mod merge;
 pub mod plan;

@@ -11,7 +11,7 @@ use trialogue_checker::Micros;
 
 use crate::plan::Plan;
 use crate::recorder::{Metric, decode};
-use crate::result::{Cases, Document, Measured, Part, SCHEMA, Window};
+use crate::result::{Cases, Document, Measured, Part, SCHEMA, Travelled, Verdict, Window};
 use crate::verdict::{EXAMPLES_MAX, Fault};
 
 /// Windows of runs that went on at the same time are laid over one another by the second.
@@ -63,6 +63,13 @@ pub fn merge(documents: &[Document]) -> Result<Document, String> {
     sum.windows.sort_by_key(|window| window.at);
     sum.server.sort_by_key(|sample| sample.at);
     decide(&mut sum)?;
+    // A sum is never better than what it was made of.
+    if sum.verdict != Verdict::Failed {
+        for one in documents.iter().filter(|one| one.verdict == Verdict::Failed) {
+            sum.verdict = Verdict::Failed;
+            sum.why.push(format!("run {} failed: {}", one.run, one.why.join("; ")));
+        }
+    }
     Ok(sum)
 }
 
@@ -108,17 +115,40 @@ fn fits(one: &Document, other: &Document) -> Result<(), String> {
     let (ours, theirs) = (&one.plan, &other.plan);
     same("number of members", &ours.members, &theirs.members)?;
     same("number of senders", &ours.senders, &theirs.senders)?;
-    let kind = |plan: &Plan| {
-        serde_json::to_value(&plan.pace)
-            .ok()
-            .and_then(|pace| pace.as_object().and_then(|pace| pace.keys().next().cloned()))
-    };
-    same("pace", &kind(ours).unwrap_or_default(), &kind(theirs).unwrap_or_default())
+    let name = |document: &Document| document.scenario.as_ref().map(|one| one.name.clone());
+    same("story", &name(one).unwrap_or_default(), &name(other).unwrap_or_default())?;
+    match plan_differs(ours, theirs).first() {
+        None => Ok(()),
+        Some(field) => Err(format!("its plan has another {field}")),
+    }
+}
+
+/// The fields of two plans that differ, but for how many rooms, threads and which dice.
+pub(crate) fn plan_differs(one: &Plan, other: &Plan) -> Vec<String> {
+    const MAY: [&str; 3] = ["rooms", "workers", "seed"];
+    let fields = |plan: &Plan| serde_json::to_value(plan).unwrap_or_default();
+    let (ours, theirs) = (fields(one), fields(other));
+    let Some(all) = ours.as_object() else { return Vec::new() };
+    let differ = all.iter().filter(|(name, value)| {
+        !MAY.contains(&name.as_str()) && theirs.get(name.as_str()) != Some(value)
+    });
+    differ.map(|(name, _)| name.clone()).collect()
 }
 
 fn add(sum: &mut Document, other: &Document, shift: Micros) -> Result<(), String> {
     sum.parts.push(part(other));
     sum.complete &= other.complete;
+    sum.steered |= other.steered;
+    sum.behind = sum.behind.max(other.behind);
+    sum.order_promised &= other.order_promised;
+    Travelled::add(&mut sum.travelled, &other.travelled);
+    sum.aborted = sum.aborted.take().or_else(|| other.aborted.clone());
+    if let Some(more) = &other.recovery {
+        sum.recovery.get_or_insert_default().add(more.clone());
+    }
+    if let Some(more) = &other.scenario {
+        sum.scenario.get_or_insert_default().add(more.clone());
+    }
     sum.joining = sum.joining.max(other.joining);
     sum.plan.rooms = sum.plan.rooms.saturating_add(other.plan.rooms);
     sum.plan.workers = sum.plan.workers.saturating_add(other.plan.workers);
@@ -148,6 +178,7 @@ fn add(sum: &mut Document, other: &Document, shift: Micros) -> Result<(), String
     let (ours, theirs) = (&mut sum.rig, &other.rig);
     ours.cpu = ours.cpu.max(theirs.cpu);
     ours.cpu_max = ours.cpu_max.max(theirs.cpu_max);
+    ours.loop_p99 = ours.loop_p99.max(theirs.loop_p99);
     ours.unsendable += theirs.unsendable;
     ours.stalled += theirs.stalled;
     ours.reasons.extend(reasons(other));
@@ -235,7 +266,11 @@ pub fn cut(document: &Document, from: Duration, to: Duration) -> Result<Document
     }
     let sum = |of: fn(&Window) -> u64| part.windows.iter().map(of).sum::<u64>();
     let (sent, delivered) = (sum(|one| one.sent), sum(|one| one.delivered));
-    let over = (to - from).max(1) as f64 / 1e6;
+    (part.counts.sent, part.counts.delivered) = (sent, delivered);
+    part.counts.delivered_meanwhile = delivered;
+    (part.counts.acked, part.counts.refused) = (sum(|one| one.acked), sum(|one| one.refused));
+    (part.took, part.span) = (to.saturating_sub(from).max(1), Some((from, to)));
+    let over = part.took as f64 / 1e6;
     (part.rate, part.delivery_rate) = (sent as f64 / over, delivered as f64 / over);
     judge(&mut part)?;
     let span = format!("of {:.1} s to {:.1} s alone", from as f64 / 1e6, to as f64 / 1e6);

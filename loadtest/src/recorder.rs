@@ -47,11 +47,19 @@ pub enum Metric {
     Move,
     /// From the intended moment of asking for a page of history to the page.
     Page,
+    /// Deliveries to sockets that travel so, where they travel in several ways.
+    OverWebsocket,
+    /// See `OverWebsocket`.
+    OverPolling,
+    /// See `OverWebsocket`.
+    OverUpgrade,
+    /// From the moment at which a worker's loop should have woken to the one at which it did.
+    Loop,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Delivery,
         Self::Uncorrected,
         Self::Ack,
@@ -68,6 +76,10 @@ impl Metric {
         Self::Replay,
         Self::Move,
         Self::Page,
+        Self::OverWebsocket,
+        Self::OverPolling,
+        Self::OverUpgrade,
+        Self::Loop,
     ];
 
     /// Its name in results and expressions.
@@ -89,6 +101,10 @@ impl Metric {
             Self::Replay => "replay",
             Self::Move => "move",
             Self::Page => "page",
+            Self::OverWebsocket => "delivery_websocket",
+            Self::OverPolling => "delivery_polling",
+            Self::OverUpgrade => "delivery_upgrade",
+            Self::Loop => "loop",
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
 
 use crate::facts::Facts;
-use crate::plan::{Pace, Plan, Unrest};
+use crate::plan::{Plan, Way};
 use crate::recorder::{Figures, Metric, decode, encode, figures};
 use crate::rig::Rig;
 use crate::slo::Judged;
@@ -158,6 +158,34 @@ pub struct Cut {
     pub reasons: Vec<(String, u64)>,
 }
 
+/// Sockets that went one way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Travelled {
+    /// Which way.
+    pub way: Way,
+    /// How many.
+    pub sockets: u64,
+    /// How many of them were on a websocket at the end: of those that were to move, the others stayed
+    /// with polling, or were gone.
+    pub on_websocket: u64,
+}
+
+impl Travelled {
+    /// Adds the sockets of another worker or run.
+    pub(crate) fn add(to: &mut Vec<Self>, more: &[Self]) {
+        for one in more {
+            match to.iter_mut().find(|known| known.way == one.way) {
+                None => to.push(one.clone()),
+                Some(known) => {
+                    known.sockets += one.sockets;
+                    known.on_websocket += one.on_websocket;
+                }
+            }
+        }
+    }
+}
+
 /// How many cases there are of a wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cases {
@@ -208,6 +236,10 @@ pub struct Document {
     /// Microseconds until every socket was in its room.
     #[serde(default)]
     pub joining: Micros,
+    /// The part of a run that this is, from and to, where it is not all of it: what was wrong, and
+    /// the reach, are of the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<(Micros, Micros)>,
     /// Microseconds from the first send to the last.
     pub took: Micros,
     /// How much happened, the warm-up included.
@@ -227,6 +259,12 @@ pub struct Document {
     /// What became of sockets that lost the server on purpose; absent where none was to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
+    /// Microseconds after the last send until the last delivery.
+    #[serde(default)]
+    pub behind: Micros,
+    /// How sockets travelled, where not all went over a websocket from the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub travelled: Vec<Travelled>,
     /// The scenario that was the load, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<Iterations>,
@@ -255,7 +293,7 @@ impl Document {
         };
         let facts = Facts {
             took: self.took,
-            sockets: self.plan.sockets(),
+            sockets: figures(Metric::Join.name()).map_or(0, |join| join.count),
             joining: self.joining,
             cut: self.cut.count,
             recovery: self.recovery.as_ref(),
@@ -266,90 +304,8 @@ impl Document {
         facts.value(name)
     }
 
-    /// What only some workloads promise.
-    fn judge_workload(&self, failed: &mut Vec<String>, open: &mut Vec<String>) {
-        if let Some(of) = &self.scenario {
-            if of.failed > 0 {
-                failed.push(format!("{} of {} iterations failed", of.failed, of.begun));
-            }
-            if of.unknown > 0 {
-                open.push(format!("{} iterations are unknown", of.unknown));
-            }
-            if of.passed + of.failed == 0 {
-                open.push("no iteration came to its end".to_owned());
-            }
-            return;
-        }
-        let counts = &self.counts;
-        let silence = match self.plan.unrest {
-            _ if matches!(self.plan.pace, Pace::Silent { .. }) => None,
-            Unrest::Apart => (counts.acked == 0).then_some("nothing was acknowledged"),
-            Unrest::History { .. } => (counts.pages == 0).then_some("no page came"),
-            _ => (counts.reached == 0).then_some("nothing was delivered"),
-        };
-        open.extend(silence.map(str::to_owned));
-        // Whoever was cut off could not be told.
-        let silent = counts.unanswered - counts.abandoned.min(counts.unanswered);
-        if silent > 0 && counts.acked + counts.refused == 0 && counts.delivered > 0 {
-            let why =
-                "the server acknowledges nothing: capabilities: { acks: false } in its profile";
-            open.push(why.to_owned());
-        } else if silent > 0 {
-            failed.push(format!("{silent} sends were not answered"));
-        }
-        let asked = counts.pages_asked - counts.pages.min(counts.pages_asked);
-        if asked > counts.refused && self.plan.unrest.is_of_pages() {
-            failed.push(format!("{} pages never came", asked - counts.refused));
-        }
-        let Some(recovery) = &self.recovery else { return };
-        if recovery.lost == 0 {
-            open.push("no connection was lost".to_owned());
-        }
-        if recovery.never_back > 0 {
-            let why = recovery.reasons.last().map_or("", |(why, _)| why.as_str());
-            let text = format!("{} sockets never came back ({why})", recovery.never_back);
-            // A rig that is too slow may be why.
-            if open.is_empty() { failed.push(text) } else { open.push(text) }
-        }
-    }
-
-    /// Decides the verdict, and says why.
-    pub(crate) fn judge(&mut self) {
-        let mut failed = Vec::new();
-        failed.extend(self.aborted.as_ref().map(|why| format!("aborted: {why}")));
-        for Cases { fault, count } in &self.faults {
-            let is_fault = match fault {
-                // A late rig makes everything late.
-                Fault::Late => !self.rig.is_saturated(),
-                Fault::Reordered => self.order_promised,
-                _ => true,
-            };
-            if is_fault {
-                failed.push(format!("{} {}", count, fault.name()));
-            }
-        }
-        let mut open = self.rig.reasons.clone();
-        let cut = self.cut.count;
-        if cut > 0 {
-            let reason = self.cut.reasons.first().map_or("", |(why, _)| why.as_str());
-            let why = format!("{cut} connections were cut ({reason})");
-            // A rig that is too slow to read is cut, and rightly so.
-            if open.is_empty() { failed.push(why) } else { open.push(why) }
-        }
-        for slo in &self.slos {
-            match slo.held {
-                Some(true) => {}
-                Some(false) => failed.push(format!("missed: {slo}")),
-                None => open.push(format!("not decided: {slo}")),
-            }
-        }
-        self.judge_workload(&mut failed, &mut open);
-        self.verdict = match (failed.is_empty(), open.is_empty()) {
-            (false, _) => Verdict::Failed,
-            (true, false) => Verdict::Inconclusive,
-            (true, true) => Verdict::Passed,
-        };
-        failed.extend(open);
-        self.why = failed;
+    /// When the last message was sent, microseconds after the begin.
+    pub(crate) fn until(&self) -> Micros {
+        self.span.map_or(self.took, |(_, to)| to)
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use trialogue_checker::Micros;
+use trialogue_socketio::client::ConnectError;
 
 /// Part of a core that a worker may have on average: beyond, it waits for itself.
 pub const CPU_MAX: f64 = 0.8;
@@ -23,6 +24,9 @@ pub struct Rig {
     pub cpu_max: f64,
     /// Of 100 sends one was attempted so much too late or later; microseconds.
     pub slip_p99: Micros,
+    /// Of 100 times a worker's loop woke so much too late or later; microseconds.
+    #[serde(default)]
+    pub loop_p99: Micros,
     /// Planned messages that could not go out because their connection was gone.
     pub unsendable: u64,
     /// Messages that the system did not take at once, because the server read too slowly.
@@ -39,6 +43,13 @@ impl Rig {
 
     /// Looks for reasons. In a closed loop the rig may be as busy as it likes: nothing is due.
     pub(crate) fn judge(&mut self, is_open: bool, sent: u64, due: u64) {
+        // A closed loop may have all of its core, and must not be kept from it.
+        if self.loop_p99 > SLIP_P99_MAX && (is_open || self.cpu <= CPU_MAX) {
+            let millis = self.loop_p99 as f64 / 1e3;
+            self.reasons.push(format!(
+                "a worker woke {millis:.1} ms late (p99; up to 5 ms): something kept it from its core"
+            ));
+        }
         if !is_open {
             return;
         }
@@ -84,6 +95,14 @@ pub fn make_room(sockets: u64) -> Result<(), String> {
     ))
 }
 
+/// Whether a connection cannot be for want of room on this machine: handles, ports, buffers.
+pub(crate) fn is_full(error: &ConnectError) -> bool {
+    use rustix::io::Errno;
+    let ConnectError::Unreachable { source, .. } = error else { return false };
+    let errors = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::ADDRNOTAVAIL, Errno::NOMEM];
+    errors.iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +122,9 @@ mod tests {
             reasons(Rig { slip_p99: 7_000, ..fine.clone() }, true, 1_000)[0].contains("7.0 ms")
         );
         assert!(reasons(Rig { cpu: 1.0, ..fine.clone() }, false, 1).is_empty());
+        let starved = Rig { loop_p99: 40_000, cpu: 0.1, ..fine.clone() };
+        assert!(reasons(starved.clone(), false, 1)[0].contains("40.0 ms late"));
+        assert!(reasons(Rig { cpu: 1.0, ..starved }, false, 1).is_empty());
         // The server's fault.
         assert!(reasons(Rig { stalled: 1, ..fine }, true, 900).is_empty());
     }

@@ -6,7 +6,7 @@ use trialogue_report::diagram::Tone;
 
 use crate::cast::PEOPLE_MAX;
 use crate::find::{Tried, Wanted};
-use crate::plan::{Absence, Pace, Plan, Stage, Unrest};
+use crate::plan::{Absence, Pace, Plan, Stage, Unrest, Way, Ways};
 use crate::recorder::Figures;
 use crate::result::{Document, Iterations, Verdict};
 use crate::run::{Progress, Second};
@@ -28,17 +28,27 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     let counts = &of.counts;
     if let Some(rate) = of.value("join_rate") {
         let (sockets, took) = (of.plan.sockets(), of.joining as f64 / 1e6);
-        let text = format!("{sockets} in their rooms within {took:.2} s ({rate:.0}/s)");
+        let joined = of.metrics.iter().find(|one| one.name == "join");
+        let joined = joined.map_or(0, |one| one.figures.count);
+        let text = format!("{joined} of {sockets} in their rooms within {took:.2} s ({rate:.0}/s)");
         rows.push(("sockets", text, Tone::Plain));
     }
     let sent = format!(
-        "{} sent ({:.1}/s), {} stored, {} refused ({} for their rate), {} unanswered",
-        counts.sent, of.rate, counts.acked, counts.refused, counts.limited, counts.unanswered
+        "{} sent ({:.1}/s), {} stored, {} refused ({} for their rate), {} unanswered; {} could not be \
+         sent, without a connection",
+        counts.sent,
+        of.rate,
+        counts.acked,
+        counts.refused,
+        counts.limited,
+        counts.unanswered,
+        of.rig.unsendable
     );
     rows.push(("messages", sent, Tone::Plain));
     let missing = counts.owed - counts.reached;
+    let whole = if of.span.is_some() { " in the whole run" } else { "" };
     let reach = format!(
-        "{} ({:.0}/s), reach {} of {} ({:.4} %), {} indeterminate, {} of others",
+        "{} ({:.0}/s), reach {} of {} ({:.4} %){whole}, {} indeterminate, {} of others",
         counts.delivered,
         of.delivery_rate,
         counts.reached,
@@ -62,10 +72,11 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
         rows.push(("cut", why.join("; "), Tone::Bad));
     }
     let rig = format!(
-        "{:.0} % of a core (at most {:.0} %), sends {} ms late (p99), {} stalled",
+        "{:.0} % of a core (at most {:.0} %), sends {} ms late, its loop {} ms (p99), {} stalled",
         of.rig.cpu * 100.0,
         of.rig.cpu_max * 100.0,
         millis(of.rig.slip_p99),
+        millis(of.rig.loop_p99),
         of.rig.stalled
     );
     let rig_tone = if of.rig.is_saturated() { Tone::Open } else { Tone::Good };
@@ -144,9 +155,19 @@ fn story(of: &Document, scenario: &Iterations) -> Vec<(&'static str, String, Ton
 /// What only some workloads have.
 fn unrest(of: &Document) -> Vec<(&'static str, String, Tone)> {
     let (counts, mut rows) = (&of.counts, Vec::new());
+    if !of.travelled.is_empty() {
+        let ways = of.travelled.iter().map(|one| match one.way {
+            Way::Upgrade => format!(
+                "{} begun over polling, {} of them moved to a websocket",
+                one.sockets, one.on_websocket
+            ),
+            Way::Websocket | Way::Polling => format!("{} over {}", one.sockets, one.way.name()),
+        });
+        rows.push(("transport", ways.collect::<Vec<_>>().join(", "), Tone::Plain));
+    }
     if let Some(recovery) = &of.recovery {
         let text = format!(
-            "{} times lost, {} times back with everything, {} never back; {} attempts failed; {} \
+            "{} times lost, {} times back in their rooms, {} never back; {} attempts failed; {} \
              messages caught up with, {} came both ways",
             recovery.lost,
             recovery.back,
@@ -332,7 +353,7 @@ pub fn plan_lines(plan: &Plan) -> Vec<String> {
         format!(
             "{rooms} rooms x {members} sockets = {sockets} sockets, of which {} speak; {workers} \
              workers; seed {seed}",
-            u64::from(*rooms) * u64::from(*senders),
+            if plan.pace.is_silent() { 0 } else { u64::from(*rooms) * u64::from(*senders) },
         ),
         format!(
             "{people} people, up to {PEOPLE_MAX} in each room, who take turns in having a socket"
@@ -358,10 +379,13 @@ pub fn plan_lines(plan: &Plan) -> Vec<String> {
         }
     }
     lines.extend(unrest_line(plan));
+    if plan.crowd.transport != Ways::default() {
+        lines.push(format!("transport: {}", plan.crowd.transport));
+    }
     if let Some((messages, _)) = plan.messages() {
         let deliveries = messages * f64::from(*members);
         lines.push(format!("{messages:.0} messages, {deliveries:.0} deliveries"));
     }
-    lines.push(format!("{sockets} file handles and ports"));
+    lines.push(format!("{} file handles and ports", plan.connections()));
     lines
 }

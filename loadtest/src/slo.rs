@@ -130,11 +130,33 @@ pub(crate) fn is_duration(name: &str) -> bool {
 }
 
 /// Whether a late or busy rig makes its value void.
-fn is_of_the_rig(name: &str) -> bool {
+pub(crate) fn is_of_the_rig(name: &str) -> bool {
     let figure = name.contains('.') && !name.ends_with(".count");
     figure
         || ["rate", "join_rate", "delivery_rate", "page_rate", "iteration_rate", "late", "cut"]
             .contains(&name)
+}
+
+/// Whether what never came would be the slowest of it.
+fn is_of_answers(name: &str) -> bool {
+    const METRICS: [Metric; 6] = [
+        Metric::Delivery,
+        Metric::Uncorrected,
+        Metric::Ack,
+        Metric::First,
+        Metric::Last,
+        Metric::Spread,
+    ];
+    is_duration(name) && METRICS.iter().any(|one| name.split('.').next() == Some(one.name()))
+}
+
+/// What makes values say too little.
+#[derive(Debug, Clone, Copy, Default)]
+struct Void {
+    /// The rig was the limit.
+    rig: bool,
+    /// More than one message in a hundred never came.
+    missing: bool,
 }
 
 pub(crate) fn is_name(name: &str) -> bool {
@@ -205,12 +227,13 @@ impl FromStr for Slo {
 impl Slo {
     /// What comes of it in a run.
     pub fn judge(&self, document: &Document) -> Judged {
-        self.decide(|name| document.value(name), document.rig.is_saturated())
+        let void = Void { rig: document.rig.is_saturated(), missing: document.is_censored() };
+        self.decide(|name| document.value(name), void)
     }
 
     /// How it stands while a run goes on, by the values that are known.
     pub(crate) fn so_far(&self, of: impl Fn(&str) -> Option<f64>) -> Judged {
-        self.decide(of, false)
+        self.decide(of, Void::default())
     }
 
     /// The first of these that holds while a run goes on: reason enough to end it.
@@ -221,7 +244,7 @@ impl Slo {
         expressions.iter().map(|one| one.so_far(&of)).find(|judged| judged.held == Some(true))
     }
 
-    fn decide(&self, of: impl Fn(&str) -> Option<f64>, is_void: bool) -> Judged {
+    fn decide(&self, of: impl Fn(&str) -> Option<f64>, void: Void) -> Judged {
         let mut values: Vec<(String, Option<f64>)> = Vec::new();
         for term in self.rows.iter().flatten() {
             if !values.iter().any(|(name, _)| *name == term.name) {
@@ -229,8 +252,9 @@ impl Slo {
             }
         }
         let term = |term: &Term| {
-            let value = of(&term.name).filter(|_| !(is_void && is_of_the_rig(&term.name)))?;
-            Some(term.compare.holds(value, term.value))
+            let value = of(&term.name).filter(|_| !(void.rig && is_of_the_rig(&term.name)))?;
+            let holds = term.compare.holds(value, term.value);
+            (!(holds && void.missing && is_of_answers(&term.name))).then_some(holds)
         };
         // A row is false when any of its terms is, whatever the others are; rows the other way.
         let row = |row: &Vec<Term>| {
@@ -255,14 +279,18 @@ impl Slo {
 mod tests {
     use super::*;
 
-    fn decide(text: &str, is_void: bool) -> Judged {
+    fn decide(text: &str, rig: bool) -> Judged {
+        decide_by(text, Void { rig, missing: false })
+    }
+
+    fn decide_by(text: &str, void: Void) -> Judged {
         let of = |name: &str| match name {
             "delivery.p99" => Some(40_000.0),
             "reach" => Some(0.999),
             "lost" => Some(3.0),
             _ => None,
         };
-        text.parse::<Slo>().unwrap().decide(of, is_void)
+        text.parse::<Slo>().unwrap().decide(of, void)
     }
 
     #[test]
@@ -289,6 +317,17 @@ mod tests {
         check("delivery.p99<50ms", None);
         check("lost==0", Some(false));
         check("lost==3 && reach<1", Some(true));
+    }
+
+    #[test]
+    fn what_never_came_is_no_fast_answer() {
+        let check = |text: &str, expect: Option<bool>| {
+            let void = Void { rig: false, missing: true };
+            assert_eq!(decide_by(text, void).held, expect, "{text}");
+        };
+        check("delivery.p99<50ms", None);
+        check("delivery.p99<30ms", Some(false));
+        check("lost==3", Some(true));
     }
 
     #[test]

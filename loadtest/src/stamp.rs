@@ -1,15 +1,16 @@
 //! What marks a message: a stamp at the begin of its text, `⟦run.worker.sender.n⟧`, filled up to
 //! its size. It comes back from every server that hands texts on, whatever else it tells of them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use memchr::memmem::Finder;
 use rand::RngExt as _;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 /// What opens and closes a stamp.
 const OPEN: &str = "\u{27e6}";
 const CLOSE: &str = "\u{27e7}";
-/// The closing mark as those write it who keep to ASCII.
+/// The closing mark as those write it who keep to ASCII, in either case.
 const CLOSE_ESCAPED: &[u8] = b"\\u27e7";
 /// Fills a text up to its size.
 const FILLER: u8 = b'x';
@@ -23,36 +24,80 @@ pub const STAMP_BYTES_MAX: usize = 6 + RUN_LETTERS + 3 * (10 + 1);
 /// A run of filler to compare with.
 const FILLED: &[u8; 256] = &[FILLER; 256];
 
-/// Looks for the same bytes in one frame after another: first where they were in the last one, for
-/// the frames of a server are alike.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    needle: Box<[u8]>,
-    finder: Finder<'static>,
-    last: AtomicUsize,
+/// A message's own words, where its frame quotes others as well.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Own<'a> {
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seq: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    chat_id: Option<&'a RawValue>,
 }
 
-impl Clone for Cursor {
-    fn clone(&self) -> Self {
-        Self::new(&self.needle)
+/// Those of an event's frame, or of a message in a page. The path that few frames take: the others
+/// have each word once.
+fn own(frame: &[u8]) -> Option<Own<'_>> {
+    if frame.first() == Some(&b'{') {
+        return serde_json::from_slice(frame).ok();
+    }
+    let begin = memchr::memchr(b'[', frame)?;
+    let read = serde_json::from_slice::<(IgnoredAny, Own<'_>)>(&frame[begin..]);
+    read.ok().map(|(_, own)| own)
+}
+
+/// What stands behind the first of these, and whether there are more of them.
+fn behind<'a>(finder: &Finder<'_>, frame: &'a [u8]) -> Option<(&'a [u8], bool)> {
+    let mut places = finder.find_iter(frame);
+    let begin = places.next()? + finder.needle().len();
+    Some((&frame[begin..], places.next().is_some()))
+}
+
+/// Finds the place of a message in its room.
+#[derive(Debug, Clone)]
+pub(crate) struct Seqs(Finder<'static>);
+
+impl Seqs {
+    pub(crate) fn new() -> Self {
+        Self(Finder::new(b"\"seq\":").into_owned())
+    }
+
+    /// 0 where it has none.
+    pub(crate) fn find(&self, frame: &[u8]) -> u64 {
+        let Some((rest, has_more)) = behind(&self.0, frame) else { return 0 };
+        let quoted = if has_more { own(frame) } else { None };
+        let digits = match &quoted {
+            Some(own) => own.seq.map_or(&b""[..], |seq| seq.get().as_bytes()),
+            None => rest,
+        };
+        number(digits).map_or(0, |(seq, _)| seq)
     }
 }
 
-impl Cursor {
-    pub(crate) fn new(needle: &[u8]) -> Self {
-        let finder = Finder::new(needle).into_owned();
-        Self { needle: needle.into(), finder, last: AtomicUsize::new(0) }
+/// Finds out of which chat a message says to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Chats(Finder<'static>);
+
+impl Chats {
+    pub(crate) fn new() -> Self {
+        Self(Finder::new(b"\"chatId\":\"").into_owned())
     }
 
-    /// What stands behind one of them; the first one, but for frames that are alike and have several.
-    pub(crate) fn behind<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
-        let last = self.last.load(Ordering::Relaxed);
-        if let Some(rest) = frame.get(last..).and_then(|rest| rest.strip_prefix(&*self.needle)) {
-            return Some(rest);
+    /// Whether it says to be of another one than this.
+    pub(crate) fn is_of_another(&self, frame: &[u8], chat: &str) -> bool {
+        let is_this = |said: &[u8]| {
+            said.strip_prefix(chat.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"'))
+        };
+        match behind(&self.0, frame) {
+            None => false,
+            Some((rest, _)) if is_this(rest) => false,
+            Some(_) => match own(frame).and_then(|own| own.chat_id) {
+                Some(said) => !is_this(said.get().trim_start_matches('"').as_bytes()),
+                // It is a quotation's.
+                None => false,
+            },
         }
-        let at = self.finder.find(frame)?;
-        self.last.store(at, Ordering::Relaxed);
-        Some(&frame[at + self.needle.len()..])
     }
 }
 
@@ -90,7 +135,7 @@ pub struct Found {
 #[derive(Debug, Clone)]
 pub struct Stamps {
     run: String,
-    cursor: Cursor,
+    finder: Finder<'static>,
 }
 
 impl Stamps {
@@ -103,8 +148,8 @@ impl Stamps {
 
     /// For the run of this name.
     pub fn of(run: String) -> Self {
-        let cursor = Cursor::new(format!("{run}.").as_bytes());
-        Self { run, cursor }
+        let finder = Finder::new(format!("{run}.").as_bytes()).into_owned();
+        Self { run, finder }
     }
 
     /// The name of the run.
@@ -122,14 +167,31 @@ impl Stamps {
         out.resize(out.len().max(begun + size as usize), FILLER);
     }
 
-    /// The stamp in a frame, if there is one of this run.
+    /// The stamp of the message in a frame, if there is one of this run; what it quotes is not its own.
     pub fn find(&self, frame: &[u8]) -> Option<Found> {
-        let begun = self.cursor.behind(frame)?;
-        let (worker, rest) = number(begun)?;
-        let (sender, rest) = number(rest.strip_prefix(b".")?)?;
-        let (n, rest) = number(rest.strip_prefix(b".")?)?;
+        let (begun, has_more) = behind(&self.finder, frame)?;
+        let quoted = if has_more { own(frame) } else { None };
+        match quoted.and_then(|own| own.message) {
+            Some(message) => self.read(behind(&self.finder, message.get().as_bytes())?.0),
+            None => self.read(begun),
+        }
+    }
+
+    /// What stands behind the name of the run.
+    fn read(&self, begun: &[u8]) -> Option<Found> {
+        let part = |bytes| {
+            let (part, rest) = number(bytes)?;
+            Some((u32::try_from(part).ok()?, rest))
+        };
+        let (worker, rest) = part(begun)?;
+        let (sender, rest) = part(rest.strip_prefix(b".")?)?;
+        let (n, rest) = part(rest.strip_prefix(b".")?)?;
         let stamped = OPEN.len() + self.run.len() + 1 + begun.len() - rest.len() + CLOSE.len();
-        let filler = [CLOSE.as_bytes(), CLOSE_ESCAPED].iter().find_map(|c| rest.strip_prefix(*c));
+        let is_escaped = |close: &[u8]| close.eq_ignore_ascii_case(CLOSE_ESCAPED);
+        let filler = rest.strip_prefix(CLOSE.as_bytes()).or_else(|| {
+            let (close, filler) = rest.split_at_checked(CLOSE_ESCAPED.len())?;
+            is_escaped(close).then_some(filler)
+        });
         let size = filler.and_then(|filler| {
             let end = memchr::memchr(b'"', filler)?;
             is_filler(&filler[..end]).then(|| u32::try_from(stamped + end).ok()).flatten()
@@ -145,11 +207,11 @@ impl Default for Stamps {
 }
 
 /// The number at the begin, and what follows it.
-pub(crate) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+pub(crate) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut rest = bytes;
-    let mut value = 0_u32;
+    let mut value = 0_u64;
     while let Some((digit @ b'0'..=b'9', behind)) = rest.split_first() {
-        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
         rest = behind;
     }
     (rest.len() < bytes.len()).then_some((value, rest))
@@ -190,20 +252,33 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_finds_wherever_it_is_and_looks_first_where_it_was() {
-        let cursor = Cursor::new(b"seq:");
-        let check = |text: &str, expect: Option<&str>| {
-            assert_eq!(cursor.behind(text.as_bytes()), expect.map(str::as_bytes), "{text}");
+    fn what_a_frame_quotes_is_not_its_own() {
+        let stamps = Stamps::of("zzkmnpq".to_owned());
+        let text = |n: u32| {
+            let mut out = Vec::new();
+            stamps.write(Stamp { worker: 0, sender: 1, n }, 60, &mut out);
+            String::from_utf8(out).unwrap()
         };
-        check("", None);
-        check("..seq:1", Some("1"));
-        check("..seq:2", Some("2"));
-        check("seq:3", Some("3"));
-        check("....seq:", Some(""));
-        check("....sex:4", None);
-        check("seq", None);
-        // Where the last one was comes first.
-        check("seq:seq:5", Some("5"));
+        let (old, new) = (text(3), text(4));
+        let quote = format!("{{\"message\":\"{old}\",\"seq\":7,\"chatId\":\"other\"}}");
+        let body = format!(
+            "{{\"replyTo\":{quote},\"message\":\"{new}\",\"chatId\":\"c1\",\"seq\":8589934592}}"
+        );
+        for frame in [format!("42/chat,[\"new_message\",{body}]"), body] {
+            let found = stamps.find(frame.as_bytes()).unwrap();
+            assert_eq!((found.stamp.n, found.size), (4, Some(60)), "{frame}");
+            assert_eq!(Seqs::new().find(frame.as_bytes()), 8_589_934_592);
+            assert!(!Chats::new().is_of_another(frame.as_bytes(), "c1"));
+            assert!(Chats::new().is_of_another(frame.as_bytes(), "c"));
+        }
+        // Each word once: nothing has to be read.
+        let frame = format!("42/chat,[\"new_message\",{{\"seq\":9,\"message\":\"{old}\"}}]");
+        assert_eq!(stamps.find(frame.as_bytes()).unwrap().stamp.n, 3);
+        assert_eq!(Seqs::new().find(frame.as_bytes()), 9);
+        assert_eq!(Seqs::new().find(b"{}"), 0);
+        assert!(!Chats::new().is_of_another(frame.as_bytes(), "c1"));
+        let upper = frame.replace(CLOSE, "\\u27E7");
+        assert_eq!(stamps.find(upper.as_bytes()).unwrap().size, Some(60));
     }
 
     #[test]
@@ -212,7 +287,7 @@ mod tests {
         for text in ["", "zzkmnpq", "zzkmnpq.", "zzkmnpq.1.2", "zzkmnpq.1.2.", "zzkmnpq.1.x.3"] {
             assert_eq!(stamps.find(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(number(b"4294967296"), None);
+        assert_eq!(number(b"18446744073709551616"), None);
         assert_eq!(Stamps::new().run().len(), RUN_LETTERS);
     }
 }

@@ -42,6 +42,9 @@ impl Recovery {
     }
 }
 
+/// Iterations that failed and are told in full.
+pub(crate) const FAILURES_MAX: usize = 10;
+
 /// A scenario as load, and what became of its iterations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -64,6 +67,20 @@ pub struct Iterations {
     pub unimplemented: u64,
     /// The first ones that failed.
     pub failures: Vec<FailedIteration>,
+}
+
+impl Iterations {
+    /// Adds those of another run.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.begun += other.begun;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.cut_short += other.cut_short;
+        self.unimplemented += other.unimplemented;
+        let room = FAILURES_MAX.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.into_iter().take(room));
+    }
 }
 
 /// An iteration that failed.

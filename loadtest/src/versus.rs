@@ -16,7 +16,7 @@ use crate::merge::merge;
 use crate::plan::{Pace, Plan};
 use crate::recorder::{Metric, decode};
 use crate::result::{Document, Verdict};
-use crate::run::{Progress, RunConfig, RunError, run_in};
+use crate::run::{Progress, RunConfig, RunError, run_in, shown};
 
 /// The shape of the document.
 pub const SCHEMA: &str = "trialogue-versus/1";
@@ -72,13 +72,26 @@ pub struct Versus {
     pub second: Document,
     /// What differs.
     pub deltas: Vec<Delta>,
+    /// Why it ended before its last pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
+}
+
+/// A run that could not be made, after whole pairs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// What follows from it: the rig may have been the limit.
+    pub verdict: Verdict,
+    /// A sentence.
+    pub why: String,
 }
 
 impl Versus {
     /// The worse of both verdicts.
     pub fn verdict(&self) -> Verdict {
         let both = [self.first.verdict, self.second.verdict];
-        let has = |verdict| both.contains(&verdict);
+        let broken = self.broken.as_ref().map(|broken| broken.verdict);
+        let has = |verdict| both.contains(&verdict) || broken == Some(verdict);
         match (has(Verdict::Failed), has(Verdict::Inconclusive)) {
             (true, _) => Verdict::Failed,
             (false, true) => Verdict::Inconclusive,
@@ -108,6 +121,9 @@ pub fn facts(of: &Versus) -> Vec<(&str, String, Tone)> {
         format!("{} (A B, B A, ...), each with a seed of its own", of.pairs),
         Tone::Plain,
     ));
+    if let Some(Broken { verdict, why }) = &of.broken {
+        rows.push(("broken off", why.clone(), crate::show::verdict_tone(*verdict)));
+    }
     for delta in &of.deltas {
         let [first, second, by, low, high] =
             [delta.first, delta.second, delta.delta, delta.low, delta.high].map(|one| one / 1e3);
@@ -159,7 +175,7 @@ pub enum Turn<'a> {
     Goes(&'a Progress),
 }
 
-/// Runs all pairs. After `stop` what is whole is compared.
+/// Runs all pairs. After `stop`, and after a run that cannot be made, what is whole is compared.
 ///
 /// # Errors
 /// [`RunError`]: a run could not be made, or there is no whole pair.
@@ -171,6 +187,7 @@ pub async fn interleave(
     observer: &mut (dyn FnMut(Turn<'_>) + Send),
 ) -> Result<Versus, RunError> {
     let mut came: Vec<[Document; 2]> = Vec::new();
+    let mut broken = None;
     'pairs: for pair in 0..pairs {
         let plan = part(plan, pairs, pair);
         let order = if is_turned(pair) { [1, 0] } else { [0, 1] };
@@ -183,13 +200,33 @@ pub async fn interleave(
             if stop.is_cancelled() {
                 break 'pairs;
             }
-            documents[side] = Some(document?);
+            match document {
+                Ok(document) => documents[side] = Some(document),
+                Err(error) if came.is_empty() => return Err(error),
+                Err(error) => {
+                    broken = Some(Broken::of(pair, config, &error));
+                    break 'pairs;
+                }
+            }
         }
         if let [Some(first), Some(second)] = documents {
             came.push([first, second]);
         }
     }
-    versus(plan, &came).map_err(RunError::CannotRun)
+    let versus = versus(plan, &came).map_err(RunError::CannotRun)?;
+    Ok(Versus { broken, ..versus })
+}
+
+impl Broken {
+    fn of(pair: u32, config: &RunConfig, error: &RunError) -> Self {
+        let verdict = match error {
+            RunError::NoRoom(_) => Verdict::Inconclusive,
+            RunError::Plan(_) | RunError::Cast(_) | RunError::CannotRun(_) | RunError::Stopped => {
+                Verdict::Failed
+            }
+        };
+        Self { verdict, why: format!("pair {}, {}: {error}", pair + 1, shown(config)) }
+    }
 }
 
 /// What follows from pairs of runs.
@@ -222,7 +259,7 @@ pub fn versus(plan: &Plan, pairs: &[[Document; 2]]) -> Result<Versus, String> {
         deltas.extend(of_metric(metric, &histograms, plan.seed));
     }
     let (schema, pairs) = (SCHEMA.to_owned(), u32::try_from(pairs.len()).unwrap_or(u32::MAX));
-    Ok(Versus { schema, pairs, first, second, deltas })
+    Ok(Versus { schema, pairs, first, second, deltas, broken: None })
 }
 
 type Pair = [Histogram<u64>; 2];

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use trialogue_loadtest::compare::{Limit, changes};
+use trialogue_loadtest::compare::{Limit, changes, differs};
 
 use crate::exit::Exit;
 use crate::measured;
@@ -26,6 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
     let (before, after) = (measured::read(&args.before)?, measured::read(&args.after)?);
     let changes = changes(&before, &after);
+    let differs = differs(&before, &after);
     let (mut beyond, mut unknown) = (Vec::new(), Vec::new());
     for limit in &args.fail_on {
         match limit.judge(&before, &after) {
@@ -33,8 +34,11 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
             Err(why) => unknown.push(why),
         }
     }
+    for difference in &differs {
+        out.say(&format!("not the same: {difference}"));
+    }
     if out.is_json() {
-        out.json(&json!({ "changes": changes, "beyond": beyond, "unknown": unknown }))?;
+        out.json(&json!({ "changes": changes, "differs": differs, "beyond": beyond, "unknown": unknown }))?;
     } else {
         for change in &changes {
             out.data(&change.line())?;

@@ -66,7 +66,8 @@ async fn every_delivery_of_our_own_server_is_counted_and_right() {
 
     let json = place("json").display().to_string();
     let same = run(trialogue().args(["compare", &json, &json, "--fail-on", "delivery.p99>+0%"]));
-    assert_eq!(same.code, Some(0), "{same}");
+    // Of a rig that was the limit nothing is said.
+    assert!(matches!(same.code, Some(0 | 4)), "{same}");
     assert!(same.stdout.contains("delivery.p99: "), "{same}");
     let wrong = run(trialogue().args(["compare", &json, "/dev/null"]));
     assert_eq!(wrong.code, Some(2), "{wrong}");
@@ -84,7 +85,7 @@ async fn every_delivery_of_our_own_server_is_counted_and_right() {
     command.args(["load", "--rooms", "2", "--members", "5", "--warm-up", "0s"]).args(closed);
     command.args(["--database-url", &cluster.url_of("postgres")]);
     let told = ran(command).await;
-    assert_eq!(told.code, Some(0), "{told}");
+    assert!(matches!(told.code, Some(0 | 4)), "{told}");
     cluster.stop().await.unwrap();
 }
 
@@ -130,6 +131,13 @@ async fn our_server_bears_every_workload() {
     let told = document(&cluster, &["ack"]).await;
     assert_eq!(told["counts"]["acked"], told["counts"]["sent"]);
     assert_eq!(told["counts"]["delivered"], 0);
+
+    let ways = ["--transport", "polling:25%,upgrade:50%"];
+    let told = document(&cluster, &ways).await;
+    let travelled = told["travelled"].as_array().unwrap();
+    let upgrade = travelled.iter().find(|one| one["way"] == "upgrade").unwrap();
+    assert_eq!((&upgrade["sockets"], &upgrade["onWebsocket"]), (&6.into(), &6.into()), "{told}");
+    assert_eq!(told["reach"], 1.0);
 
     let crowd = ["--typing", "50%", "--read", "10%", "--members", "6", "--slow-readers", "5%"];
     let told = document(&cluster, &[&crowd[..], &["--spread", "zipf:0.5"]].concat()).await;
@@ -221,10 +229,16 @@ fn what_cannot_be_run_says_why() {
     check(&["--report", "pdf=x"], 2, "no format");
     check(&["--find", "max-fun"], 2, "max-connections");
     check(&["jitter", "--window", "2"], 2, "closed loop");
+    check(&["idle", "--rate", "5/s"], 2, "--rate is for broadcast, ack");
+    check(&["--storm-at", "5s"], 2, "--storm-at is for storm, and not for broadcast");
+    check(&["--rate", "5/s..1/s"], 2, "--ramp");
+    check(&["--arrivals", "burst:9999999", "--for", "1s"], 2, "a burst of 1 to");
     check(&["churn", "--senders", "3"], 2, "churn");
     check(&["--phase", "peak:5s"], 2, "NAME:TIME:RATE");
     check(&["--back-off", "never"], 2, "real");
     check(&["--spread", "pareto"], 2, "zipf");
+    check(&["--transport", "smoke"], 2, "polling:20%,upgrade:30%");
+    check(&["--transport", "polling", "--scenario", "booking"], 2, "cannot be used with");
     check(&["--scenario", "nothing-like-it"], 2, "neither a file");
     let here = ["--target", "http://127.0.0.1:9", "--seats"];
     check(&[&here[..], &["/dev/null"]].concat(), 2, "no line has a chat");
@@ -235,6 +249,10 @@ fn what_cannot_be_run_says_why() {
     check(&[&here[..], &[seats.to_str().unwrap()]].concat(), 3, "127.0.0.1:9");
     // Port 9 discards, where anybody listens at all.
     check(&["--target", "http://127.0.0.1:9"], 3, "cannot set the stage");
+    let ways = ["--dry-run", "--transport", "polling:20%", "--rooms", "10", "--members", "3"];
+    let plan = told(&ways);
+    let line = "transport: websocket 80 %, polling 20 %, upgrade 0 %";
+    assert!(plan.stdout.contains(line) && plan.stdout.contains("36 file handles"), "{plan}");
     let plan = told(&["--dry-run", "--seed", "7", "--rate", "10/s..50/s", "--ramp", "spike"]);
     insta::assert_snapshot!(plan);
     let phases = ["--phase", "low:5s:10/s", "--phase", "up:5s:10/s..50/s", "--cool-down", "1s"];

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, PlanError, check};
+use super::{Plan, PlanError, Ways, check};
 
 /// The exponents that make sense.
 const ZIPF_MAX: f64 = 4.0;
@@ -25,6 +25,8 @@ pub struct Crowd {
     pub slow_readers: f64,
     /// How rooms differ in size.
     pub spread: Spread,
+    /// How they travel.
+    pub transport: Ways,
 }
 
 /// How the sockets are spread over the rooms.

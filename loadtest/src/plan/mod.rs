@@ -6,6 +6,7 @@ mod ramp;
 mod schedule;
 mod size;
 mod unrest;
+mod way;
 mod words;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use ramp::{Ramp, Stage};
 pub use schedule::{Due, Schedule};
 pub use size::Sizes;
 pub use unrest::{Absence, Absences, BackOff, Unrest};
+pub use way::{Way, Ways};
 pub use words::{Rate, parse_part, parse_rate};
 
 /// Most rooms of a run.
@@ -28,6 +30,8 @@ pub const SOCKETS_MAX: u64 = 1_000_000;
 pub const PAIRS_MAX: u64 = 16_000_000;
 /// Most messages a second.
 pub const RATE_MAX: f64 = 1_000_000.0;
+/// Connections besides of sockets of one worker that are about to move.
+const MOVING: u64 = 64;
 /// Longest run.
 pub const LENGTH_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Most threads that send and receive.
@@ -109,6 +113,11 @@ impl Pace {
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }
+
+    /// Nobody speaks.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Silent { .. })
+    }
 }
 
 /// Why a plan makes no sense: a sentence.
@@ -152,7 +161,12 @@ impl Plan {
                 check(stages.iter().any(|one| one.recorded && one.length > 0), || {
                     "the run has no length".to_owned()
                 })?;
-                check(*arrivals != Arrivals::Burst(0), || "a burst of none".to_owned())?;
+                let all = self.messages().map_or(0.0, |(all, _)| all);
+                if let Arrivals::Burst(size) = arrivals {
+                    check(*size > 0 && f64::from(*size) <= all, || {
+                        format!("a burst of 1 to {all:.0} messages: the run has no more")
+                    })?;
+                }
                 for rate in stages.iter().flat_map(|stage| [stage.from, stage.to]) {
                     check(rate.is_finite() && (0.0..=RATE_MAX).contains(&rate), || {
                         format!("rate: up to {RATE_MAX} a second")
@@ -170,6 +184,15 @@ impl Plan {
     /// How many there are.
     pub fn sockets(&self) -> u64 {
         u64::from(self.rooms) * u64::from(self.members)
+    }
+
+    /// Connections that they have: one that polls has one more for what it says, and those that move
+    /// have all of it for a moment.
+    pub fn connections(&self) -> u64 {
+        let sockets = self.sockets();
+        let [_, polling, upgrade] = self.crowd.transport.of(usize::try_from(sockets).unwrap_or(0));
+        let moving = if upgrade > 0 { u64::from(self.workers) * MOVING } else { 0 };
+        sockets + polling as u64 + moving
     }
 
     /// Those that speak, in all rooms.

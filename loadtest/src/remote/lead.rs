@@ -10,8 +10,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ask, BEAT, GREETING_BYTES_MAX, GREETING_WITHIN, Job, Key, READ_MAX, SILENT_MAX, Tell, VERSION,
-    nonce, read_all, read_soon, write,
+    Ask, BEAT, FULL, GREETING_BYTES_MAX, GREETING_WITHIN, Job, Key, READ_MAX, SILENT_MAX, Tell,
+    VERSION, nonce, read_all, read_soon, write,
 };
 use crate::worker::Told;
 
@@ -92,7 +92,7 @@ pub(crate) async fn lead(link: Link, job: Job, mut reins: Reins, told: mpsc::Sen
     let Some(Err(error)) = end.run_until_cancelled(drive).await else { return };
     let why = format!("worker {address}: {error}");
     if reins.begin.borrow().is_none() {
-        let _gone = told.send(Told::Failed(why)).await;
+        let _gone = told.send(Told::Failed { why, full: error.kind() == FULL }).await;
         return;
     }
     for worker in left {
@@ -146,7 +146,8 @@ async fn drive(
         let said = match said {
             Tell::Joined { more } => Told::Joined(more),
             Tell::Ready => Told::Ready,
-            Tell::Failed { why } => return Err(io::Error::other(why)),
+            Tell::Failed { why, full: true } => return Err(io::Error::new(FULL, why)),
+            Tell::Failed { why, .. } => return Err(io::Error::other(why)),
             Tell::Tick(tick) if left.contains(&tick.worker) => Told::Tick(tick),
             Tell::Done(done) if left.remove(&done.worker) => Told::Done(done),
             Tell::Beat => continue,

@@ -36,7 +36,7 @@ pub(crate) use lead::{Reins, lead};
 pub use serve::{Reach, serve};
 
 /// Both sides must have the same.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Shortest token in bytes.
 const TOKEN_MIN: usize = 16;
 /// Longest message before the other side has proved anything.
@@ -49,6 +49,8 @@ const GREETING_WITHIN: Duration = Duration::from_secs(10);
 const BEAT: Duration = Duration::from_secs(1);
 /// Without a word for so long, the other side is gone.
 const SILENT_MAX: Duration = Duration::from_secs(10);
+/// The kind of error that stands for a machine without room.
+const FULL: io::ErrorKind = io::ErrorKind::StorageFull;
 /// Messages that were read and not looked at; the other side waits.
 const READ_MAX: usize = 64;
 
@@ -165,7 +167,7 @@ enum Tell {
     Refused { why: String },
     Joined { more: u64 },
     Ready,
-    Failed { why: String },
+    Failed { why: String, full: bool },
     Tick(Box<Tick>),
     Done(Box<Done>),
     Beat,

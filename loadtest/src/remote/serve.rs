@@ -13,7 +13,7 @@ use trialogue_client::Http;
 use url::Url;
 
 use super::{
-    Ask, BEAT, GREETING_BYTES_MAX, Job, Key, MESSAGE_BYTES_MAX, READ_MAX, SILENT_MAX, Tell,
+    Ask, BEAT, FULL, GREETING_BYTES_MAX, Job, Key, MESSAGE_BYTES_MAX, READ_MAX, SILENT_MAX, Tell,
     VERSION, nonce, read_all, read_soon, write,
 };
 use crate::run::{RunConfig, TOLD_MAX, Wires, can_hold, start};
@@ -98,7 +98,8 @@ async fn work(mut stream: TcpStream, reach: &Reach, stop: &CancellationToken) ->
     match run(&mut stream, *job, reach, stop).await {
         Err(error) => {
             // Whoever is gone needs no reason.
-            let _gone = write(&mut stream, &Tell::Failed { why: error.to_string() }).await;
+            let (why, full) = (error.to_string(), error.kind() == FULL);
+            let _gone = write(&mut stream, &Tell::Failed { why, full }).await;
             Err(error)
         }
         done => done,
@@ -118,8 +119,10 @@ async fn run(
     }
     let sizes = job.plan.room_sizes();
     let rooms = job.workers.clone().flat_map(|worker| job.plan.rooms_of(worker));
-    let sockets = rooms.map(|room| u64::from(sizes[room as usize])).sum();
-    can_hold(sockets, 1).map_err(|error| fault(error.to_string()))?;
+    let sockets: u64 = rooms.map(|room| u64::from(sizes[room as usize])).sum();
+    // Its part of all connections.
+    let connections = job.plan.connections() * sockets / job.plan.sockets().max(1);
+    can_hold(connections, 1).map_err(|error| fault(error.to_string()))?;
     let http = reach(&job.url, job.plain_http).map_err(fault)?;
     let target = Target { capabilities: job.capabilities(), ..Target::new(http, job.dialect) };
     let mut config = RunConfig::new(target, "worker");
@@ -193,7 +196,8 @@ async fn talk(
         let tell = match told {
             Told::Joined(more) => Tell::Joined { more },
             Told::Ready => Tell::Ready,
-            Told::Failed(why) => return Err(io::Error::other(why)),
+            Told::Failed { why, full: true } => return Err(io::Error::new(FULL, why)),
+            Told::Failed { why, .. } => return Err(io::Error::other(why)),
             Told::Tick(tick) => Tell::Tick(tick),
             Told::Done(done) => {
                 left -= 1;

@@ -230,7 +230,7 @@ fn a_second(document: &Document, name: &str, count: &dyn Fn(&Window) -> u64) -> 
     for window in &document.windows {
         let at = window.at as f64 / 1e6;
         let over = at - before;
-        if over > 0.25 && window.at <= document.took + AFTER {
+        if over > 0.25 && window.at <= document.until() + AFTER {
             points.push((at, count(window) as f64 / over));
         }
         before = at;
@@ -259,7 +259,7 @@ fn reach(document: &Document) -> Vec<Series> {
     for window in &document.windows {
         sent += window.sent.saturating_sub(window.refused);
         delivered += window.delivered;
-        if sent > 0 && each > 0.0 {
+        if sent > 0 && each > 0.0 && document.span.is_none() {
             let part = (delivered as f64 / (sent as f64 * each)).min(1.0);
             points.push((window.at as f64 / 1e6, part * 100.0));
         }
@@ -269,7 +269,7 @@ fn reach(document: &Document) -> Vec<Series> {
 
 fn cores(document: &Document) -> Vec<Series> {
     // Afterwards it has nothing to do.
-    let windows = document.windows.iter().filter(|one| one.at <= document.took + AFTER);
+    let windows = document.windows.iter().filter(|one| one.at <= document.until() + AFTER);
     let points = windows.map(|one| (one.at as f64 / 1e6, one.cpu * 100.0));
     vec![Series { name: "of a core".to_owned(), points: points.collect() }]
 }

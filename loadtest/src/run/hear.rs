@@ -36,12 +36,16 @@ pub(super) async fn hear(
                 left -= 1;
                 sum.lost(worker, &why);
             }
-            Some(Told::Failed(why)) => return Err(RunError::CannotRun(why)),
+            Some(Told::Failed { why, full }) => return Err(failed(why, full)),
             Some(Told::Joined(_) | Told::Ready) => {}
             None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
         }
     }
     Ok(())
+}
+
+fn failed(why: String, full: bool) -> RunError {
+    if full { RunError::NoRoom(why) } else { RunError::CannotRun(why) }
 }
 
 /// Waits until everybody is in a room.
@@ -58,9 +62,8 @@ pub(super) async fn connect(
                 observer(&Progress::Sockets(joined, plan.sockets()));
             }
             Some(Told::Ready) => ready += 1,
-            Some(Told::Failed(why) | Told::Lost { why, .. }) => {
-                return Err(RunError::CannotRun(why));
-            }
+            Some(Told::Failed { why, full }) => return Err(failed(why, full)),
+            Some(Told::Lost { why, .. }) => return Err(RunError::CannotRun(why)),
             Some(Told::Tick(_) | Told::Done(_)) => {}
             None => return Err(RunError::CannotRun("a worker is gone".to_owned())),
         }

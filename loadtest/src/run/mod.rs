@@ -24,7 +24,7 @@ use crate::result::Document;
 use crate::rig;
 use crate::slo::Slo;
 use crate::stamp::Stamps;
-use crate::target::Target;
+use crate::target::{CONNECT_WITHIN, Target};
 use crate::verdict::Rules;
 use crate::worker::{self, Drain, Orders, Told};
 use hear::{connect, hear};
@@ -53,6 +53,8 @@ pub struct RunConfig {
     pub aborts: Vec<Slo>,
     /// When nothing comes any more.
     pub drain: Drain,
+    /// How long each step of a socket into its room may take.
+    pub join_within: Duration,
     /// Nobody else speaks in the rooms.
     pub only_ours: bool,
     /// Who makes the document, with its version.
@@ -71,7 +73,8 @@ impl RunConfig {
         let (slos, drain, tool) = (Vec::new(), Drain::default(), tool.into());
         let (far, steered) = (Vec::new(), Steered::default());
         let (aborts, outage, only_ours) = (Vec::new(), None, true);
-        Self { target, slos, aborts, drain, only_ours, tool, far, steered, outage }
+        let join_within = CONNECT_WITHIN;
+        Self { target, slos, aborts, drain, join_within, only_ours, tool, far, steered, outage }
     }
 }
 
@@ -146,7 +149,7 @@ pub async fn run(
     observer: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Document, RunError> {
     plan.check()?;
-    can_hold(plan.sockets(), config.target.bind.len())?;
+    can_hold(plan.connections(), config.target.bind.len())?;
     let all = plan.rooms as usize;
     let made = cast::make(&config.target, plan, |made| observer(&Progress::Rooms(made, all)));
     let rooms = stop.run_until_cancelled(made).await.ok_or(RunError::Stopped)??;
@@ -179,7 +182,7 @@ pub async fn run_in(
     let mut far = JoinSet::new();
     let threads = match config.far.is_empty() {
         true => {
-            can_hold(plan.sockets(), config.target.bind.len())?;
+            can_hold(plan.connections(), config.target.bind.len())?;
             start(plan, config, 0..plan.workers, rooms, &wires, &told)?
         }
         false => {
@@ -308,6 +311,7 @@ pub(crate) fn start(
             stamps: wires.stamps.clone(),
             tokens: config.target.tokens.clone(),
             drain: config.drain,
+            join_within: config.join_within,
             steered: config.steered.clone(),
             begin: wires.begin.subscribe(),
             stop: wires.halt.clone(),
@@ -315,7 +319,7 @@ pub(crate) fn start(
             told: told.clone(),
         };
         let thread = worker::start(orders);
-        threads.push(thread.map_err(|error| RunError::CannotRun(format!("no thread: {error}")))?);
+        threads.push(thread.map_err(|error| RunError::NoRoom(format!("no thread: {error}")))?);
     }
     Ok(threads)
 }

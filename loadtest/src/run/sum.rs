@@ -7,9 +7,9 @@ use trialogue_checker::Micros;
 
 use super::{RunConfig, Second};
 use crate::facts::Facts;
-use crate::plan::{Pace, Plan};
+use crate::plan::{Pace, Plan, Ways};
 use crate::recorder::{Metric, Recording, encode, measured};
-use crate::result::{Cases, Cut, Document, Recovery, SCHEMA, Verdict, Window};
+use crate::result::{Cases, Cut, Document, Recovery, SCHEMA, Travelled, Verdict, Window};
 use crate::rig::{Rig, SLIP_P99_MAX};
 use crate::slo::{Judged, Slo};
 use crate::verdict::{Counts, EXAMPLES_MAX, Example, Fault};
@@ -24,6 +24,9 @@ struct Part {
     counts: Counts,
     /// Processor time and time of the measured seconds, and the most of one second.
     cpu: (f64, f64, f64),
+    /// Connections that ended, and attempts that failed.
+    cut: u64,
+    failed_attempts: u64,
 }
 
 /// The sum.
@@ -45,6 +48,9 @@ pub(super) struct Sum {
     examples: Vec<Example>,
     ends: Ends,
     recovery: Recovery,
+    travelled: Vec<Travelled>,
+    /// Microseconds that the last delivery came after the last send; deliveries still came then.
+    behind: Micros,
     aborted: Option<Judged>,
     complete: bool,
     /// Moments of the plan that came.
@@ -72,6 +78,8 @@ impl Sum {
             examples: Vec::new(),
             ends: Ends::default(),
             recovery: Recovery::default(),
+            travelled: Vec::new(),
+            behind: 0,
             aborted: None,
             complete: true,
             due: 0,
@@ -89,6 +97,7 @@ impl Sum {
     pub(super) fn tick(&mut self, tick: &Tick) {
         let part = &mut self.parts[tick.worker as usize];
         part.counts = tick.counts;
+        (part.cut, part.failed_attempts) = (tick.cut, tick.failed_attempts);
         if tick.speaking && tick.over > 0 {
             let over = tick.over as f64;
             part.cpu.0 += tick.cpu * over;
@@ -138,6 +147,8 @@ impl Sum {
         self.examples.extend(done.examples);
         self.ends.add(done.ends);
         self.recovery.add(done.recovery);
+        Travelled::add(&mut self.travelled, &done.travelled);
+        self.behind = self.behind.max(done.behind);
         self.complete &= done.complete;
         self.due += done.due;
         self.spoken = self.spoken.max(done.spoken);
@@ -159,11 +170,15 @@ impl Sum {
         let counts = self.counts();
         let of = |name: &str| Metric::ALL.into_iter().find(|metric| metric.name() == name);
         let figures = |name: &str| of(name).map(|metric| self.whole.figures(metric));
+        let cut = self.parts.iter().map(|part| part.cut).sum();
+        let failed_attempts = self.parts.iter().map(|part| part.failed_attempts).sum();
+        let recovery = Recovery { failed_attempts, ..Recovery::default() };
         let facts = Facts {
             took: at,
-            sockets: self.plan.sockets(),
+            sockets: self.whole.of(Metric::Join).len(),
             joining: self.joining,
-            cut: self.ends.cut,
+            cut,
+            recovery: self.plan.unrest.is_of_returns().then_some(&recovery),
             cpu: self.windows.last().map_or(0.0, |window| window.cpu),
             ..Facts::of(&counts, &figures)
         };
@@ -183,6 +198,7 @@ impl Sum {
             cpu: self.parts.iter().map(cpu).fold(0.0, f64::max),
             cpu_max: self.parts.iter().map(|part| part.cpu.2).fold(0.0, f64::max),
             slip_p99: self.whole.figures(Metric::Slip).p99,
+            loop_p99: self.whole.figures(Metric::Loop).p99,
             unsendable: self.ends.unsendable,
             stalled: self.ends.stalled,
             reasons: Vec::new(),
@@ -240,6 +256,7 @@ impl Sum {
             dialect: config.target.dialect.to_string(),
             order_promised: config.target.capabilities.order,
             complete: self.complete,
+            span: None,
             steered: config.steered.was_steered(),
             verdict: Verdict::Inconclusive,
             aborted: self.aborted.clone(),
@@ -253,6 +270,12 @@ impl Sum {
             examples,
             cut: Cut { count: self.ends.cut, reasons: self.ends.reasons.clone() },
             recovery: self.plan.unrest.is_of_returns().then(|| self.recovery.clone()),
+            travelled: if self.plan.crowd.transport == Ways::default() {
+                Vec::new()
+            } else {
+                self.travelled.clone()
+            },
+            behind: self.behind,
             metrics: measured(&self.whole, |_| true),
             scenario: None,
             windows: std::mem::take(&mut self.windows),

@@ -25,6 +25,13 @@ impl Judge {
         }
     }
 
+    /// Nothing is waited for any more, and deliveries still came: whoever misses what was stored has
+    /// neither got it nor lost it.
+    pub fn finish_early(&mut self, at: Micros) {
+        self.still_coming = true;
+        self.finish(at);
+    }
+
     /// Nothing comes any more: whoever still misses what was stored has lost it.
     pub fn finish(&mut self, at: Micros) {
         for sender in 0..count(self.senders.len()) {
@@ -61,6 +68,15 @@ impl Judge {
             }
             (State::Unknown, _) if sent.got == 0 => return,
             (State::Stored | State::Unknown, _) | (State::Pending, false) => {}
+        }
+        if self.still_coming {
+            let got = u64::from(sent.got.min(sent.owed));
+            let missing = u64::from(sent.owed) - got;
+            self.counts.owed += got;
+            self.counts.reached += got;
+            self.counts.indeterminate += missing;
+            self.counts.still_coming += missing;
+            return;
         }
         self.counts.owed += u64::from(sent.owed);
         self.counts.reached += u64::from(sent.got.min(sent.owed));

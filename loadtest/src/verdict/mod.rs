@@ -132,6 +132,8 @@ pub struct Judge {
     under_way: usize,
     /// Deliveries that are owed and have not come, of what was not refused.
     awaited: u64,
+    /// Deliveries still came when nothing was waited for any more.
+    still_coming: bool,
 }
 
 impl Judge {
@@ -147,6 +149,7 @@ impl Judge {
             examples: Vec::new(),
             under_way: 0,
             awaited: 0,
+            still_coming: false,
         }
     }
 

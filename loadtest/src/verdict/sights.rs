@@ -83,6 +83,13 @@ impl Judge {
         Some((stamp, size))
     }
 
+    /// It says to be of another room than the one that it came from.
+    pub fn misfiled(&mut self, member: u32, at: Micros) {
+        self.wrong(Fault::Misrouted, member, at, || {
+            "a message of its own room that says to be of another one".to_owned()
+        });
+    }
+
     fn order(&mut self, member: u32, stamp: Stamp, seq: u64, fell: bool, at: Micros) {
         let of = &mut self.members[member as usize];
         let before = of.last_seq;

@@ -284,3 +284,15 @@ proptest! {
         prop_assert_eq!(ours(Fault::Phantom) + ours(Fault::Late) + ours(Fault::Mutated), 0);
     }
 }
+
+#[test]
+fn what_is_still_coming_is_neither_lost_nor_found() {
+    let mut judge = clean(RULES);
+    judge.sent(0, SIZE, true, (0, 0));
+    judge.acked(0, 2, 1);
+    judge.delivered(1, stamp(0, 2), 3, 2);
+    judge.finish_early(9);
+    let counts = judge.counts();
+    assert_eq!((counts.still_coming, counts.indeterminate), (2, 2));
+    assert_eq!((faults(&judge), counts.reach()), (vec![], 1.0));
+}

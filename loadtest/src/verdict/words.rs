@@ -82,6 +82,8 @@ pub struct Counts {
     pub reached: u64,
     /// Owed to somebody whose connection ended meanwhile: neither lost nor found.
     pub indeterminate: u64,
+    /// Those of them that were still on their way when nothing was waited for any more.
+    pub still_coming: u64,
     /// Came to somebody who was leaving a room or entering it: fine either way.
     pub in_transit: u64,
     /// Deliveries that came with what a returned member read; a part of `delivered`.
@@ -126,6 +128,11 @@ impl Counts {
         (self.delivered_meanwhile, self.pages_meanwhile) = (self.delivered, self.pages);
     }
 
+    /// What was done before the run is no part of it; what was wrong then stays.
+    pub(crate) fn begin(&mut self) {
+        *self = Self { faults: self.faults, errors: self.errors, ..Self::default() };
+    }
+
     /// Adds another worker's.
     pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
@@ -141,6 +148,7 @@ impl Counts {
         self.owed += other.owed;
         self.reached += other.reached;
         self.indeterminate += other.indeterminate;
+        self.still_coming += other.still_coming;
         self.in_transit += other.in_transit;
         self.caught_up += other.caught_up;
         self.overlap += other.overlap;

@@ -13,6 +13,8 @@ use trialogue_protocol::{ChatId, TokenPair};
 
 use super::enter::TOLD_MAX;
 use super::floor::{Floor, Phase, Socket};
+use super::kept;
+use super::over::over;
 use crate::plan::{Absences, Unrest};
 use crate::recorder::Metric;
 use crate::result::Recovery;
@@ -33,7 +35,7 @@ pub(super) struct Away {
     by_us: bool,
     attempts: u32,
     /// Its room let it in.
-    rejoined: bool,
+    pub(super) rejoined: bool,
     /// It reads the whole history.
     reads: bool,
 }
@@ -221,8 +223,18 @@ impl Floor {
     fn missed(&self, socket: &Socket, found: Option<Found>, seq: u64, now: Instant) {
         let mut judge = self.judge.borrow_mut();
         let sight = judge.caught_up(socket.member, found, seq, self.at(now));
-        if let (Some(_), Some(begun)) = (sight.filter(|sight| sight.recorded), socket.begun.get()) {
+        let Some(sight) = sight.filter(|sight| sight.recorded) else { return };
+        drop(judge);
+        if let Some(begun) = socket.begun.get() {
             self.took(Metric::Replay, begun, now);
+        }
+        // However it came: what a user waited for.
+        let at = self.at(now);
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.record(Metric::Delivery, at.saturating_sub(sight.intended));
+        recorder.record(Metric::Uncorrected, at.saturating_sub(sight.written));
+        if self.is_mixed {
+            recorder.record(over(socket.way), at.saturating_sub(sight.intended));
         }
     }
 
@@ -281,10 +293,13 @@ pub(super) async fn read_all(floor: Rc<Floor>, member: u32) {
                 floor.missed(socket, floor.stamps.find(text.as_bytes()), seq, now);
             }
             floor.is_back(socket, now);
+            kept::send(floor.clone(), member).await;
         }
         Err(why) => {
             floor.returns.borrow_mut().reason(format!("no history: {why}"));
-            // Its task is woken, and tries again.
+            // That is our doing, and no cut of the server's. Its task is woken, and tries again.
+            socket.phase.set(Phase::Away);
+            floor.judge.borrow_mut().away(member);
             if let Some(wire) = socket.wire.borrow_mut().take() {
                 wire.kill();
             }

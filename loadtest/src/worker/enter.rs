@@ -1,9 +1,10 @@
 //! The way into a room: for the first time, again after a cut, and out of it and in again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memchr::memmem;
 use trialogue_checker::Micros;
+use trialogue_socketio::engine::Handshake;
 
 use super::floor::{Floor, LIMITED, Phase, Socket};
 use crate::recorder::Metric;
@@ -22,6 +23,10 @@ impl Floor {
         let refused = [&words.refused, &words.error, &words.gone];
         match socket.phase.get() {
             Phase::Opening if text.starts_with(b"0") => {
+                let told = serde_json::from_slice::<Handshake>(&text[1..]).ok();
+                let silence = told.map(|told| told.ping_interval.saturating_add(told.ping_timeout));
+                let silence = silence.filter(|millis| *millis > 0).map(Duration::from_millis);
+                self.silence_max.set(silence);
                 socket.phase.set(Phase::Connecting);
                 return Some(Words::connect(&self.tokens.newest(&socket.token)));
             }
@@ -42,7 +47,7 @@ impl Floor {
                     judge.join(socket.member);
                     let last = memmem::find(text, LAST_SEQ);
                     let last = last.and_then(|begin| number(&text[begin + LAST_SEQ.len()..]));
-                    judge.came_at(socket.member, last.map_or(0, |(seq, _)| u64::from(seq)));
+                    judge.came_at(socket.member, last.map_or(0, |(seq, _)| seq));
                 }
                 self.is_in(socket, now);
             }
@@ -53,10 +58,10 @@ impl Floor {
                 let why = format!("the server refused a socket: {said}");
                 if socket.away.borrow().is_some() {
                     self.returns.borrow_mut().reason(why);
-                    socket.is_sent_away.set(true);
                 } else {
-                    self.fail(why);
+                    socket.ending.set(Some(why.into()));
                 }
+                socket.is_sent_away.set(true);
             }
             _ => {}
         }
@@ -78,9 +83,16 @@ impl Floor {
         self.recorder.borrow_mut().record(metric, took);
     }
 
-    /// A socket cannot enter its room; the first reason is told.
+    /// A socket cannot enter its room; the first reason is told. Where nobody is to speak, it is what
+    /// the run looks at, unless it is for want of room on our side.
     pub(super) fn fail(&self, why: String) {
-        self.cannot_join.borrow_mut().get_or_insert(why);
+        let is_looked_at = self.plan.pace.is_silent() && !self.is_full.get();
+        if is_looked_at {
+            self.ends.borrow_mut().cut(why, 1);
+            self.outside.set(self.outside.get() + 1);
+        } else {
+            self.cannot_join.borrow_mut().get_or_insert(why);
+        }
         self.news.notify_one();
     }
 
@@ -92,7 +104,13 @@ impl Floor {
             true => judge.counts_mut().errors += 1,
             false => {
                 let limited = memmem::find(text, LIMITED).is_some();
-                judge.refused_somehow(socket.member, limited);
+                let crowd = &self.plan.crowd;
+                // Of what else such a socket sends it may be the answer as well, and excuses nothing.
+                if !limited && (crowd.typing > 0.0 || crowd.read > 0.0) {
+                    judge.counts_mut().errors += 1;
+                } else {
+                    judge.refused_somehow(socket.member, limited);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! path that a million deliveries a second take. Nothing here parses JSON.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,27 +10,25 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use tokio::sync::{Notify, watch};
 use trialogue_checker::Micros;
-use trialogue_socketio::client::{Wire, WireOpener, Written};
+use trialogue_socketio::client::{Wire, WireOpener};
 
 use super::back::{Away, Returns};
 use super::crowd::Beside;
 use super::history::History;
+use super::kept::Kept;
+use super::over::over;
 use super::{Ends, Orders, Tick};
-use crate::plan::{Plan, Unrest};
+use crate::plan::{Plan, Unrest, Way};
 use crate::recorder::{Metric, Recording};
-use crate::stamp::{Cursor, Stamp, Stamps, number};
+use crate::stamp::{Chats, Seqs, Stamp, Stamps, number};
 use crate::target::{Target, Words};
 use crate::users::Tokens;
 use crate::verdict::{Judge, Rules, Sight};
 
-/// Bytes that may wait for a server that does not read, for one socket.
-const UNSENT_MAX: usize = 4 << 20;
 /// What an answer begins with that says yes.
 const YES: &[u8] = b"[{\"ok\":true";
 /// What one names that says that there were too many.
 pub(super) const LIMITED: &[u8] = b"rate_limited";
-/// What stands in front of a message's place.
-const SEQ: &[u8] = b"\"seq\":";
 /// Acknowledgements from this number on are of pages; those of messages are lower.
 pub(super) const PAGES_FROM: u32 = 1 << 31;
 
@@ -66,10 +64,13 @@ pub(super) struct Socket {
     pub(super) token: Arc<str>,
     /// It stops reading once it is in its room.
     pub(super) is_slow: bool,
+    pub(super) way: Way,
     pub(super) phase: Cell<Phase>,
     pub(super) begun: Cell<Option<Instant>>,
     /// The server ended the namespace; the connection may live on.
     pub(super) is_sent_away: Cell<bool>,
+    /// Why we end it.
+    pub(super) ending: Cell<Option<Box<str>>>,
     pub(super) wire: RefCell<Option<Wire>>,
     /// Since when and why it is away.
     pub(super) away: RefCell<Option<Box<Away>>>,
@@ -87,13 +88,21 @@ pub(super) struct Floor {
     pub(super) stamps: Stamps,
     pub(super) words: Words,
     pub(super) tokens: Tokens,
-    seq: Cursor,
+    seq: Seqs,
+    chats: Chats,
     /// The moment of the read whose frames are looked at: they share it.
     read_at: Cell<(Instant, Micros)>,
     pub(super) opener: WireOpener,
     pub(super) begin: Cell<Instant>,
     pub(super) has_begun: Cell<bool>,
     pub(super) joined: Cell<usize>,
+    /// Sockets that were not let in, where that is what is looked at.
+    pub(super) outside: Cell<usize>,
+    /// This machine has no more room for connections.
+    pub(super) is_full: Cell<bool>,
+    /// How long a server may be silent, as it says itself; and how long a step on the way may take.
+    pub(super) silence_max: Cell<Option<Duration>>,
+    pub(super) join_within: Duration,
     /// Why a socket cannot enter its room, before the begin.
     pub(super) cannot_join: RefCell<Option<String>>,
     /// A socket has joined or failed; in a closed loop, a room is ready for more.
@@ -101,6 +110,8 @@ pub(super) struct Floor {
     /// Rooms of a closed loop whose messages have come everywhere, once for each.
     pub(super) ready: RefCell<VecDeque<u32>>,
     pub(super) is_closed_loop: bool,
+    /// Sockets travel in several ways.
+    pub(super) is_mixed: bool,
     pub(super) speaking: Cell<bool>,
     pub(super) ends: RefCell<Ends>,
     pub(super) returns: RefCell<Returns>,
@@ -108,6 +119,8 @@ pub(super) struct Floor {
     pub(super) storm: Option<watch::Receiver<Option<Instant>>>,
     pub(super) beside: Beside,
     pub(super) history: RefCell<History>,
+    /// What was due while its sender was away, by member.
+    pub(super) kept: RefCell<HashMap<u32, Vec<Kept>>>,
     /// A packet that is being written.
     packet: RefCell<Vec<u8>>,
 }
@@ -127,6 +140,9 @@ fn people(orders: &Orders) -> (Vec<Socket>, Judge) {
     let mut judge = Judge::new(orders.rules, orders.number);
     let mut sockets = Vec::new();
     let senders = orders.plan.senders;
+    let all = orders.sizes.iter().map(|size| *size as usize).sum();
+    let seed = orders.plan.seed ^ u64::from(orders.number);
+    let mut ways = orders.plan.crowd.transport.deal(all, seed).into_iter();
     let mut slow = super::crowd::SlowOnes::of(&orders.plan, &orders.sizes);
     for (room, members) in orders.rooms.iter().zip(&orders.sizes) {
         judge.add_room(*members, senders.min(*members));
@@ -137,9 +153,11 @@ fn people(orders: &Orders) -> (Vec<Socket>, Judge) {
                 chat: chat.clone(),
                 token: token.clone(),
                 is_slow: slow.takes(turn >= senders),
+                way: ways.next().unwrap_or(Way::Websocket),
                 phase: Cell::new(Phase::Opening),
                 begun: Cell::new(None),
                 is_sent_away: Cell::new(false),
+                ending: Cell::default(),
                 wire: RefCell::new(None),
                 away: RefCell::new(None),
             });
@@ -163,15 +181,21 @@ impl Floor {
             stamps: orders.stamps.clone(),
             words: Words::new(),
             tokens: orders.tokens.clone(),
-            seq: Cursor::new(SEQ),
+            seq: Seqs::new(),
+            chats: Chats::new(),
             read_at: Cell::new((Instant::now(), 0)),
             opener: orders.opener.clone(),
             begin: Cell::new(Instant::now()),
             has_begun: Cell::new(false),
             joined: Cell::new(0),
+            outside: Cell::new(0),
+            is_full: Cell::new(false),
+            silence_max: Cell::new(None),
+            join_within: orders.join_within,
             cannot_join: RefCell::default(),
             news: Notify::new(),
             ready: RefCell::default(),
+            is_mixed: orders.plan.crowd.transport.is_mixed(),
             is_closed_loop: matches!(orders.plan.pace, crate::plan::Pace::Closed { .. }),
             speaking: Cell::new(true),
             ends: RefCell::default(),
@@ -179,6 +203,7 @@ impl Floor {
             returns: RefCell::new(Returns::new(orders.plan.seed, orders.number)),
             beside: Beside::default(),
             history: RefCell::new(History::new(orders.plan.seed, orders.number)),
+            kept: RefCell::default(),
             packet: RefCell::default(),
         }
     }
@@ -216,6 +241,8 @@ impl Floor {
             counts: *self.judge.borrow().counts(),
             recording: self.recorder.borrow_mut().take(),
             cpu: 0.0,
+            cut: self.ends.borrow().cut,
+            failed_attempts: self.returns.borrow().so_far.failed_attempts,
             speaking: self.speaking.get(),
         }
     }
@@ -252,8 +279,7 @@ impl Floor {
 
     /// The place of the first message in a text, 0 where it has none.
     pub(super) fn seq_in(&self, text: &[u8]) -> u64 {
-        let seq = self.seq.behind(text).and_then(number);
-        seq.map_or(0, |(seq, _)| u64::from(seq))
+        self.seq.find(text)
     }
 
     fn message(&self, socket: &Socket, text: &[u8], now: Instant) -> Option<String> {
@@ -262,10 +288,16 @@ impl Floor {
         let found = self.stamps.find(text);
         let sight = self.judge.borrow_mut().delivered(socket.member, found, seq, at)?;
         let Sight { intended, written, recorded, settled, room } = sight;
+        if self.chats.is_of_another(text, &socket.chat) {
+            self.judge.borrow_mut().misfiled(socket.member, at);
+        }
         if recorded {
             let mut recorder = self.recorder.borrow_mut();
             recorder.record(Metric::Delivery, at.saturating_sub(intended));
             recorder.record(Metric::Uncorrected, at.saturating_sub(written));
+            if self.is_mixed {
+                recorder.record(over(socket.way), at.saturating_sub(intended));
+            }
             if let Some((first, last)) = settled {
                 recorder.record(Metric::First, first.saturating_sub(intended));
                 recorder.record(Metric::Last, last.saturating_sub(intended));
@@ -281,6 +313,7 @@ impl Floor {
 
     fn answer(&self, socket: &Socket, answer: &[u8], now: Instant) -> Option<String> {
         let (n, said) = number(answer)?;
+        let n = u32::try_from(n).ok()?;
         if n >= PAGES_FROM {
             return self.page(socket, n, said, now);
         }
@@ -313,7 +346,7 @@ impl Floor {
         let member = self.judge.borrow().member_of(sender);
         let socket = &self.sockets[member as usize];
         if socket.phase.get() != Phase::In {
-            self.ends.borrow_mut().unsendable += 1;
+            self.keep(socket, Kept { sender, size, recorded, intended });
             return;
         }
         let is_of_pages = self.has_begun.get() && self.plan.unrest.is_of_pages();
@@ -334,7 +367,13 @@ impl Floor {
         }
     }
 
-    fn say(&self, socket: &Socket, sender: u32, size: u32, when: (bool, Micros, Micros)) {
+    pub(super) fn say(
+        &self,
+        socket: &Socket,
+        sender: u32,
+        size: u32,
+        when: (bool, Micros, Micros),
+    ) {
         let (recorded, intended, at) = when;
         let n = self.judge.borrow_mut().sent(sender, size, recorded, (intended, at));
         {
@@ -347,45 +386,6 @@ impl Floor {
         }
         let now = self.at(Instant::now());
         self.judge.borrow_mut().written(sender, n, now);
-    }
-
-    /// Writes a packet, as far as the system takes it.
-    pub(super) fn put(&self, socket: &Socket, packet: &[u8]) {
-        let written = socket.wire.borrow_mut().as_mut().map(|wire| wire.send(packet));
-        match written {
-            Some(Ok(Written::Waits(bytes))) => {
-                self.ends.borrow_mut().stalled += 1;
-                if bytes > UNSENT_MAX {
-                    self.over(socket, "the server does not read".to_owned());
-                }
-            }
-            // A broken connection is told to the one who reads it, who says why.
-            Some(Ok(Written::All) | Err(_)) | None => {}
-        }
-    }
-
-    /// A connection is over for good.
-    pub(super) fn over(&self, socket: &Socket, why: String) {
-        let before = socket.phase.replace(Phase::Over);
-        *socket.wire.borrow_mut() = None;
-        match before {
-            Phase::In | Phase::Rejoining | Phase::Leaving | Phase::Out | Phase::Entering => {
-                self.judge.borrow_mut().down(socket.member);
-                self.ends.borrow_mut().cut(why, 1);
-            }
-            Phase::Opening | Phase::Connecting | Phase::Joining => self.fail(why),
-            Phase::Away | Phase::Over => {}
-        }
-    }
-
-    /// Says good-bye everywhere.
-    pub(super) fn close(&self) {
-        for socket in &self.sockets {
-            socket.phase.set(Phase::Over);
-            if let Some(mut wire) = socket.wire.borrow_mut().take() {
-                wire.close();
-            }
-        }
     }
 
     /// Whether nobody enters a room.

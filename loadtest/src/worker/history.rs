@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use trialogue_checker::Micros;
 
+use super::LOOK;
 use super::back::{CATCH_UP, Page};
 use super::floor::{Floor, LIMITED, PAGES_FROM, Socket};
 use crate::recorder::Metric;
@@ -19,6 +20,9 @@ use crate::verdict::{Asked, Book, Key, Line};
 const FILLING: u64 = 4;
 /// Longest time without an answer while rooms are filled.
 const FILLED_WITHIN: Duration = Duration::from_secs(30);
+
+/// For the last of these messages to be everywhere.
+const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is known of the rooms' histories, and which pages are under way.
 #[derive(Debug)]
@@ -66,7 +70,16 @@ impl Floor {
             }
             self.until_at_most(most_at_once).await?;
         }
-        self.until_at_most(0).await
+        self.until_at_most(0).await?;
+        let heard = async {
+            while !self.judge.borrow().is_settled() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // What is lost of it is told as lost at the end.
+        let _lost = tokio::time::timeout(HEARD_WITHIN, heard).await;
+        self.judge.borrow_mut().counts_mut().begin();
+        Ok(())
     }
 
     async fn until_at_most(&self, under_way: u64) -> Result<(), String> {

@@ -5,6 +5,9 @@ mod crowd;
 mod enter;
 mod floor;
 mod history;
+mod kept;
+mod over;
+mod patience;
 mod socket;
 mod speak;
 
@@ -19,14 +22,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use trialogue_checker::Micros;
-use trialogue_socketio::client::WireOpener;
+use trialogue_socketio::client::{Transport, WireOpener};
 
 use crate::alarm::{Alarm, thread_time};
 use crate::cast::Room;
 use crate::live::Steered;
-use crate::plan::{Plan, Unrest};
+use crate::plan::{Plan, Unrest, Way};
 use crate::recorder::Recording;
-use crate::result::Recovery;
+use crate::result::{Recovery, Travelled};
 use crate::stamp::Stamps;
 use crate::target::Target;
 use crate::users::Tokens;
@@ -75,6 +78,8 @@ pub(crate) struct Orders {
     pub(crate) stamps: Stamps,
     pub(crate) tokens: Tokens,
     pub(crate) drain: Drain,
+    /// How long a step on the way into a room may take.
+    pub(crate) join_within: Duration,
     pub(crate) steered: Steered,
     /// The moment at which all begin, once everybody is in a room.
     pub(crate) begin: watch::Receiver<Option<Instant>>,
@@ -92,8 +97,8 @@ pub(crate) struct Orders {
 pub(crate) enum Told {
     /// So many more sockets are in their rooms.
     Joined(u64),
-    /// It cannot begin.
-    Failed(String),
+    /// It cannot begin; `full`: for want of room on this machine.
+    Failed { why: String, full: bool },
     /// Everybody is in a room.
     Ready,
     /// What happened since the last one; counts are sums.
@@ -115,6 +120,10 @@ pub(crate) struct Tick {
     pub(crate) recording: Recording,
     /// Part of a core that the thread had.
     pub(crate) cpu: f64,
+    /// Connections that ended by themselves, and attempts to come back that failed: sums.
+    pub(crate) cut: u64,
+    /// See `cut`.
+    pub(crate) failed_attempts: u64,
     /// It still sends.
     pub(crate) speaking: bool,
 }
@@ -127,10 +136,14 @@ pub(crate) struct Done {
     pub(crate) examples: Vec<Example>,
     pub(crate) ends: Ends,
     pub(crate) recovery: Recovery,
+    /// How its sockets travelled.
+    pub(crate) travelled: Vec<Travelled>,
     /// Every message of the plan went out.
     pub(crate) complete: bool,
     /// Moments of the plan that came, whether something went out at them or not.
     pub(crate) due: u64,
+    /// Microseconds after the last send at which the last delivery came.
+    pub(crate) behind: Micros,
     /// Microseconds after the begin at which the last one went out.
     pub(crate) spoken: Micros,
 }
@@ -175,20 +188,30 @@ pub(crate) fn start(orders: Orders) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let failed = match runtime {
             Ok(runtime) => LocalSet::new().block_on(&runtime, work(orders)).err(),
-            Err(error) => Some(format!("no runtime: {error}")),
+            Err(error) => Some((format!("no runtime: {error}"), true)),
         };
-        if let Some(why) = failed {
+        if let Some((why, full)) = failed {
             // Whoever does not listen any more needs no answer.
-            let _gone = told.blocking_send(Told::Failed(why));
+            let _gone = told.blocking_send(Told::Failed { why, full });
         }
     })
 }
 
-async fn work(mut orders: Orders) -> Result<(), String> {
-    let end = orders.end.clone();
+/// Fails with a sentence, and whether it is for want of room on this machine.
+async fn work(orders: Orders) -> Result<(), (String, bool)> {
     let floor = Rc::new(Floor::new(&orders));
+    let watching = tokio::task::spawn_local(patience::watch(floor.clone()));
+    let lagging = tokio::task::spawn_local(patience::lag(floor.clone()));
+    let worked = work_on(&floor, orders).await;
+    watching.abort();
+    lagging.abort();
+    worked.map_err(|why| (why, floor.is_full.get()))
+}
+
+async fn work_on(floor: &Rc<Floor>, mut orders: Orders) -> Result<(), String> {
+    let end = orders.end.clone();
     let alarm = Alarm::new().map_err(|error| format!("no timer: {error}"))?;
-    match end.run_until_cancelled(prepare(&floor, &orders)).await {
+    match end.run_until_cancelled(prepare(floor, &orders)).await {
         None => return Ok(()),
         Some(prepared) => prepared?,
     }
@@ -204,30 +227,49 @@ async fn work(mut orders: Orders) -> Result<(), String> {
     let ticking = tokio::task::spawn_local(tick(floor.clone(), orders.told.clone()));
     let stirring = tokio::task::spawn_local(back::stir(floor.clone()));
     let work = async {
-        let spoke = speak::speak(&floor, &orders, alarm).await?;
+        let spoke = speak::speak(floor, &orders, alarm).await?;
         floor.judge.borrow_mut().counts_mut().mark();
         floor.speaking.set(false);
         let spoken = floor.at(Instant::now());
         // Who is told to stop early cuts nobody any more.
         stirring.abort();
-        drain(&floor, orders.drain).await;
-        Ok::<_, io::Error>((spoke, spoken))
+        let drained = drain(floor, orders.drain).await;
+        Ok::<_, io::Error>((spoke, spoken, drained))
     };
     let worked = end.run_until_cancelled(work).await.transpose();
     ticking.abort();
     stirring.abort();
     let worked = worked.map_err(|error| format!("cannot go on: {error}"))?;
-    let (spoke, spoken) = worked.unwrap_or((Spoke::default(), floor.at(Instant::now())));
+    let now = floor.at(Instant::now());
+    let (spoke, spoken, drained) = worked.unwrap_or((Spoke::default(), now, Drained::default()));
     floor.give_up();
-    floor.judge.borrow_mut().finish(floor.at(Instant::now()));
+    floor.drop_kept();
+    match drained.still_coming {
+        true => floor.judge.borrow_mut().finish_early(now),
+        false => floor.judge.borrow_mut().finish(now),
+    }
     let last = Told::Tick(Box::new(floor.tick(Duration::ZERO)));
     orders.told.send(last).await.map_err(gone)?;
-    let done = Box::new(done(&floor, spoke, spoken));
+    let done = Box::new(done(floor, spoke, (spoken, drained.last)));
     floor.close();
     orders.told.send(Told::Done(done)).await.map_err(gone)
 }
 
-fn done(floor: &Floor, spoke: Spoke, spoken: Micros) -> Done {
+/// How many sockets went which way, and how many of those that were to move have moved.
+fn travelled(floor: &Floor) -> Vec<Travelled> {
+    let of = |way: Way| {
+        let sockets = || floor.sockets.iter().filter(move |socket| socket.way == way);
+        let has_moved = |socket: &&floor::Socket| {
+            let wire = socket.wire.borrow();
+            wire.as_ref().is_some_and(|wire| wire.transport() == Transport::Websocket)
+        };
+        let moved = sockets().filter(has_moved).count() as u64;
+        Travelled { way, sockets: sockets().count() as u64, on_websocket: moved }
+    };
+    Way::ALL.into_iter().map(of).filter(|one| one.sockets > 0).collect()
+}
+
+fn done(floor: &Floor, spoke: Spoke, (spoken, last): (Micros, Micros)) -> Done {
     let judge = floor.judge.borrow();
     Done {
         worker: floor.number(),
@@ -235,8 +277,10 @@ fn done(floor: &Floor, spoke: Spoke, spoken: Micros) -> Done {
         examples: judge.examples().to_vec(),
         ends: floor.ends.borrow().clone(),
         recovery: floor.returns.borrow().so_far.clone(),
+        travelled: travelled(floor),
         complete: spoke.complete,
         due: spoke.due,
+        behind: last.saturating_sub(spoken),
         spoken,
     }
 }
@@ -255,20 +299,26 @@ async fn open_all(floor: &Rc<Floor>, orders: &Orders) -> Result<(), String> {
     let mut told = 0;
     loop {
         if let Some(why) = floor.cannot_join.borrow_mut().take() {
-            return Err(why);
+            return Err(format!("{why} ({} of {all} sockets are in)", floor.joined.get()));
         }
         let joined = floor.joined.get();
-        while next < all && next < joined + OPENING {
+        let settled = joined + floor.outside.get();
+        while next < all && next < settled + OPENING {
             tokio::task::spawn_local(socket::live(floor.clone(), next));
             next += 1;
         }
-        if joined - told >= OPENING || (joined == all && told < all) {
+        if joined - told >= OPENING || (settled == all && told < joined) {
             let more = (joined - told) as u64;
             told = joined;
             orders.told.send(Told::Joined(more)).await.map_err(|_| "nobody listens".to_owned())?;
         }
-        if joined == all {
+        if settled == all && joined > 0 {
             return Ok(());
+        }
+        if settled == all {
+            let ends = floor.ends.borrow();
+            let why = ends.reasons.first().map_or("", |(why, _)| why.as_str());
+            return Err(format!("not one socket was let in: {why}"));
         }
         floor.news.notified().await;
     }
@@ -293,8 +343,18 @@ async fn tick(floor: Rc<Floor>, told: mpsc::Sender<Told>) {
     }
 }
 
+/// How the waiting ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Drained {
+    /// When the last delivery came, microseconds after the begin; 0 when none did.
+    last: Micros,
+    /// They came until nothing was waited for any more.
+    still_coming: bool,
+}
+
 /// Waits until nothing comes any more.
-async fn drain(floor: &Floor, drain: Drain) {
+async fn drain(floor: &Floor, drain: Drain) -> Drained {
+    let mut drained = Drained::default();
     let begun = Instant::now();
     let mut seen = floor.judge.borrow().counts().frames;
     let mut last = begun;
@@ -305,13 +365,21 @@ async fn drain(floor: &Floor, drain: Drain) {
             let settled = judge.is_settled() && !floor.history.borrow().is_waited_for();
             (Instant::now(), settled, judge.counts().frames)
         };
+        if frames != seen {
+            drained.last = floor.at(now);
+        }
         // Whoever is away may be about to come back, however long a pause it makes.
         if frames != seen || floor.returns.borrow().is_waited_for() {
             (seen, last) = (frames, now);
         }
         let quiet = if settled { TAIL.min(drain.quiet) } else { drain.quiet };
-        if now - last >= quiet || now - begun >= drain.longest {
-            return;
+        if now - last >= quiet {
+            return drained;
+        }
+        if now - begun >= drain.longest {
+            let since = floor.at(now).saturating_sub(drained.last);
+            drained.still_coming = drained.last > 0 && u128::from(since) < quiet.as_micros();
+            return drained;
         }
     }
 }

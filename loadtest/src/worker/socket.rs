@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use trialogue_socketio::client::{SCRATCH_BYTES, Transports};
 
-use super::back;
 use super::floor::{Floor, Phase, Socket};
+use super::{back, kept};
+use crate::plan::Way;
 
 thread_local! {
     /// All sockets of a thread read into it: it stays in the processor's cache.
@@ -23,8 +24,11 @@ pub(super) async fn live(floor: Rc<Floor>, at: usize) {
         socket.begun.set(Some(Instant::now()));
         socket.is_sent_away.set(false);
         socket.phase.set(Phase::Opening);
-        let why = match floor.opener.open(Transports::Websocket).await {
-            Err(error) => error.to_string(),
+        let why = match floor.opener.open(transports(socket.way)).await {
+            Err(error) => {
+                floor.is_full.set(floor.is_full.get() || crate::rig::is_full(&error));
+                error.to_string()
+            }
             // The run ended meanwhile.
             Ok(_) if socket.phase.get() == Phase::Over => return,
             Ok(wire) => {
@@ -43,6 +47,14 @@ pub(super) async fn live(floor: Rc<Floor>, at: usize) {
     }
 }
 
+fn transports(way: Way) -> Transports {
+    match way {
+        Way::Websocket => Transports::Websocket,
+        Way::Polling => Transports::Polling,
+        Way::Upgrade => Transports::PollingUpgrade,
+    }
+}
+
 fn poll(
     floor: &Rc<Floor>,
     socket: &Socket,
@@ -50,8 +62,10 @@ fn poll(
     cx: &mut Context<'_>,
 ) -> Poll<String> {
     let mut wire = socket.wire.borrow_mut();
-    // The run is over.
-    let Some(wire) = wire.as_mut() else { return Poll::Ready("closed by us".to_owned()) };
+    let ending = || socket.ending.take().map(String::from);
+    let Some(wire) = wire.as_mut() else {
+        return Poll::Ready(ending().unwrap_or_else(|| "closed by us".to_owned()));
+    };
     // It never looks at what comes any more, as a client that hangs.
     if socket.is_slow && socket.phase.get() == Phase::In {
         return Poll::Pending;
@@ -64,7 +78,11 @@ fn poll(
         return Poll::Ready(error.to_string());
     }
     if socket.is_sent_away.get() {
-        return Poll::Ready("the server ended the session".to_owned());
+        let why = ending().unwrap_or_else(|| "the server ended the session".to_owned());
+        return Poll::Ready(why);
+    }
+    if floor.has_kept(socket) {
+        tokio::task::spawn_local(kept::send(floor.clone(), socket.member));
     }
     if floor.wants_all(socket) {
         tokio::task::spawn_local(back::read_all(floor.clone(), socket.member));

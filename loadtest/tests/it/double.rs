@@ -54,6 +54,12 @@ pub(crate) enum Quirk {
     Mute,
     /// It is neither answered nor told to anybody.
     Swallow,
+    /// Nobody is ever told to be in a room.
+    NoJoined,
+    /// One in five is not let in at all.
+    RefuseSome,
+    /// It says to be of another chat.
+    Misfile,
     /// No message is ever answered.
     MuteForAll,
     /// Every message of a sender takes a tenth of a second.
@@ -102,7 +108,11 @@ impl Handler for Double {
     type Session = u64;
 
     async fn connect(&self, _: ConnectRequest) -> Result<u64, Refusal> {
-        Ok(self.users.fetch_add(1, Ordering::Relaxed) + 1)
+        let user = self.users.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.quirk == Quirk::RefuseSome && user.is_multiple_of(5) {
+            true => Err(Refusal { message: "full".to_owned(), data: None }),
+            false => Ok(user),
+        }
     }
 
     async fn run(&self, socket: Socket, mut events: Events, user: u64) {
@@ -155,6 +165,9 @@ impl Double {
     }
 
     fn join(&self, socket: &Socket, chat: &str, body: &Value, event: &mut Event) {
+        if self.quirk == Quirk::NoJoined {
+            return;
+        }
         let since = body["sinceSeq"].as_u64();
         if since.is_some() && self.quirk == Quirk::ShutOut {
             let no = json!({"ok": false, "error": {"code": "unavailable", "message": "no"}});
@@ -244,7 +257,8 @@ impl Double {
         if quirk == Quirk::Change {
             text.push('y');
         }
-        let body = json!({"id": number, "chatId": chat, "seq": *seq, "message": text});
+        let file = if quirk == Quirk::Misfile { "another" } else { chat };
+        let body = json!({"id": number, "chatId": file, "seq": *seq, "message": text});
         let message = Outgoing::new("new_message", &body).unwrap();
         let stored = json!({"ok": true, "status": "stored", "message": body});
         all.push(body);
@@ -276,6 +290,11 @@ impl Double {
 
 /// A server at a port of its own, for as long as the test's runtime lives.
 pub(crate) async fn start(quirk: Quirk) -> RunConfig {
+    start_with(quirk, lifted()).await
+}
+
+/// The same with other limits.
+pub(crate) async fn start_with(quirk: Quirk, limits: ServerConfig) -> RunConfig {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let double = Double {
@@ -286,7 +305,7 @@ pub(crate) async fn start(quirk: Quirk) -> RunConfig {
         known: Mutex::default(),
         joined: Mutex::default(),
     };
-    let server = Server::builder(lifted()).namespace(&["/chat"], double).build();
+    let server = Server::builder(limits).namespace(&["/chat"], double).build();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(connection(server.clone(), stream));
@@ -297,7 +316,7 @@ pub(crate) async fn start(quirk: Quirk) -> RunConfig {
     RunConfig::new(Target::new(http, Dialect::Trialogue), "test")
 }
 
-fn lifted() -> ServerConfig {
+pub(crate) fn lifted() -> ServerConfig {
     ServerConfig {
         queue_frames_max: 8_192,
         sessions_max: usize::MAX,

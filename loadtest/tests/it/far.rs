@@ -165,7 +165,7 @@ async fn who_does_not_know_the_token_leads_nobody_and_is_led_by_nobody() {
     check(b"\xff\xff\xff\xff").await;
     let framed =
         |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
-    let hello = framed(r#"{"say":"hello","version":1,"nonce":"n"}"#);
+    let hello = framed(r#"{"say":"hello","version":2,"nonce":"n"}"#);
     let enter = framed(r#"{"say":"enter","proof":"none"}"#);
     assert!(check(&[hello, enter].concat()).await.contains("another token"));
     assert!(check(&framed(r#"{"say":"hello","version":9,"nonce":"n"}"#)).await.contains("version"));

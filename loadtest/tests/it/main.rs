@@ -12,3 +12,4 @@ mod far;
 mod merges;
 mod unrest;
 mod verdicts;
+mod ways;

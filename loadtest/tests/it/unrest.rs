@@ -129,6 +129,10 @@ async fn a_server_that_is_gone_for_a_while_is_tried_until_it_is_there() {
     assert_eq!((faults(&document), document.cut.count), (vec![], 0), "{:?}", document.examples);
     assert_eq!(of(&document, "seen").count, 15);
     assert!(of(&document, "reconnected").min >= 400 * MILLIS);
+    // What was due meanwhile was sent afterwards, and waited for from its intended moment.
+    assert!(document.counts.sent.abs_diff(200) <= 2, "{:?}", document.counts);
+    assert_eq!(document.rig.unsendable, 0);
+    assert!(of(&document, "delivery").max >= 400 * MILLIS, "{:?}", of(&document, "delivery"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +159,8 @@ async fn pages_of_history_have_what_was_said_and_nothing_else() {
     };
     let document = read(Quirk::Nothing).await;
     let counts = &document.counts;
-    assert_eq!((faults(&document), counts.sent), (vec![], 5 * 30), "{:?}", document.examples);
+    // What rooms were filled with is no part of the run.
+    assert_eq!((faults(&document), counts.sent), (vec![], 0), "{:?}", document.examples);
     assert!((190..=201).contains(&counts.pages), "{counts:?}");
     assert_eq!(counts.pages, counts.pages_asked);
     assert!(counts.page_messages > counts.pages * 5);
@@ -187,8 +192,13 @@ async fn a_send_and_its_answer_are_all_there_is_where_nobody_enters_a_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_type_and_read_and_some_of_them_stop_reading() {
-    let crowd =
-        Crowd { typing: 0.5, read: 0.25, slow_readers: 0.2, spread: "zipf:0.5".parse().unwrap() };
+    let crowd = Crowd {
+        typing: 0.5,
+        read: 0.25,
+        slow_readers: 0.2,
+        spread: "zipf:0.5".parse().unwrap(),
+        ..Crowd::default()
+    };
     let document = play(&Plan { crowd, ..plan(1) }, start(Quirk::Nothing).await).await;
     let counts = &document.counts;
     assert_eq!((faults(&document), document.reach), (vec![], 1.0), "{:?}", document.examples);

@@ -91,6 +91,7 @@ async fn every_wrong_is_told_by_its_name_and_its_number() {
     check(Quirk::Double, Fault::Duplicated, 3).await;
     check(Quirk::Change, Fault::Mutated, 3).await;
     check(Quirk::RefuseAndSend, Fault::Phantom, 3).await;
+    check(Quirk::Misfile, Fault::Misrouted, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +113,13 @@ async fn what_is_refused_for_its_rate_is_no_loss() {
     let met = document.counts.sent / EVERY;
     assert_eq!((document.counts.limited, document.counts.refused), (met, met));
     assert_eq!((document.faults.len(), document.reach), (0, 1.0));
+    // No loss, and no success either, unless somebody has said how many may be.
+    let is_refusal = |why: &String| why.contains("were refused");
+    assert!(document.why.iter().any(is_refusal), "{:?}", document.why);
+    let mut config = start(Quirk::Limit).await;
+    config.slos = vec!["rate_limited<100".parse().unwrap()];
+    let document = play(&plan(1), &config).await.unwrap();
+    assert_ne!(document.verdict, Verdict::Failed, "{:?}", document.why);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +140,7 @@ async fn a_closed_loop_goes_as_fast_as_the_server_and_is_judged_as_well() {
     assert!(counts.sent > 200, "{}", counts.sent);
     assert_eq!((counts.delivered, document.reach), (counts.sent * 3, 1.0));
     assert!(of(&document, "delivery").count < counts.delivered);
-    assert_eq!(document.verdict, Verdict::Passed, "{:?}", document.why);
+    assert_ne!(document.verdict, Verdict::Failed, "{:?}", document.why);
     let document = against(Quirk::Double, &Plan { pace, ..plan(1) }).await;
     assert_eq!(document.counts.of(Fault::Duplicated), document.counts.sent / EVERY * 3);
 }
@@ -163,7 +171,8 @@ async fn sockets_of_which_nobody_speaks_are_there_all_the_time() {
     assert!(document.value("join_rate").unwrap() > 0.0);
     // The objective of reach is open: nothing was owed.
     assert_eq!(document.slos[0].held, None);
-    assert!(document.why.iter().all(|why| why.contains("reach==1")), "{:?}", document.why);
+    let other = |why: &&String| !why.contains("reach==1") && !document.rig.reasons.contains(why);
+    assert_eq!(document.why.iter().find(other), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,4 +256,10 @@ async fn rates_are_of_the_time_in_which_messages_were_sent() {
     // Its loop ends a moment after the last message: that is no lower rate.
     assert!(document.took == 1_000_000 || document.took > 1_005_000, "{}", document.took);
     assert_eq!(document.rate, counts.sent as f64 * 1e6 / document.took as f64);
+    // What is delivered long after the sends was not borne.
+    let stages = Ramp::Const.stages((700.0, 700.0), Duration::from_secs(1), Duration::ZERO);
+    let pace = Pace::Open { stages, arrivals: Arrivals::Uniform };
+    let document = against(Quirk::Slow, &Plan { pace, ..plan(1) }).await;
+    assert!(document.why.iter().any(|why| why.contains("s behind")), "{:?}", document.why);
+    assert_ne!(document.verdict, Verdict::Passed);
 }

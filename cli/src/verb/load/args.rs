@@ -167,6 +167,13 @@ fn arrivals(text: &str) -> Result<Arrivals, String> {
 }
 
 impl PlanArgs {
+    /// Whether what was typed is for this kind of load.
+    pub(super) fn fits(&self, typed: &super::file::Given) -> Result<(), Failure> {
+        let workload = self.workload.to_possible_value();
+        let workload = workload.as_ref().map_or("", |one| one.get_name());
+        super::unrest::fits(typed, workload)
+    }
+
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
         let pace = match (self.workload, self.window) {
@@ -182,7 +189,7 @@ impl PlanArgs {
             }
             (_, None) => {
                 let Rate { from, to } = self.rate;
-                if self.ramp == Ramp::Const && from < to {
+                if self.ramp == Ramp::Const && (from - to).abs() > f64::EPSILON {
                     let what = "two rates need a shape between them: --ramp line, step or spike";
                     return Err(Failure::usage(what));
                 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use trialogue_client::Dialect;
 use trialogue_loadtest::cast::{self, Room};
 use trialogue_loadtest::find::{Search, Tried, Wanted};
-use trialogue_loadtest::plan::Plan;
+use trialogue_loadtest::plan::{Plan, PlanError};
 use trialogue_loadtest::remote::Far;
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::run::can_hold;
@@ -66,6 +66,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     if let Some(path) = &args.write_plan {
         return write_plan(path, &file::write(&given, plan.seed), out);
     }
+    args.plan.fits(&file::given(&context.settings))?;
     let far = args.place.far(profile)?;
     // So many threads of every machine.
     let machines = u32::try_from(far.len()).unwrap_or(u32::MAX).max(1);
@@ -198,7 +199,7 @@ impl Ready {
         observer: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Self, RunError> {
         if config.far.is_empty() {
-            can_hold(plan.sockets(), config.target.bind.len())?;
+            can_hold(plan.connections(), config.target.bind.len())?;
         }
         let all = plan.rooms as usize;
         let seats = cast.take_seats(&mut config.target, plan, |made| {
@@ -237,14 +238,23 @@ async fn search(
 ) -> Result<Ran, RunError> {
     let stop = &context.shutdown;
     let mut ready = Ready::make(plan, cast, config, stop, &mut |_| {}).await?;
+    if wanted.of(&ready.plan) <= 0.0 {
+        let why = format!("{} is for runs that have one: messages at a rate", wanted.name());
+        return Err(PlanError(why).into());
+    }
     let mut search = Search::new(wanted);
     while let Some(value) = search.next(wanted.of(&ready.plan)) {
         let plan = wanted.with(&ready.plan, value);
         let lacking =
             plan.rooms.saturating_sub(u32::try_from(ready.rooms.len()).unwrap_or(u32::MAX));
-        // More than a plan may be is more than can be found.
-        if plan.check().is_err() || (lacking > 0 && !ready.config.only_ours) {
-            break;
+        // More than a plan may be, or than the rooms that are given, is more than can be found.
+        if let Err(error) = plan.check() {
+            search.bounded(error.to_string());
+            continue;
+        }
+        if lacking > 0 && !ready.config.only_ours {
+            search.bounded(format!("{} rooms are given", ready.rooms.len()));
+            continue;
         }
         if lacking > 0 {
             let more = Plan { rooms: lacking, workers: 1, ..plan.clone() };

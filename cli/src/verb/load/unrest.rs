@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use trialogue_loadtest::plan::{Absence, BackOff, Crowd, Spread, Stage, Unrest, parse_part};
+use trialogue_loadtest::plan::{Absence, BackOff, Crowd, Spread, Stage, Unrest, Ways, parse_part};
 use trialogue_server::config::parse_duration;
 
 use super::args::Workload;
+use crate::exit::Failure;
 
 /// What happens besides messages.
 #[derive(clap::Args)]
@@ -56,6 +57,10 @@ pub(super) struct UnrestArgs {
     /// How rooms differ in size: same, or zipf:S around the same mean
     #[arg(long, value_name = "HOW", default_value = "same")]
     spread: Spread,
+    /// How sockets travel: websocket, polling, upgrade (begun over polling, as stock clients do), or a mix
+    /// such as polling:20%,upgrade:30% of them
+    #[arg(long, value_name = "HOW", default_value = "websocket", conflicts_with = "scenario")]
+    transport: Ways,
     /// How long messages are sent after the run proper, judged and not measured
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     cool_down: Duration,
@@ -84,8 +89,8 @@ impl UnrestArgs {
     }
 
     pub(super) fn crowd(&self) -> Crowd {
-        let Self { typing, read, slow_readers, spread, .. } = *self;
-        Crowd { typing, read, slow_readers, spread }
+        let Self { typing, read, slow_readers, spread, transport, .. } = *self;
+        Crowd { typing, read, slow_readers, spread, transport }
     }
 
     pub(super) fn back_off(&self) -> BackOff {
@@ -100,4 +105,30 @@ impl UnrestArgs {
         }
         stages
     }
+}
+
+/// Flags that some workloads alone look at.
+const OF_WORKLOADS: [(&[&str], &[&str]); 5] = [
+    (&["share", "every", "away"], &["jitter", "churn"]),
+    (&["storm_at", "down", "cut_only", "end_with", "start_with"], &["storm"]),
+    (&["back_off"], &["jitter", "storm"]),
+    (&["history", "page"], &["history"]),
+    (
+        &["rate", "ramp", "arrivals", "phases", "window", "typing", "read"],
+        &["broadcast", "ack", "jitter", "churn", "storm", "history"],
+    ),
+];
+
+/// Whether everything that was typed means something: a flag that is not looked at makes a result
+/// of something else than was asked.
+pub(super) fn fits(typed: &super::file::Given, workload: &str) -> Result<(), Failure> {
+    for (flags, workloads) in OF_WORKLOADS {
+        let typed = typed.iter().find(|(name, _)| flags.contains(&name.as_str()));
+        if let Some((flag, _)) = typed.filter(|_| !workloads.contains(&workload)) {
+            let (flag, fit) = (flag.replace('_', "-"), workloads.join(", "));
+            let what = format!("--{flag} is for {fit}, and not for {workload}");
+            return Err(Failure::usage(what));
+        }
+    }
+    Ok(())
 }

@@ -14,17 +14,17 @@ use trialogue_scenarios::file::Profile;
 use super::reports::{self, Report};
 use super::{Args, Ready, config_of, not_run};
 use crate::exit::{Exit, Failure};
-use crate::measured;
 use crate::out::{Out, closed};
 use crate::play::table_style;
 use crate::verb::Context;
+use crate::{measured, owned};
 
 /// How two servers take turns.
 #[derive(clap::Args)]
 pub(super) struct TurnArgs {
     /// Let two targets take turns (A B, B A, A B ...) with the same plan and seeds, and tell what the
     /// second does otherwise, with intervals
-    #[arg(long, requires = "targets", conflicts_with_all = ["seats", "users", "workers", "find"])]
+    #[arg(long, requires = "targets", conflicts_with_all = ["users", "workers", "find"])]
     pub(super) interleave: bool,
     /// So many turns of each; the time of --for is shared out among them
     #[arg(long, value_name = "COUNT", default_value_t = 6, requires = "interleave")]
@@ -84,7 +84,11 @@ async fn compare(
         config.only_ours = cast.is_alone();
         match Ready::make(plan, cast, config, stop, &mut |_| {}).await {
             Ok(one) => ready.push(one),
-            Err(error) => return Ok(Err(error)),
+            Err(error @ (RunError::Stopped | RunError::Plan(_))) => return Ok(Err(error)),
+            Err(error) => {
+                let why = format!("{}: {error}", owned::shown(&profile.url));
+                return Ok(Err(RunError::CannotRun(why)));
+            }
         }
     }
     let [first, second] = ready.as_slice() else { anyhow::bail!("two targets take turns") };
@@ -126,8 +130,9 @@ fn tell(args: &Args, versus: &Versus, context: &Context, out: &mut Out) -> anyho
     }
     let bad = [&versus.first, &versus.second].into_iter();
     let bad = bad.filter(|one| one.verdict != Verdict::Passed);
-    let why: Vec<String> =
+    let mut why: Vec<String> =
         bad.map(|one| format!("{}: {}", one.target, one.why.join("; "))).collect();
+    why.extend(versus.broken.as_ref().map(|broken| broken.why.clone()));
     let (exit, code) = match context.shutdown.is_cancelled() {
         true => (context.stopped(), "stopped"),
         false => measured::exit_of(versus.verdict()),

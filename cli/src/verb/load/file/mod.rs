@@ -120,7 +120,7 @@ fn is_list(arg: &clap::Arg) -> bool {
 }
 
 /// What the command line says of a plan, in the order of its help.
-fn given(settings: &Settings) -> Given {
+pub(super) fn given(settings: &Settings) -> Given {
     let Some((command, matches)) = settings.of_verb() else { return Vec::new() };
     let value = |(name, arg): (String, &clap::Arg)| {
         let id = arg.get_id().as_str();

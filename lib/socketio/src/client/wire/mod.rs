@@ -21,9 +21,12 @@ use super::stream::Target;
 use polling::{Moved, Requested};
 use websocket::Frames;
 
-/// Bytes of the buffer that [`Wire::poll_texts`] wants: the longest message that it takes over a
-/// websocket, too.
+/// Bytes of the buffer that [`Wire::poll_texts`] wants. A longer message has one of its own.
 pub const SCRATCH_BYTES: usize = 256 << 10;
+/// The longest message that is taken over a websocket: stock servers send no longer ones in one piece.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// What may wait for a peer that does not read, answers to its pings included. Beyond, it is no peer.
+const UNSENT_BYTES_MAX: usize = 4 << 20;
 
 /// Opens wires to one server. A clone opens the same ones.
 #[derive(Debug, Clone)]
@@ -86,6 +89,10 @@ enum Line {
     Polling(Box<Requested>),
 }
 
+fn unread() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the server does not read")
+}
+
 fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
@@ -100,11 +107,20 @@ impl Wire {
         }
     }
 
+    /// When something came last: a ping at least, from a server that is there.
+    #[must_use]
+    pub fn heard(&self) -> Instant {
+        match &self.0 {
+            Line::Websocket(frames) => frames.heard(),
+            Line::Polling(requested) => requested.heard(),
+        }
+    }
+
     /// Sends one text, or keeps what the system does not take now until it does: that happens in
-    /// [`Self::poll_texts`], which must be waited in. How much waits is the caller's to bound.
+    /// [`Self::poll_texts`], which must be waited in.
     ///
     /// # Errors
-    /// The connection is broken.
+    /// The connection is broken, or the peer has not read 4 MiB.
     pub fn send(&mut self, text: &[u8]) -> io::Result<Written> {
         match &mut self.0 {
             Line::Websocket(frames) => frames.send(text),
@@ -121,7 +137,7 @@ impl Wire {
         }
     }
 
-    /// Reads for as long as there is something, and tells `seen` of every whole text, where it lies
+    /// Reads for as long as there is something and others can wait, and tells `seen` of every whole text, where it lies
     /// in the buffer, and when it was read. Pings of both layers are answered. `scratch` has
     /// [`SCRATCH_BYTES`] and may serve all wires of a thread.
     ///

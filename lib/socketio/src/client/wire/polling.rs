@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::websocket::Frames;
-use super::{WireOpener, Written};
+use super::{UNSENT_BYTES_MAX, WireOpener, Written, unread};
 use crate::client::error::ConnectError;
 use crate::client::http::Requests;
 use crate::client::parse_open;
@@ -44,6 +44,7 @@ pub(super) struct Requested {
     unsent: BytesMut,
     trying: Option<Tried>,
     tried: Option<Probed>,
+    heard: Instant,
     /// Who is waiting in [`Self::poll_texts`].
     reader: Waker,
 }
@@ -96,13 +97,14 @@ impl Requested {
             unsent: BytesMut::new(),
             trying,
             tried: None,
+            heard: Instant::now(),
             reader: Waker::noop().clone(),
         })
     }
 
     /// See [`super::Wire::send`].
     pub(super) fn send(&mut self, text: &[u8]) -> io::Result<Written> {
-        self.put(text);
+        self.put(text)?;
         self.poll_post(&mut Context::from_waker(Waker::noop()))?;
         // Whoever reads has to wait for the answer, too.
         self.reader.wake_by_ref();
@@ -116,9 +118,17 @@ impl Requested {
         self.unsent.len()
     }
 
-    fn put(&mut self, text: &[u8]) {
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        if self.unsent.len() > UNSENT_BYTES_MAX {
+            return Err(unread());
+        }
         put_separator(&mut self.unsent);
         self.unsent.extend_from_slice(text);
+        Ok(())
     }
 
     /// As many texts as one body may have, at least one: the server says what is too much for it.
@@ -169,6 +179,7 @@ impl Requested {
         while let Some(getting) = &mut self.getting {
             let Poll::Ready((get, answer)) = getting.as_mut().poll(cx) else { break };
             let now = Instant::now();
+            self.heard = now;
             let body = answer.map_err(|error| failed(&error))?;
             self.getting = match self.tried {
                 Some(_) => None,
@@ -192,7 +203,7 @@ impl Requested {
     ) -> io::Result<()> {
         for text in body.split(|byte| *byte == SEPARATOR) {
             match text {
-                b"2" => self.put(b"3"),
+                b"2" => self.put(b"3")?,
                 b"1" => return Err(io::ErrorKind::ConnectionAborted.into()),
                 // It ends a poll that has waited long enough; and what is binary is no text.
                 [] | b"6" | [b'b', ..] => {}

@@ -10,11 +10,13 @@ use std::time::Instant;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::{SCRATCH_BYTES, Written, broken};
+use super::{MESSAGE_BYTES_MAX, UNSENT_BYTES_MAX, Written, broken, unread};
 use crate::client::stream::Stream;
 use crate::engine::SEPARATOR;
 use crate::ws::{Opcode, put_frame};
 
+/// Bytes that are read before others have a turn.
+const IN_A_ROW_BYTES_MAX: usize = 1 << 20;
 /// The final frame of a text.
 const FINAL_TEXT: u8 = 0x80 | Opcode::Text as u8;
 const FINAL: u8 = 0x80;
@@ -29,21 +31,27 @@ pub(super) struct Frames {
     /// The beginning of a message in fragments, and whether it is text.
     fragments: Option<(bool, Vec<u8>)>,
     unsent: BytesMut,
+    heard: Instant,
     /// Who is waiting in [`Self::poll_texts`].
     reader: Waker,
 }
 
-/// A whole frame at the beginning of `bytes`: the length of its header and of its payload.
-fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (header, length) = match *bytes.get(1)? {
+/// What the frame at the beginning of `bytes` says of itself: the length of its header and of its
+/// payload.
+fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+    Some(match *bytes.get(1)? {
         126 => (4, usize::from(u16::from_be_bytes(*bytes.get(2..4)?.as_array()?))),
         127 => {
             let length = u64::from_be_bytes(*bytes.get(2..10)?.as_array()?);
             (10, usize::try_from(length).unwrap_or(usize::MAX))
         }
         length => (2, usize::from(length)),
-    };
-    (bytes.len() - header >= length).then_some((header, length))
+    })
+}
+
+/// The same of a whole one.
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    lengths(bytes).filter(|(header, length)| bytes.len() - header >= *length)
 }
 
 impl Frames {
@@ -54,6 +62,7 @@ impl Frames {
             partial: read.to_vec(),
             fragments: None,
             unsent: BytesMut::new(),
+            heard: Instant::now(),
             reader: Waker::noop().clone(),
         }
     }
@@ -61,9 +70,9 @@ impl Frames {
     /// Takes a session over: says so (`5`), and then what its polling had not sent.
     pub(super) fn take_over(stream: Stream, read: &[u8], unsent: &[u8]) -> io::Result<Self> {
         let mut frames = Self::new(stream, read);
-        frames.put(Opcode::Text, b"5");
+        frames.put(Opcode::Text, b"5")?;
         for text in unsent.split(|byte| *byte == SEPARATOR).filter(|text| !text.is_empty()) {
-            frames.put(Opcode::Text, text);
+            frames.put(Opcode::Text, text)?;
         }
         frames.flush(&mut Context::from_waker(Waker::noop()))?;
         Ok(frames)
@@ -71,7 +80,7 @@ impl Frames {
 
     /// See [`super::Wire::send`].
     pub(super) fn send(&mut self, text: &[u8]) -> io::Result<Written> {
-        self.put(Opcode::Text, text);
+        self.put(Opcode::Text, text)?;
         self.flush(&mut Context::from_waker(Waker::noop()))?;
         if self.unsent.is_empty() {
             return Ok(Written::All);
@@ -81,12 +90,20 @@ impl Frames {
         Ok(Written::Waits(self.unsent.len()))
     }
 
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
     pub(super) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
-    fn put(&mut self, opcode: Opcode, payload: &[u8]) {
+    fn put(&mut self, opcode: Opcode, payload: &[u8]) -> io::Result<()> {
+        if self.unsent.len() > UNSENT_BYTES_MAX {
+            return Err(unread());
+        }
         put_frame(&mut self.unsent, opcode, &[payload], Some(rand::random()));
+        Ok(())
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
@@ -127,13 +144,13 @@ impl Frames {
         {
             return Poll::Ready(error);
         }
-        loop {
+        let mut left = IN_A_ROW_BYTES_MAX;
+        while left > 0 {
+            // What is longer than the shared buffer grows in one of its own.
             let begun = self.partial.len();
-            if begun == scratch.len() {
-                return Poll::Ready(broken("a message that is too long"));
-            }
-            scratch[..begun].copy_from_slice(&self.partial);
-            let mut buffer = ReadBuf::new(&mut scratch[begun..]);
+            let kept = if begun < scratch.len() { begun } else { 0 };
+            scratch[..kept].copy_from_slice(&self.partial[..kept]);
+            let mut buffer = ReadBuf::new(&mut scratch[kept..]);
             if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
                 return Poll::Ready(error);
             }
@@ -141,17 +158,52 @@ impl Frames {
             if read == 0 {
                 return Poll::Ready(io::ErrorKind::UnexpectedEof.into());
             }
-            let bytes = &scratch[..begun + read];
-            let taken = match self.take(bytes, now, seen) {
-                Ok(taken) => taken,
-                Err(error) => return Poll::Ready(error),
+            self.heard = now;
+            left = left.saturating_sub(read);
+            let taken = match kept == begun {
+                true => self.take_short(&scratch[..kept + read], now, seen),
+                false => self.take_long(&scratch[..read], now, seen),
             };
-            self.partial.clear();
-            self.partial.extend_from_slice(&bytes[taken..]);
-            if self.partial.is_empty() {
-                self.partial = Vec::new();
+            if let Err(error) = taken {
+                return Poll::Ready(error);
             }
         }
+        // Whoever floods us does not keep the others from their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes what was read, with what it began with.
+    fn take_short(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        seen: &mut impl FnMut(&[u8], Instant),
+    ) -> io::Result<()> {
+        let taken = self.take(bytes, now, seen)?;
+        self.partial.clear();
+        self.partial.extend_from_slice(&bytes[taken..]);
+        if self.partial.is_empty() {
+            self.partial = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Takes what was read of a long message.
+    fn take_long(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        seen: &mut impl FnMut(&[u8], Instant),
+    ) -> io::Result<()> {
+        self.partial.extend_from_slice(bytes);
+        if lengths(&self.partial).is_some_and(|(_, length)| length > MESSAGE_BYTES_MAX) {
+            return Err(broken("a message of over 16 MiB"));
+        }
+        let bytes = std::mem::take(&mut self.partial);
+        let taken = self.take(&bytes, now, seen)?;
+        self.partial = if taken > 0 { bytes[taken..].to_vec() } else { bytes };
+        Ok(())
     }
 
     fn take_partial(&mut self, seen: &mut impl FnMut(&[u8], Instant)) -> io::Result<()> {
@@ -173,7 +225,7 @@ impl Frames {
             let payload = &rest[header..header + length];
             match rest[0] {
                 FINAL_TEXT if payload == b"2" => {
-                    self.put(Opcode::Text, b"3");
+                    self.put(Opcode::Text, b"3")?;
                     self.flush(&mut Context::from_waker(Waker::noop()))?;
                 }
                 FINAL_TEXT if self.fragments.is_none() => seen(payload, now),
@@ -205,8 +257,8 @@ impl Frames {
             }
             (CONTINUATION, Some((is_text, mut message))) => {
                 message.extend_from_slice(payload);
-                if message.len() > SCRATCH_BYTES {
-                    return Err(broken("a message that is too long"));
+                if message.len() > MESSAGE_BYTES_MAX {
+                    return Err(broken("a message of over 16 MiB"));
                 }
                 match is_final {
                     true if is_text => seen(&message, now),
@@ -217,7 +269,7 @@ impl Frames {
             (CLOSE, _) => return Err(io::ErrorKind::ConnectionAborted.into()),
             (PING, fragments) => {
                 self.fragments = fragments;
-                self.put(Opcode::Pong, payload);
+                self.put(Opcode::Pong, payload)?;
                 self.flush(&mut Context::from_waker(Waker::noop()))?;
             }
             (_, fragments) => self.fragments = fragments,
@@ -233,8 +285,9 @@ impl Frames {
 
     /// See [`super::Wire::close`].
     pub(super) fn close(&mut self) {
-        self.put(Opcode::Close, &[]);
-        // A peer that is gone needs no good-bye.
-        let _gone = self.flush(&mut Context::from_waker(Waker::noop()));
+        // A peer that is gone, or does not read, needs no good-bye.
+        let _gone = self
+            .put(Opcode::Close, &[])
+            .and_then(|()| self.flush(&mut Context::from_waker(Waker::noop())));
     }
 }

@@ -55,7 +55,8 @@ fn part(opcode: Opcode, payload: &[u8], is_final: bool) -> BytesMut {
 #[tokio::test]
 async fn texts_of_any_length_come_in_order_however_they_are_cut() {
     let (mut wire, mut ours) = opened().await;
-    let long = "y".repeat(70_000);
+    // Longer than what all wires share, too.
+    let long = "y".repeat(700_000);
     let mut bytes = part(Opcode::Text, b"one", true);
     bytes.unsplit(part(Opcode::Text, "x".repeat(200).as_bytes(), true));
     bytes.unsplit(part(Opcode::Text, long.as_bytes(), true));
@@ -65,7 +66,7 @@ async fn texts_of_any_length_come_in_order_however_they_are_cut() {
     bytes.unsplit(part(Opcode::Binary, b"not told", true));
     bytes.unsplit(part(Opcode::Text, b"last", true));
     let write = async {
-        for part in bytes.chunks(997) {
+        for part in bytes.chunks(9_973) {
             ours.io.write_all(part).await.unwrap();
             tokio::task::yield_now().await;
         }
@@ -235,4 +236,20 @@ async fn a_poll_that_is_killed_ends_in_a_reset() {
     let mut tcp = get.tcp;
     let ended = soon(tcp.read(&mut [0; 8])).await;
     assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn who_floods_and_does_not_read_costs_a_bounded_amount() {
+    let (mut wire, ours) = opened().await;
+    let (reading, mut writing) = ours.io.into_split();
+    let mut pings = BytesMut::new();
+    (0..10_000).for_each(|_| pings.unsplit(part(Opcode::Ping, &[b'p'; 125], true)));
+    let flood = async { while writing.write_all(&pings).await.is_ok() {} };
+    let ended = tokio::select! {
+        ended = until(&mut wire, "never") => ended,
+        () = flood => panic!("it ended by itself"),
+    };
+    assert_eq!(ended, Err(ErrorKind::TimedOut));
+    assert!(wire.unsent() < 5 << 20, "{}", wire.unsent());
+    drop(reading);
 }
