@@ -7,7 +7,7 @@ use trialogue_protocol::Timestamp;
 use uuid::Uuid;
 
 /// Words that make an object a matcher when it holds nothing else.
-const MATCHERS: &[&str] = &["is", "contains", "matches", "min", "max"];
+pub(crate) const MATCHERS: &[&str] = &["is", "contains", "matches", "min", "max"];
 /// What `is` knows.
 pub(crate) const KINDS: &[&str] =
     &["uuid", "id", "string", "int", "number", "bool", "list", "object", "null", "time", "absent"];

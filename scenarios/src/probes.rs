@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::source::Source;
 
+/// Where the password stands a refusal with its status is what must come: a server without that route
+/// is not taken to have left something undone, after which nothing makes sense.
 /// Each in a branch of its own: whatever one of them comes to, the others are tried. Three people and
 /// no more, so that a target with one account for each role is enough; the LSM is who has no business
 /// in a chat without a dispute (`quiet`). Who comes last is told of, where presence is told. The end
@@ -46,7 +48,7 @@ steps:
         - { id: probe_stored_reads, as: customer, receive: messages_read, where: { chatId: \"${chat}\", seq: { is: int } }, within: 4s }
       - - { id: probe_members, as: customer, get: \"/chat/${chat}\", expect: { status: 200, json: { members: { contains: [{ userId: \"${customer.userId}\" }, { userId: \"${provider.userId}\" }] } } } }
       - - { id: probe_unread_counts, as: provider, get: /chat, expect: { status: 200, json: { chats: { contains: { unreadCount: { is: int } } } } } }
-      - - { id: probe_change_password, as: lsm, post: { path: /auth/password, json: { oldPassword: not the old one, newPassword: nor a new one } }, expect: { error: { code: unauthenticated } } }
+      - - { id: probe_change_password, as: lsm, post: { path: /auth/password, json: { oldPassword: not the old one, newPassword: nor a new one } }, expect: { status: 401, error: { code: unauthenticated } } }
       - - { id: probe_presence, as: customer, receive: presence, where: { userId: \"${provider.userId}\", status: online }, within: 8s }
 always:
   - { id: fence, as: customer, send: { chat: \"${chat}\", text: still there }, within: 5s }

@@ -41,9 +41,9 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
         };
         match read {
             Ok(scenario) => {
-                let races = file::races(&scenario);
-                warned += races.len();
-                tell(&source, &scenario, &races, out)?;
+                let doubts = file::warnings(&scenario);
+                warned += doubts.len();
+                tell(&source, &scenario, &doubts, out)?;
             }
             Err(mistakes) => {
                 wrong += mistakes.found().len();
@@ -73,24 +73,24 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut Out) -> anyhow::Resu
 fn tell(
     file: &Arc<Source>,
     scenario: &Scenario,
-    races: &[Diagnostic],
+    doubts: &[Diagnostic],
     out: &mut Out,
 ) -> anyhow::Result<()> {
     // A fragment is read inside of a scenario that uses it.
     let (source, is_fragment) = (&scenario.source, !Arc::ptr_eq(file, &scenario.source));
     if out.is_json() {
-        let warnings = races
+        let warnings = doubts
             .iter()
-            .map(|race| json!({"place": source.place(race.span), "message": race.message}));
+            .map(|doubt| json!({"place": source.place(doubt.span), "message": doubt.message}));
         let (steps, warnings) = (steps_in(scenario), warnings.collect::<Vec<_>>());
         return out.json(&json!({
             "file": file.name(), "ok": true, "fragment": is_fragment, "steps": steps,
             "warnings": warnings,
         }));
     }
-    for race in races {
-        out.say(&format!("{}: warning: {}", source.place(race.span), race.message));
-        out.say(&source.excerpt(race.span));
+    for doubt in doubts {
+        out.say(&format!("{}: warning: {}", source.place(doubt.span), doubt.message));
+        out.say(&source.excerpt(doubt.span));
     }
     let unset = file::unset(scenario, |name| std::env::var(name).ok());
     for unset in &unset {

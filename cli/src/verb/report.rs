@@ -23,6 +23,7 @@ pub(crate) struct Args {
     file: PathBuf,
     /// Write it as junit=FILE, json=FILE, tap=FILE, md=FILE or html=FILE, or as github; a result of
     /// load as csv=FILE, hgrm=FILE and hlog=FILE too, and not as tap or github; - is standard output
+    /// [default: md=-]
     #[arg(long = "report", value_name = "FORMAT=FILE", value_delimiter = ',')]
     reports: Vec<String>,
     /// The same as --report html=FILE

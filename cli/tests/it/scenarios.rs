@@ -119,7 +119,7 @@ check: { delivery: exactly-once }
     let cluster = Cluster::throwaway(true).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let url = cluster.url_of("postgres");
-    let arguments = ["run", "t.scn.yaml", "--database-url", &url];
+    let arguments = ["run", "t.scn.yaml", "--database-url", &url, "--report", "md=t.md"];
     let mut command = with_file(text, folder.path(), &arguments);
     let ran = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
     assert_eq!(ran.code, Some(1), "{ran}");
@@ -136,6 +136,10 @@ check: { delivery: exactly-once }
     }
     assert!(ran.stdout.contains("receive (seen) did not hold"), "{ran}");
     assert!(ran.stderr.contains("\n  3 checks not reached: order m1 < seen, "), "{ran}");
+    let told = std::fs::read_to_string(folder.path().join("t.md")).unwrap();
+    assert!(told.contains("a step failed before: seen did not hold"), "{told}");
+    assert!(told.contains("a step failed before: later never happened"), "{told}");
+    assert_eq!(told.matches("the last that provider saw").count(), 1, "{told}");
     // The reason of a failure is no talk.
     let quiet = [&arguments[..], &["-q"]].concat();
     let mut command = with_file(text, folder.path(), &quiet);

@@ -30,6 +30,8 @@ pub struct Suite {
     pub name: String,
     /// What a reader should know of it: names and values.
     pub facts: Vec<(String, String)>,
+    /// When it began, since the results did, where that is known: suites may follow each other.
+    pub began: Option<Duration>,
     /// Cases in the order in which they are shown.
     pub cases: Vec<Case>,
     /// What happened, where a diagram can be drawn of it.

@@ -5,6 +5,7 @@
 mod actors;
 mod alone;
 mod beside;
+mod doubts;
 mod environment;
 mod faults;
 mod fields;
@@ -38,10 +39,11 @@ use crate::source::{Source, Span};
 use crate::yaml::{Key, Node};
 
 pub use alone::{is_fragment, read_fragment};
+pub use doubts::warnings;
 pub use environment::unset;
 pub use judged::{Chain, Checks, Delivery, Moment, Part};
 pub use profile::{Profile, profile_schema, read_profile};
-pub use races::races;
+use races::races;
 pub use scenario::{Load, read, read_with};
 pub use tidy::tidy;
 pub use words::{

@@ -11,7 +11,7 @@ use crate::yaml::Value;
 
 /// The pairs that race, each with its place.
 #[must_use]
-pub fn races(scenario: &Scenario) -> Vec<Diagnostic> {
+pub(super) fn races(scenario: &Scenario) -> Vec<Diagnostic> {
     let mut all = Vec::new();
     let mut lists = 0;
     collect(&scenario.steps, &[], &mut lists, &mut all);
@@ -151,6 +151,12 @@ impl<'s> File<'s> {
 
 /// Whether the one is over when the other begins.
 fn precedes(left: &Placed<'_>, right: &Placed<'_>) -> bool {
+    // The list of `always` has a higher number than that of `steps`, and is done after it.
+    if let (Some((left, _)), Some((right, _))) = (left.way.first(), right.way.first())
+        && left != right
+    {
+        return left < right;
+    }
     match left.way.iter().zip(&right.way).find(|(left, right)| left != right) {
         Some(((list, left), (same, right))) if list == same => left < right,
         // In two branches, where a barrier or time may be what orders them.
@@ -225,6 +231,8 @@ steps:
       - [{{ id: d, as: b, get: /x }}]
   - {{ id: e, as: b, emit: typing }}
   - {{ id: f, as: a, receive: user_typing }}
+always:
+  - {{ id: z, as: a, get: /x }}
 order: [{order}]
 "
         );
@@ -256,5 +264,6 @@ order: [{order}]
         check("gone < lost < e.sent < f, c < e, c.sent < f", "");
         check("c.sent < d, c < d.sent", "c.sent < d, c < d.sent");
         check("e < f, m2 < f", "e < f");
+        check("c < z, e.sent < z, told < z.sent", "");
     }
 }

@@ -42,11 +42,12 @@ impl Stage<'_> {
                 }
                 let verdict = self.verdict(name, promise, span, failure.as_ref());
                 if !complete && verdict.came == Came::Unknown {
-                    // The failed step is told already: what it left open is no second failure, and
-                    // what that would have been is no news.
+                    // The failed step is told already, and what everybody saw with it: what it left
+                    // open is no second failure.
                     let ended = self.notes().ended;
-                    let why = if ended { "the run ended before" } else { "a step failed before" };
-                    let why = why.to_owned();
+                    let before = if ended { "the run ended" } else { "a step failed" };
+                    let open = failure.map(|failure| failure.got).unwrap_or_default();
+                    let why = format!("{before} before: {open}");
                     return said.push(Verdict { came: Came::NotReached, why, ..verdict });
                 }
                 said.push(verdict);
@@ -347,6 +348,13 @@ impl Stage<'_> {
         Some(self.failure(count.span, "count", wrong, &[count.actor]))
     }
 
+    /// Whether the step of this id was tried, and failed.
+    fn did_not_hold(&self, step: &str) -> bool {
+        let notes = self.notes();
+        let mut failed = notes.done.iter().filter(|done| done.came == Came::Broken);
+        failed.any(|done| done.id.as_deref() == Some(step))
+    }
+
     /// The latest of what is on the left comes before the earliest of what is on the right.
     fn chain(&self, chain: &Chain, complete: bool) -> Option<Failure> {
         let failure = |wrong| self.failure(chain.span, "order", wrong, &[]);
@@ -358,7 +366,11 @@ impl Stage<'_> {
             let expected = format!("{} < {}", words(left), words(right));
             let (Some((_, before)), Some((after, _))) = (time(left), time(right)) else {
                 let missing = if time(left).is_none() { left } else { right };
-                let wrong = Wrong::new(expected, format!("{} never happened", words(missing)));
+                let came = match self.did_not_hold(&missing.step) {
+                    true => "did not hold",
+                    false => "never happened",
+                };
+                let wrong = Wrong::new(expected, format!("{} {came}", words(missing)));
                 if complete {
                     return Some(failure(wrong));
                 }

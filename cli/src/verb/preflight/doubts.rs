@@ -9,7 +9,7 @@ use trialogue_protocol::ErrorCode;
 use trialogue_scenarios::file::{Profile, Scenario, Verb};
 use trialogue_scenarios::probes::{BY_DISPUTE, FENCES};
 use trialogue_scenarios::trace::Trace;
-use trialogue_scenarios::{Came, FailureKind, Report, StepDone};
+use trialogue_scenarios::{Came, FailureKind, Report, StepDone, yaml};
 
 /// Most troubles that are remembered: the first of a step says enough.
 const TROUBLES_MAX: usize = 1_000;
@@ -96,7 +96,15 @@ pub(super) struct Tried<'a> {
     pub(super) report: &'a Report,
     pub(super) troubles: &'a Troubles,
     pub(super) profile: &'a Profile,
-    actors: BTreeMap<String, (Vec<String>, bool)>,
+    steps: BTreeMap<String, Attempt>,
+}
+
+/// How a step tries something.
+struct Attempt {
+    actors: Vec<String>,
+    over_http: bool,
+    /// Servers of this dialect have no such route.
+    has_no_route: bool,
 }
 
 impl<'a> Tried<'a> {
@@ -106,18 +114,30 @@ impl<'a> Tried<'a> {
         troubles: &'a Troubles,
         profile: &'a Profile,
     ) -> Self {
-        let mut actors = BTreeMap::new();
+        let mut steps = BTreeMap::new();
         scenario.walk(&mut |step| {
             let Some(id) = &step.id else { return };
             let names = step.actors.iter().map(|of| scenario.actors[of.0].name.name.clone());
+            let has_no_route = match &step.verb {
+                Verb::Http { method, path, .. } => match &path.value {
+                    yaml::Value::Text(path) => profile.dialect.lacks_route(method.as_str(), path),
+                    _ => false,
+                },
+                _ => false,
+            };
             let over_http = matches!(step.verb, Verb::Http { .. } | Verb::Do { .. });
-            actors.insert(id.name.clone(), (names.collect(), over_http));
+            let attempt = Attempt { actors: names.collect(), over_http, has_no_route };
+            steps.insert(id.name.clone(), attempt);
         });
-        Self { report, troubles, profile, actors }
+        Self { report, troubles, profile, steps }
     }
 
     fn step(&self, id: &str) -> Option<&StepDone> {
         self.report.steps.iter().find(|step| step.id.as_deref() == Some(id))
+    }
+
+    fn attempt(&self, step: &StepDone) -> Option<&Attempt> {
+        self.steps.get(step.id.as_deref()?)
     }
 
     /// What the step of a capability came to.
@@ -134,6 +154,7 @@ impl<'a> Tried<'a> {
                 Some(why) => Seen::Unknown(why),
                 None => Seen::No,
             },
+            Came::Unimplemented if self.attempt(step).is_some_and(|of| of.has_no_route) => Seen::No,
             Came::Unimplemented | Came::Unknown => Seen::Unknown(step.why.clone()),
             Came::NotReached => Seen::Unknown(self.first_failure()),
         }
@@ -156,14 +177,13 @@ impl<'a> Tried<'a> {
 
     /// Why nothing follows from a step that did not hold.
     fn doubt(&self, name: &str, step: &StepDone) -> Option<String> {
-        let none = (Vec::new(), false);
-        let id = step.id.as_deref().unwrap_or_default();
-        let (actors, over_http) = self.actors.get(id).unwrap_or(&none);
-        if let Some(trouble) = self.troubles.during(step, actors) {
+        let attempt = self.attempt(step)?;
+        if let Some(trouble) = self.troubles.during(step, &attempt.actors) {
             return Some(trouble);
         }
         let failure = self.report.failures.iter().find(|failure| failure.place == step.place);
-        if *over_http && failure.is_some_and(|failure| failure.kind == FailureKind::TimedOut) {
+        if attempt.over_http && failure.is_some_and(|failure| failure.kind == FailureKind::TimedOut)
+        {
             return Some("no answer in time".to_owned());
         }
         let fences = FENCES.iter().filter_map(|id| self.step(id));
@@ -293,6 +313,21 @@ mod tests {
         assert_eq!(seen("own_echo", json!({}), &["provider", "lsm"], &[]), Seen::No);
         let other = seen("dispute_any_time", json!({}), &["customer", "provider"], &[]);
         assert!(matches!(other, Seen::Unknown(why) if why.contains("none for `lsm`")));
+    }
+
+    /// The dialect has none: that is known, whatever the server would say to it.
+    #[test]
+    fn a_route_that_the_dialect_does_not_have_is_a_no() {
+        let [together, _] = probes::all();
+        let scenario = file::read(&together.source).unwrap();
+        let steps = vec![step("probe_unread_counts", Came::Unimplemented)];
+        let (report, troubles) = (Report { steps, ..Report::default() }, Troubles::default());
+        let stm = Profile::of_url("http://127.0.0.1:1".parse().unwrap(), Dialect::Stm);
+        let seen = |profile: &Profile| {
+            Tried::new(&scenario, &report, &troubles, profile).seen("unread_counts")
+        };
+        assert_eq!(seen(&stm), Seen::No);
+        assert!(matches!(seen(&profile(&[])), Seen::Unknown(_)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What came of each scenario: its suite for the reports, and whether it is a success.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use trialogue_report::diagram::Story;
 use trialogue_report::results::{Case, Outcome, Place, Suite, WireLine};
@@ -39,6 +39,8 @@ pub(super) struct Played {
     pub(super) all_steps: Vec<StepDone>,
     /// What happened.
     pub(super) story: Story,
+    /// When that was.
+    pub(super) began: SystemTime,
     /// How long it took, with its server.
     pub(super) took: Duration,
     /// Where its journal is.
@@ -113,7 +115,7 @@ impl Played {
         all
     }
 
-    fn suite(&mut self, strict: bool) -> Suite {
+    fn suite(&mut self, strict: bool, started: SystemTime) -> Suite {
         let mut facts = vec![("file".to_owned(), self.file.clone())];
         let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
         if !self.description.is_empty() {
@@ -165,13 +167,19 @@ impl Played {
         }
         let wire = std::mem::take(&mut self.wire);
         let story = (!self.story.is_empty()).then(|| std::mem::take(&mut self.story));
-        Suite { name: self.name.clone(), facts, cases, story, wire }
+        let began = self.began.duration_since(started).ok();
+        Suite { name: self.name.clone(), facts, began, cases, story, wire }
     }
 }
 
 /// The suites of everything that was played; their stories move there. What was to be played and
 /// was not begun is named.
-pub(super) fn suites(played: &mut [Played], not_begun: &[String], strict: bool) -> Vec<Suite> {
+pub(super) fn suites(
+    played: &mut [Played],
+    not_begun: &[String],
+    strict: bool,
+    started: SystemTime,
+) -> Vec<Suite> {
     let not_begun = not_begun.iter().map(|name| Suite {
         name: name.clone(),
         cases: vec![Case {
@@ -183,7 +191,7 @@ pub(super) fn suites(played: &mut [Played], not_begun: &[String], strict: bool) 
         }],
         ..Suite::default()
     });
-    played.iter_mut().map(|played| played.suite(strict)).chain(not_begun).collect()
+    played.iter_mut().map(|played| played.suite(strict, started)).chain(not_begun).collect()
 }
 
 /// Never green: nobody knows what would have come of it.

@@ -223,7 +223,7 @@ async fn once(
         started,
         took: begin.elapsed(),
         complete: shown.is_ok() && stopped.is_none(),
-        suites: judged::suites(&mut played, &not_begun, args.strict),
+        suites: judged::suites(&mut played, &not_begun, args.strict, started),
     };
     let mut faults = reports.write(&results, out);
     match shown {

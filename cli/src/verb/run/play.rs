@@ -31,7 +31,7 @@ pub(super) async fn one(
     context: &Context,
     log: &Log<'_>,
 ) -> Played {
-    let begin = Instant::now();
+    let (begin, began) = (Instant::now(), SystemTime::now());
     let mut watcher = log.watcher(&round);
     let journal = match args.trace {
         TraceWhen::Off => None,
@@ -59,6 +59,7 @@ pub(super) async fn one(
             false => Vec::new(),
         },
         story,
+        began,
         took: begin.elapsed(),
         trace: None,
         wire: Vec::new(),

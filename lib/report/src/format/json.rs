@@ -46,6 +46,8 @@ struct SuiteBody {
     facts: Map<String, Value>,
     #[serde(skip_deserializing)]
     counts: Counts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_ms: Option<f64>,
     took_ms: f64,
     cases: Vec<CaseBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +116,7 @@ fn suite(suite: &Suite) -> SuiteBody {
         name: line(&suite.name).into_owned(),
         facts: suite.facts.iter().map(fact).collect(),
         counts: counts(suite.cases.len(), |outcome| suite.count(outcome)),
+        began_ms: suite.began.map(millis),
         took_ms: millis(suite.took()),
         cases: suite.cases.iter().map(case).collect(),
         story: suite.story.as_ref().map(StoryBody::from),
@@ -186,6 +189,7 @@ fn suite_of(body: SuiteBody) -> Result<Suite, ReadError> {
     Ok(Suite {
         name: body.name,
         facts: body.facts.into_iter().map(|(name, value)| (name, text(value))).collect(),
+        began: body.began_ms.map(duration),
         cases: body.cases.into_iter().map(case_of).collect::<Result<Vec<_>, _>>()?,
         story: body.story.map(StoryBody::story),
         wire: body

@@ -20,7 +20,8 @@ pub(super) fn write(results: &Results) -> Result<String, FormatError> {
 
 fn suite(results: &Results, of: &Suite) -> TestSuite {
     let mut suite = TestSuite::new(line(&of.name));
-    suite.set_timestamp(DateTime::<Utc>::from(results.started)).set_time(of.took());
+    let began = results.started + of.began.unwrap_or_default();
+    suite.set_timestamp(DateTime::<Utc>::from(began)).set_time(of.took());
     suite.add_property(("tool", &*line(&results.tool)));
     suite.add_property(("complete", if results.complete { "true" } else { "false" }));
     for (name, value) in &of.facts {

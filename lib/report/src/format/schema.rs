@@ -74,7 +74,7 @@ pub fn result_schema() -> Value {
     let wire = object(&json!({ "atMs": millis, "who": text, "title": text, "body": text }));
     let suite = object(&json!({
         "name": text, "facts": { "type": "object", "additionalProperties": text },
-        "counts": counts, "tookMs": millis, "cases": list(&case),
+        "counts": counts, "beganMs?": millis, "tookMs": millis, "cases": list(&case),
         "story?": story(&text, &millis, &count), "wire?": list(&wire),
     }));
     let mut schema = object(&json!({

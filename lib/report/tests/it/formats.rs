@@ -75,6 +75,7 @@ fn results(word: &str) -> Results {
     let suite = Suite {
         name: "booking".to_owned(),
         facts: vec![("seed".to_owned(), "7".to_owned())],
+        began: Some(at(500)),
         cases,
         story: Some(story(word)),
         wire: vec![line],
@@ -128,6 +129,10 @@ fn a_document_of_another_shape_is_refused_by_its_name() {
 fn junit_has_the_shape_that_ci_systems_read() {
     let xml = Format::Junit.write(&results(HOSTILE)).unwrap();
     let document = roxmltree::Document::parse(&xml).unwrap();
+    // A suite that followed others began later than the run.
+    let stamps = document.descendants().filter_map(|of| of.attribute("timestamp"));
+    let stamps: Vec<&str> = stamps.collect();
+    assert!(matches!(&stamps[..], [run, suite] if run.contains(".123") && suite.contains(".623")));
     let inside = |name: &str| match name {
         "testsuites" => &["testsuite"][..],
         "testsuite" => &["properties", "testcase", "system-out", "system-err"],
