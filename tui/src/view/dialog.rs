@@ -104,7 +104,10 @@ fn draw_form(model: &Model, form: &Form, area: Rect, buffer: &mut Buffer) -> Opt
     let above: u16 = heights.clone().take(form.at + 1).sum();
     let room = inside.height.saturating_sub(2).max(1);
     let skip = above.saturating_sub(room);
-    let mut row = u16::from(skip == 0 && inside.height > rows + 3);
+    // Words are worth more than the blank line above the first field.
+    let words = u16::try_from(notes.len()).unwrap_or(u16::MAX);
+    let wanted = rows.saturating_add(words).saturating_add(3);
+    let mut row = u16::from(skip == 0 && inside.height > wanted);
     let mut cursor = None;
     let mut seen = 0;
     for ((at, field), height) in form.fields.iter().enumerate().zip(heights) {
