@@ -64,6 +64,8 @@ struct Step {
     came: Came,
     /// Steps that come before it, whatever their times say.
     after: Vec<usize>,
+    /// Events that it may be an answer to: a guess, which gives way to what is known.
+    may_answer: Vec<usize>,
     /// Who was shown the message that it sends.
     shown_to: BTreeSet<usize>,
     /// Chats that a later connection of this actor was not in: left before it disconnects.
@@ -185,6 +187,7 @@ impl Story {
             save: Vec::new(),
             came: Came::Open,
             after: std::mem::take(&mut self.needed),
+            may_answer: Vec::new(),
             shown_to: BTreeSet::new(),
             leaves: BTreeSet::new(),
         });

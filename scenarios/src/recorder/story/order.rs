@@ -5,7 +5,10 @@
 //! say what they come after. A `receive` may stand later than its event came, since inboxes are
 //! kept; it may not stand before the cause.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
+use trialogue_protocol::Role;
 
 use super::{Came, Story};
 
@@ -34,7 +37,9 @@ impl Story {
             _ => true,
         };
         let before = self.steps[..event].iter().enumerate().rev();
-        let causes = before.filter(|(_, step)| acts(step) && concerns(step) && of_room(step));
+        let causes = before.filter(|(_, step)| {
+            acts(step) && concerns(step) && of_room(step) && self.makes_news(step, name)
+        });
         // What is over stands before it by its time; a cause may be under way for as long as it likes.
         let mut last = CAUSES_MAX;
         let causes = causes.filter(|(_, step)| {
@@ -52,6 +57,19 @@ impl Story {
         self.steps[event].after.extend(causes);
         if let ("user_joined", Some(user)) = (name, user) {
             self.joined_before(who, user, event);
+        }
+    }
+
+    /// Whether a step may have caused an event of this name: of who comes and goes nobody gets a
+    /// notice, but that an LSM who enters has accepted.
+    fn makes_news(&self, step: &super::Step, name: &str) -> bool {
+        let is_lsm = |who: usize| self.people.of(who).role == Role::Lsm;
+        match step.fields[0].0 {
+            _ if !["notification:created", "chat_updated"].contains(&name) => true,
+            "connect" | "disconnect" | "leave" => false,
+            "join" => step.who.is_some_and(is_lsm),
+            "emit" => step.fields[0].1 != "typing",
+            _ => true,
         }
     }
 
@@ -123,32 +141,44 @@ impl Story {
         let early = &mut self.people.of_mut(who).early;
         early.retain(is_early);
         let early = early.clone();
-        self.steps[step].after.extend(early);
+        self.steps[step].may_answer.extend(early);
     }
 
     /// All steps in the order of the file.
     pub(super) fn order(&self) -> Vec<usize> {
-        let moment = |(moment, minor): super::At| u64::from(moment) * BETWEEN + u64::from(minor);
-        let mut places: Vec<u64> = self.steps.iter().map(|step| moment(step.at)).collect();
-        // What went around in a circle would be nobody's order; the passes end all the same.
-        for _ in 0..PASSES_MAX {
-            let mut is_settled = true;
-            for (index, step) in self.steps.iter().enumerate() {
-                let before = step.after.iter().filter(|before| **before != index);
-                if let Some(last) = before.map(|before| places[*before]).max()
-                    && places[index] <= last
-                {
-                    places[index] = last + 1;
-                    is_settled = false;
-                }
-            }
-            if is_settled {
-                break;
-            }
+        let (mut places, circle) = self.places(&BTreeSet::new());
+        if !circle.is_empty() {
+            // Of what leads around in a circle the guesses are wrong: what may be an answer is none.
+            places = self.places(&circle).0;
         }
         let mut order: Vec<usize> = (0..self.steps.len()).collect();
         order.sort_by_key(|index| (places[*index], *index));
         order
+    }
+
+    /// Where each step stands, and those that found no place. What `settled` ones may answer does not
+    /// count.
+    fn places(&self, settled: &BTreeSet<usize>) -> (Vec<u64>, BTreeSet<usize>) {
+        let moment = |(moment, minor): super::At| u64::from(moment) * BETWEEN + u64::from(minor);
+        let mut places: Vec<u64> = self.steps.iter().map(|step| moment(step.at)).collect();
+        let mut moved = BTreeSet::new();
+        for _ in 0..PASSES_MAX {
+            moved.clear();
+            for (index, step) in self.steps.iter().enumerate() {
+                let guesses = step.may_answer.iter().filter(|_| !settled.contains(&index));
+                let before = step.after.iter().chain(guesses).filter(|before| **before != index);
+                if let Some(last) = before.map(|before| places[*before]).max()
+                    && places[index] <= last
+                {
+                    places[index] = last + 1;
+                    moved.insert(index);
+                }
+            }
+            if moved.is_empty() {
+                break;
+            }
+        }
+        (places, moved)
     }
 }
 

@@ -86,3 +86,20 @@ fn a_change_that_is_told_after_the_next_one_was_made_is_left_out_also_when_an_ea
     let told: Vec<&String> = lines.iter().filter(|line| line.contains("chat_updated")).collect();
     assert!(told.len() == 1 && told[0].contains("lsmInvited: false"), "{told:#?}");
 }
+
+#[test]
+fn a_notice_that_comes_late_keeps_nobody_from_standing_before_whom_it_was_told_of() {
+    let mut story = booked();
+    story.emitted(1, "join_chat", &[json!({"chatId": CHAT})], (Some(0), false));
+    let note = json!({"notification": {"type": "job", "chatId": CHAT, "jobId": 5}});
+    story.heard(2, "notification:created", &[note], false);
+    story.emitted(2, "join_chat", &[json!({"chatId": CHAT})], (Some(0), false));
+    story.acked(2, 0, &json!({"ok": true, "chatId": CHAT}));
+    story.acked(1, 0, &json!({"ok": true, "chatId": CHAT}));
+    let entered = json!({"chatId": CHAT, "userId": 1, "role": "customer"});
+    story.heard(2, "user_joined", &[entered], false);
+    let lines = steps(&story);
+    let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
+    assert!(at("provider, join") < at("customer, join"), "{lines:#?}");
+    assert!(at("customer, join") < at("receive: user_joined"), "{lines:#?}");
+}
