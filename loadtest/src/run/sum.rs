@@ -18,6 +18,9 @@ use crate::worker::{Done, Ends, Tick};
 /// Most windows of a result: those of a long run are longer.
 const WINDOWS_MAX: u64 = 3_600;
 
+/// Seconds that a worker may tell of while another one is silent, before a window is closed without it.
+const PATIENCE: u32 = 2;
+
 /// What a worker told last.
 #[derive(Debug, Clone, Default)]
 struct Part {
@@ -40,10 +43,12 @@ pub(super) struct Sum {
     fresh: Recording,
     fresh_cpu: f64,
     before: Counts,
-    ticks: u32,
-    /// Seconds of a window, and workers that tell of them.
+    /// Seconds that each worker has told of since the last window.
+    ticks: Vec<u32>,
+    /// Those that tell nothing any more.
+    ended: Vec<bool>,
+    /// Seconds of a window.
     seconds: u32,
-    tellers: u32,
     lost: Vec<String>,
     examples: Vec<Example>,
     ends: Ends,
@@ -71,9 +76,9 @@ impl Sum {
             fresh: Recording::default(),
             fresh_cpu: 0.0,
             before: Counts::default(),
-            ticks: 0,
+            ticks: vec![0; plan.workers as usize],
+            ended: vec![false; plan.workers as usize],
             seconds,
-            tellers: plan.workers,
             lost: Vec::new(),
             examples: Vec::new(),
             ends: Ends::default(),
@@ -106,10 +111,19 @@ impl Sum {
         }
         self.fresh.add(&tick.recording);
         self.fresh_cpu = self.fresh_cpu.max(tick.cpu);
-        self.ticks += 1;
-        if self.ticks >= self.seconds.saturating_mul(self.tellers) {
+        self.ticks[tick.worker as usize] += 1;
+        if self.is_told() {
             self.window(tick.at);
         }
+    }
+
+    /// Whether everybody has told of a window, or somebody has for so long that the others are not
+    /// waited for.
+    fn is_told(&self) -> bool {
+        let tell = || self.ticks.iter().zip(&self.ended).filter(|(_, ended)| !**ended);
+        let all = tell().all(|(ticks, _)| *ticks >= self.seconds);
+        let patience = self.seconds.saturating_add(PATIENCE);
+        tell().next().is_some() && (all || self.ticks.iter().any(|ticks| *ticks >= patience))
     }
 
     fn window(&mut self, at: Micros) {
@@ -127,13 +141,14 @@ impl Sum {
             cpu: std::mem::take(&mut self.fresh_cpu),
         };
         self.whole.add(&fresh);
-        (self.ticks, self.before) = (0, counts);
+        self.ticks.fill(0);
+        self.before = counts;
         self.windows.push(window);
     }
 
     /// The last window, right after it was made.
     pub(super) fn second(&self) -> Option<Second> {
-        let window = self.windows.last().filter(|_| self.ticks == 0)?;
+        let window = self.windows.last().filter(|_| self.ticks.iter().all(|ticks| *ticks == 0))?;
         Some(Second {
             elapsed: Duration::from_micros(window.at),
             length: Duration::from_micros(self.plan.length()),
@@ -144,6 +159,7 @@ impl Sum {
 
     pub(super) fn done(&mut self, done: Done) {
         self.parts[done.worker as usize].counts = done.counts;
+        self.ended[done.worker as usize] = true;
         self.examples.extend(done.examples);
         self.ends.add(done.ends);
         self.recovery.add(done.recovery);
@@ -156,7 +172,7 @@ impl Sum {
 
     /// A worker is gone: what it told until then stays, and nothing follows about the rest.
     pub(super) fn lost(&mut self, worker: u32, why: &str) {
-        self.tellers = self.tellers.saturating_sub(1).max(1);
+        self.ended[worker as usize] = true;
         self.complete = false;
         let rooms = self.plan.rooms_of(worker);
         let at = self.windows.last().map_or(0, |window| window.at) / 1_000_000;
@@ -189,6 +205,7 @@ impl Sum {
 
     /// The server was not taken away, or not brought back, as was planned.
     pub(super) fn outage_failed(&mut self, why: String) {
+        self.lost.push(format!("the server was not taken away and brought back: {why}"));
         self.recovery.failed(why, 1);
     }
 

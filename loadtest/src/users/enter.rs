@@ -26,7 +26,11 @@ const PAGES_MAX: usize = 20;
 const MINTED_FOR: Duration = Duration::from_secs(3_600);
 
 /// The secret that a server signs its tokens with: its owner's to give.
-pub struct Secret(EncodingKey);
+pub struct Secret {
+    key: EncodingKey,
+    /// How long a token of it is good.
+    lasts: Duration,
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,17 +52,23 @@ impl Secret {
     /// Of these bytes.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        Self(EncodingKey::from_secret(secret))
+        Self { key: EncodingKey::from_secret(secret), lasts: MINTED_FOR }
     }
 
-    /// A token for somebody whose id is known, HS256, good for an hour.
+    /// The same for tokens that are good for so long.
+    #[cfg(test)]
+    pub(super) fn lasting(self, lasts: Duration) -> Self {
+        Self { lasts, ..self }
+    }
+
+    /// A token for somebody whose id is known, HS256.
     pub(super) fn mint(&self, person: &Person) -> Result<String, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let sub = person.id.ok_or("no id of whom the token is for")?;
         let Person { email, role, .. } = person;
-        let claims = Claims { email, sub, role, iat: now, exp: now + MINTED_FOR.as_secs() };
+        let claims = Claims { email, sub, role, iat: now, exp: now + self.lasts.as_secs() };
         let header = Header::new(Algorithm::HS256);
-        jsonwebtoken::encode(&header, &claims, &self.0).map_err(|error| error.to_string())
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|error| error.to_string())
     }
 }
 

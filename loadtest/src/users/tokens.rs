@@ -59,6 +59,11 @@ pub struct Renewal {
 }
 
 impl Renewal {
+    /// How long the first token to end still lasts; none where tokens do not say.
+    pub fn lasts(&self) -> Option<Duration> {
+        self.voices.iter().filter_map(|voice| voice.rest.credentials().fresh_for()).min()
+    }
+
     /// Renews each token in time; ends only when no token can be renewed. What cannot be renewed now
     /// is tried again.
     pub async fn keep(self) {
@@ -111,6 +116,38 @@ pub(super) fn set(credentials: &Credentials, access_token: String) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_is_longer_than_its_tokens_gets_newer_ones_again_and_again() {
+        let url = "http://127.0.0.1:9".parse().unwrap();
+        let http = trialogue_client::Http::new(trialogue_client::HttpConfig::new(url)).unwrap();
+        let dialect = trialogue_client::Dialect::default();
+        let rest = Rest::new(http, dialect, Credentials::in_memory(None));
+        let secret = Secret::new(b"a secret of the owner").lasting(Duration::from_secs(3));
+        let person = Person { id: Some(7), role: "customer".into(), ..Person::default() };
+        set(rest.credentials(), secret.mint(&person).unwrap()).unwrap();
+        let first: Arc<str> = rest.credentials().tokens().unwrap().access_token.as_str().into();
+        let tokens = Tokens::default();
+        let voices = vec![Voice { rest, person, first: first.clone() }];
+        let renewal = Renewal { voices, secret: Some(secret), tokens: tokens.clone() };
+        assert!(renewal.lasts().is_some_and(|left| left < Duration::from_secs(3)));
+        let renewed = async {
+            let mut known = first.clone();
+            for _ in 0..3 {
+                while tokens.newest(&first) == known {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                known = tokens.newest(&first);
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), async {
+            tokio::select! {
+                () = renewal.keep() => panic!("it ended"),
+                () = renewed => {}
+            }
+        });
+        ended.await.expect("every three seconds another token");
+    }
 
     #[test]
     fn the_newest_token_is_found_by_the_first() {

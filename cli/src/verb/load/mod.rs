@@ -28,6 +28,7 @@ use trialogue_loadtest::remote::Far;
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::run::can_hold;
 use trialogue_loadtest::target::Target;
+use trialogue_loadtest::users::Renewal;
 use trialogue_loadtest::{Outage, Progress, RunConfig, RunError, run_in, show};
 use trialogue_report::terminal::facts;
 use trialogue_scenarios::file::{Profile, Scenario};
@@ -207,6 +208,13 @@ impl Ready {
         });
         let (rooms, plan, renewal) = until(stop, seats).await.ok_or(RunError::Stopped)??;
         let mut kept = JoinSet::new();
+        let lasts = renewal.as_ref().and_then(Renewal::lasts).filter(|_| !config.far.is_empty());
+        if let Some(left) = lasts.filter(|left| left.as_micros() < u128::from(plan.length())) {
+            return Err(RunError::CannotRun(format!(
+                "a token ends in {} s, before the run does, and workers elsewhere get no newer one",
+                left.as_secs()
+            )));
+        }
         if let Some(renewal) = renewal {
             kept.spawn(renewal.keep());
         }
