@@ -108,7 +108,101 @@ async fn workers_share_a_run_and_a_killed_one_is_told() {
     assert!(said.contains("it has another token"), "{said}");
 
     people(&url, folder.path()).await;
+    returned(&url, folder.path()).await;
     server.stop(Duration::from_secs(15)).await.unwrap();
+    cluster.stop().await.unwrap();
+}
+
+/// At a server that tells nobody what it missed, everybody reads the whole history.
+async fn returned(url: &str, folder: &Path) {
+    let profile = folder.join("forgetful.yaml");
+    let text = format!("target: 1\nurl: {url}\ncapabilities: {{ resume: false }}\n");
+    std::fs::write(&profile, text).unwrap();
+    let jitter =
+        ["jitter", "--target", profile.to_str().unwrap(), "--rooms", "2", "--rate", "20/s"];
+    let times = ["--for", "2s", "--every", "600ms", "--away", "200ms", "--back-off", "100ms"];
+    let (code, document, said) = load(&[&jitter[..], &times].concat(), |_| {}).await;
+    assert!(matches!(code, Some(0 | 4)), "{said}");
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let recovery = &document["recovery"];
+    assert!(recovery["lost"].as_u64() > Some(5), "{document}");
+    assert_eq!(
+        (&recovery["neverBack"], &document["reach"]),
+        (&0.into(), &1.0.into()),
+        "{document}"
+    );
+    assert!(document["counts"]["caughtUp"].as_u64() > Some(0), "{document}");
+}
+
+/// A server that a script starts and another one ends.
+#[cfg(target_os = "linux")]
+struct Scripts(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl Scripts {
+    fn write(database: &str, address: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let (bin, log, pid) = (env!("CARGO_BIN_EXE_trialogue"), at("log"), at("pid"));
+        let start = format!(
+            "DATABASE_URL='{database}' setsid '{bin}' serve --open-registration --limits bench \
+             --jwt-secret-file '{secret}' --listen {address} >'{log}' 2>&1 </dev/null &\n\
+             echo $! >'{pid}'\n\
+             until '{bin}' health --server http://{address} >/dev/null 2>&1; do sleep 0.1; done\n",
+            secret = at("secret"),
+        );
+        std::fs::write(at("secret"), "a secret that is the same after each start of it\n").unwrap();
+        let owner = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
+        std::fs::set_permissions(at("secret"), owner).unwrap();
+        std::fs::write(at("start"), start).unwrap();
+        std::fs::write(at("end"), format!("kill -9 $(cat '{pid}')\n")).unwrap();
+        Self(folder)
+    }
+
+    fn command(&self, name: &str) -> String {
+        format!("sh '{}'", self.0.path().join(name).display())
+    }
+
+    fn run(&self, name: &str) {
+        let ran = std::process::Command::new("sh").arg(self.0.path().join(name)).status();
+        assert!(ran.unwrap().success(), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Scripts {
+    fn drop(&mut self) {
+        let _gone = std::process::Command::new("sh").arg(self.0.path().join("end")).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_storm_ends_and_starts_somebody_elses_server_by_its_commands() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let database = cluster.fresh_database("storm").await.unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let scripts = Scripts::write(&database.url(), &free.to_string());
+    scripts.run("start");
+    let (url, end, start) =
+        (format!("http://{free}"), scripts.command("end"), scripts.command("start"));
+    let storm = ["storm", "--target", &url, "--rooms", "2", "--rate", "20/s", "--for", "3s"];
+    let how = ["--storm-at", "500ms", "--down", "300ms", "--back-off", "200ms"];
+    let by = ["--end-with", &end, "--start-with", &start];
+    let (code, document, said) = load(&[&storm[..], &how, &by].concat(), |_| {}).await;
+    assert!(matches!(code, Some(0 | 4)), "{said}");
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let recovery = &document["recovery"];
+    assert_eq!((&recovery["lost"], &recovery["back"]), (&6.into(), &6.into()), "{document}");
+    assert!(recovery["failedAttempts"].as_u64() > Some(0), "it was gone: {document}");
+    assert_eq!(document["reach"], 1.0, "{document}");
+
+    // A command that fails is told, and nothing follows.
+    let by = ["--end-with", "false", "--start-with", "true"];
+    let (code, document, said) = load(&[&storm[..], &how, &by].concat(), |_| {}).await;
+    assert_eq!(code, Some(4), "{said}");
+    assert!(document.contains("was not taken away and brought back"), "{document}");
+    drop(scripts);
     cluster.stop().await.unwrap();
 }
 
