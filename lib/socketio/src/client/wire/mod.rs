@@ -1,9 +1,9 @@
 //! A session that its owner drives: no task, no queue, no parsed packet.
 //!
 //! For programs that hold thousands of connections on one core and look at every message: all
-//! websockets read into one buffer that stays in the processor's cache, a message is handed over where
-//! it lies, and a connection at rest keeps nothing but itself. Over polling the same texts come, out
-//! of the answers of requests. Who needs comfort takes [`Client`](super::Client).
+//! websockets read into one buffer that stays in the processor's cache, a message is handed over
+//! where it lies, and a connection at rest keeps nothing but itself. Over polling the same texts
+//! come, out of the answers of requests. Who needs comfort takes [`Client`](super::Client).
 
 mod polling;
 mod websocket;
