@@ -197,12 +197,11 @@ fn of_many_rounds_all_are_counted_and_the_first_tell_their_story() {
     assert!(ran.stdout.contains(&format!("{ROUNDS} scenarios: {ROUNDS} ok")), "{ran}");
     let report = fs::read_to_string(folder.path().join("r.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["suites"].as_array().unwrap().len(), ROUNDS);
-    for (name, has_story) in [("t #1", true), ("t #200", true), ("t #203", false)] {
-        let suite = suite(&report, name);
-        assert_eq!(outcomes(suite), [("seen", "pass")], "{name}");
-        assert_eq!(!suite["story"].is_null(), has_story, "{name}");
-    }
+    // Rounds end in any order, as several are played at once.
+    let suites = report["suites"].as_array().unwrap();
+    assert_eq!(suites.len(), ROUNDS);
+    assert_eq!(suites.iter().filter(|suite| !suite["story"].is_null()).count(), 200);
+    assert!(suites.iter().all(|suite| outcomes(suite) == [("seen", "pass")]), "{ran}");
 }
 
 #[test]
