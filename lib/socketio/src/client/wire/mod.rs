@@ -23,9 +23,9 @@ use websocket::Frames;
 
 /// Bytes of the buffer that [`Wire::poll_texts`] wants. A longer message has one of its own.
 pub const SCRATCH_BYTES: usize = 256 << 10;
-/// The longest message that is taken over a websocket: stock servers send no longer ones in one piece.
+/// The longest message that is taken over a websocket: stock servers send no longer ones.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// What may wait for a peer that does not read, answers to its pings included. Beyond, it is no peer.
+/// What may wait for a peer that does not read, answers to its pings included.
 const UNSENT_BYTES_MAX: usize = 4 << 20;
 
 /// Opens wires to one server. A clone opens the same ones.
@@ -137,9 +137,9 @@ impl Wire {
         }
     }
 
-    /// Reads for as long as there is something and others can wait, and tells `seen` of every whole text, where it lies
-    /// in the buffer, and when it was read. Pings of both layers are answered. `scratch` has
-    /// [`SCRATCH_BYTES`] and may serve all wires of a thread.
+    /// Reads for as long as there is something and others can wait, and tells `seen` of every whole
+    /// text, where it lies in the buffer, and when it was read. Pings of both layers are answered.
+    /// `scratch` has [`SCRATCH_BYTES`] and may serve all wires of a thread.
     ///
     /// # Errors
     /// Always, in the end: the connection is over or broken, or the peer sent what no server sends.
@@ -161,8 +161,8 @@ impl Wire {
         }
     }
 
-    /// Ends it without a good-bye: the peer sees a reset, as when a machine is gone. Whoever waits in
-    /// [`Self::poll_texts`] is woken and must not poll it again.
+    /// Ends it without a good-bye: the peer sees a reset, as when a machine is gone. Whoever waits
+    /// in [`Self::poll_texts`] is woken and must not poll it again.
     pub fn kill(self) {
         match self.0 {
             Line::Websocket(frames) => frames.kill(),

@@ -2,7 +2,8 @@
 //! for a session that is to move, the probe of a websocket beside them.
 //!
 //! The order across the move is that of [`crate::client::polling`]: the last POST has been answered
-//! and the last GET looked at before the websocket takes over, and what was said since leaves on it.
+//! and the last GET looked at before the websocket takes over, and what was said since leaves on
+//! it.
 
 use std::io;
 use std::pin::Pin;
