@@ -297,7 +297,8 @@ async fn hooked(steps: &str, is_ended: bool) -> (String, bool) {
     let stop = config.stop.clone();
     let mut rows: Vec<trialogue_report::diagram::Row> = Vec::new();
     let ends = async {
-        while is_ended && !did.exists() {
+        let is_written = || std::fs::read_to_string(&did).is_ok_and(|text| text.ends_with('\n'));
+        while is_ended && !is_written() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         if is_ended {
