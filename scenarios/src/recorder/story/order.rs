@@ -56,7 +56,7 @@ impl Story {
         }
         self.steps[event].after.extend(causes);
         if let ("user_joined", Some(user)) = (name, user) {
-            self.joined_before(who, user, event);
+            self.joined_before(who, user, event, room.flatten().as_ref());
         }
     }
 
@@ -117,17 +117,17 @@ impl Story {
     }
 
     /// Who is told that somebody enters was in the room before.
-    fn joined_before(&mut self, who: usize, user: i64, event: usize) {
+    fn joined_before(&mut self, who: usize, user: i64, event: usize, room: Option<&Value>) {
+        let Some(room) = room else { return };
         let joins = |of: &dyn Fn(usize) -> bool| {
             self.steps[..event].iter().rposition(|step| {
-                step.fields[0].0 == "join" && step.who.is_some_and(of) && step.came != Came::Gone
+                let joins = step.fields[0].0 == "join" && step.fields[0].1 == *room;
+                joins && step.who.is_some_and(of) && step.came != Came::Gone
             })
         };
         let first = joins(&|one| one == who);
         let second = joins(&|one| one != who && self.people.is(one, user));
-        if let (Some(first), Some(second)) = (first, second)
-            && self.steps[first].fields == self.steps[second].fields
-        {
+        if let (Some(first), Some(second)) = (first, second) {
             self.steps[second].after.push(first);
         }
     }

@@ -103,3 +103,24 @@ fn a_notice_that_comes_late_keeps_nobody_from_standing_before_whom_it_was_told_o
     assert!(at("provider, join") < at("customer, join"), "{lines:#?}");
     assert!(at("customer, join") < at("receive: user_joined"), "{lines:#?}");
 }
+
+#[test]
+fn who_was_told_of_another_stands_first_also_when_they_have_entered_elsewhere_since() {
+    let other = "0190a0b0-0000-7000-8000-00000000beef";
+    let mut story = booked();
+    let answer = json!({"jobId": 6, "chatId": other, "job": {"id": 6}, "chat": {"id": other}});
+    let body = json!({"providerId": 2, "title": "Paint the wall"});
+    call(&mut story, "POST /jobs/create", "access-1", body, 201, &answer);
+    let joins = [(2, 0, CHAT), (1, 0, CHAT), (1, 1, other)];
+    for (socket, ack, chat) in joins {
+        story.emitted(socket, "join_chat", &[json!({"chatId": chat})], (Some(ack), false));
+    }
+    for (socket, ack, chat) in joins {
+        story.acked(socket, ack, &json!({"ok": true, "chatId": chat}));
+    }
+    let entered = json!({"chatId": CHAT, "userId": 2, "role": "service_provider"});
+    story.heard(1, "user_joined", &[entered], false);
+    let lines = steps(&story);
+    let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
+    assert!(at("customer, join: \"${chat}\"") < at("provider, join: \"${chat}\""), "{lines:#?}");
+}
