@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use trialogue_loadtest::merge;
 use trialogue_loadtest::report::Format;
 use trialogue_loadtest::result::{Document, SCHEMA, Verdict};
+use trialogue_loadtest::versus::{self, Versus};
 
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
@@ -25,18 +27,73 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))
 }
 
-/// The result of a text that `path` has.
+/// The result of a text that `path` has, its verdict decided anew.
 ///
 /// # Errors
-/// It is none of this version.
+/// It is none of this version, or contradicts itself.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Document, Failure> {
     let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
-    let document: Document =
-        serde_json::from_str(text).map_err(|error| fault(format!("no result: {error}")))?;
-    match document.schema == SCHEMA {
-        true => Ok(document),
-        false => Err(fault(format!("its schema is not {SCHEMA}"))),
+    match schema(text) {
+        Some(schema) if schema == versus::SCHEMA => {
+            return Err(fault("it is of two targets that took turns, and not of one".to_owned()));
+        }
+        Some(schema) if schema != SCHEMA => {
+            return Err(fault(format!("its schema is {schema:?}, and not {SCHEMA}")));
+        }
+        Some(_) | None => {}
     }
+    let mut document: Document =
+        serde_json::from_str(text).map_err(|error| fault(format!("no result: {error}")))?;
+    merge::check(&document).map_err(fault)?;
+    merge::judge_anew(&mut document).map_err(fault)?;
+    Ok(document)
+}
+
+/// Which shape a document says that it has.
+pub(crate) fn schema(text: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    serde_json::from_str::<Head>(text).ok().map(|head| head.schema)
+}
+
+/// What two targets that took turns came to, of a text that `path` has.
+///
+/// # Errors
+/// It is none, or its histograms cannot be read.
+pub(crate) fn parse_two(path: &Path, text: &str) -> Result<Versus, Failure> {
+    let fault = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let versus: Versus =
+        serde_json::from_str(text).map_err(|error| fault(format!("no result: {error}")))?;
+    merge::check(&versus.first).and_then(|()| merge::check(&versus.second)).map_err(fault)?;
+    Ok(versus)
+}
+
+/// Whether all of these formats can tell of two targets.
+///
+/// # Errors
+/// One cannot.
+pub(crate) fn can_tell_two(mut formats: impl Iterator<Item = Format>) -> Result<(), Failure> {
+    let Some(format) = formats.find(|format| !format.is_of_versus()) else { return Ok(()) };
+    let can = Format::ALL.into_iter().filter(|format| format.is_of_versus());
+    let can: Vec<&str> = can.map(Format::name).collect();
+    let (can, name) = (can.join(", "), format.name());
+    Err(Failure::usage(format!("of two targets there are reports as {can}, and not as {name}")))
+}
+
+/// Writes those that can tell of two targets; answers why one could not be written, each in a
+/// sentence.
+pub(crate) fn write_two<'a>(
+    reports: impl Iterator<Item = (Format, &'a Place)>,
+    versus: &Versus,
+    out: &mut Out,
+) -> Vec<String> {
+    let write = |(format, place): (Format, &Place)| {
+        let text = format.write_versus(versus)?;
+        place.write(text.map_err(anyhow::Error::from), out)
+    };
+    reports.filter_map(write).collect()
 }
 
 /// A result.

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::merge::plan_differs;
+use crate::plan::{Pace, Unrest};
 use crate::result::Document;
-use crate::slo::{FIGURES, NUMBERS, is_duration, is_name, is_of_the_rig, value};
+use crate::slo::{FIGURES, NUMBERS, is_duration, is_name, is_of_answers, is_of_the_rig, value};
 use crate::verdict::Fault;
 
 /// Another word for 99.9 %, which is told once.
@@ -64,13 +65,13 @@ pub fn changes(before: &Document, after: &Document) -> Vec<Change> {
 /// should know.
 pub fn differs(before: &Document, after: &Document) -> Vec<String> {
     let mut told = Vec::new();
-    for (what, was, is) in
-        [("target", &before.target, &after.target), ("dialect", &before.dialect, &after.dialect)]
-    {
-        if was != is {
-            told.push(format!("{what}: {was}, then {is}"));
-        }
-    }
+    let both = [
+        ("workload", workload(before), workload(after)),
+        ("target", before.target.clone(), after.target.clone()),
+        ("dialect", before.dialect.clone(), after.dialect.clone()),
+    ];
+    let other = both.into_iter().filter(|(_, was, is)| was != is);
+    told.extend(other.map(|(what, was, is)| format!("{what}: {was}, then {is}")));
     let (was, is) = (before.plan.sockets(), after.plan.sockets());
     if was != is {
         told.push(format!("sockets: {was}, then {is}"));
@@ -87,8 +88,69 @@ pub fn differs(before: &Document, after: &Document) -> Vec<String> {
             let why = document.rig.reasons.join("; ");
             told.push(format!("the {which} was limited by its rig: {why}"));
         }
+        if !document.complete {
+            told.push(format!("the {which} was cut short"));
+        }
     }
     told
+}
+
+/// Whether the second measured the same as the first, but for the dice; else what differs. Two servers of
+/// this machine are the same: one of our own has another port every time.
+///
+/// # Errors
+/// It did not: a sentence.
+pub fn is_again(before: &Document, after: &Document) -> Result<(), String> {
+    let is_here = |document: &Document| {
+        document.target.parse().is_ok_and(|url| trialogue_client::http::is_loopback(&url))
+    };
+    let is_there = before.target == after.target || is_here(before) && is_here(after);
+    let rooms = |document: &Document| document.plan.rooms;
+    let same = [
+        ("workload", workload(before) == workload(after)),
+        ("target", is_there),
+        ("dialect", before.dialect == after.dialect),
+        ("number of rooms", rooms(before) == rooms(after)),
+    ];
+    let other = same.into_iter().find(|(_, same)| !same).map(|(what, _)| what.to_owned());
+    match other.or_else(|| plan_differs(&before.plan, &after.plan).into_iter().next()) {
+        None => Ok(()),
+        Some(what) => Err(format!("not the same measurement: another {what}")),
+    }
+}
+
+/// What kind of load it was, in a word; of a scenario its name.
+fn workload(of: &Document) -> String {
+    let word = match (&of.scenario, &of.plan.pace, of.plan.unrest) {
+        (Some(scenario), ..) => return format!("scenario {}", scenario.name),
+        (None, Pace::Silent { length: 0 }, _) => "connect",
+        (None, Pace::Silent { .. }, _) => "idle",
+        (None, _, Unrest::Calm) => "broadcast",
+        (None, _, Unrest::Apart) => "ack",
+        (None, _, Unrest::Jitter(_)) => "jitter",
+        (None, _, Unrest::Churn(_)) => "churn",
+        (None, _, Unrest::Storm { .. }) => "storm",
+        (None, _, Unrest::History { .. }) => "history",
+    };
+    word.to_owned()
+}
+
+/// Why a limit on this name says nothing about these two.
+fn is_void(name: &str, before: &Document, after: &Document) -> Option<String> {
+    let (was, is) = (workload(before), workload(after));
+    if was != is {
+        return Some(format!("{was} and {is} are two things"));
+    }
+    let either = |of: &dyn Fn(&Document) -> bool| of(before) || of(after);
+    let why = match is_of_the_rig(name) {
+        true if either(&|one| one.rig.is_saturated()) => "the rig of one of the two was the limit",
+        true if either(&|one| !one.complete) => "one of the two was cut short",
+        true if is_of_answers(name) && either(&Document::is_censored) => {
+            "of one of the two too much never came"
+        }
+        _ => return None,
+    };
+    Some(why.to_owned())
 }
 
 /// What a change must not be: `delivery.p99>+10%`, `reach<-0.1%`, `delivery.p99>+5ms`, `lost>+0`.
@@ -142,13 +204,13 @@ impl Limit {
     /// The change that is beyond the limit, in a sentence; an error when it cannot be told.
     ///
     /// # Errors
-    /// One of the two has not measured it, or its rig was the limit of what it has.
+    /// One of the two has not measured it, or has measured something else, or its rig; a sentence.
     pub fn judge(&self, before: &Document, after: &Document) -> Result<Option<String>, String> {
         let (Some(was), Some(is)) = (before.value(&self.name), after.value(&self.name)) else {
             return Err(format!("{}: not measured in both", self.text));
         };
-        if is_of_the_rig(&self.name) && (before.rig.is_saturated() || after.rig.is_saturated()) {
-            return Err(format!("{}: the rig of one of the two was the limit", self.text));
+        if let Some(why) = is_void(&self.name, before, after) {
+            return Err(format!("{}: {why}", self.text));
         }
         let change = Change { name: self.name.clone(), before: was, after: is };
         let (change_by, most) = match self.by {

@@ -101,18 +101,23 @@ impl Exporter {
             set(&self.told.numbers, label("what", name), value);
         }
         for metric in Metric::ALL {
-            let Some(figures) = window.figures(metric) else { continue };
+            let figures = window.figures(metric);
+            let of = figures.unwrap_or_default();
             let quantiles = [
-                ("0.5", figures.p50),
-                ("0.9", figures.p90),
-                ("0.99", figures.p99),
-                ("0.999", figures.p999),
-                ("1", figures.max),
+                ("0.5", of.p50),
+                ("0.9", of.p90),
+                ("0.99", of.p99),
+                ("0.999", of.p999),
+                ("1", of.max),
             ];
             for (quantile, micros) in quantiles {
                 let mut labels = label("metric", metric.name());
                 labels.extend(label("quantile", quantile));
-                set(&self.told.latency, labels, micros as f64 / 1e6);
+                match figures {
+                    Some(_) => set(&self.told.latency, labels, micros as f64 / 1e6),
+                    // A second in which nothing came has no latency, and not that of the last one.
+                    None => _ = self.told.latency.remove(&labels),
+                }
             }
         }
     }

@@ -58,6 +58,10 @@ impl Facts<'_> {
             "acked" => counts.acked as f64,
             "refused" => counts.refused as f64,
             "rate_limited" => counts.limited as f64,
+            "refused_share" => {
+                let asked = counts.sent + counts.pages_asked;
+                return (asked > 0).then(|| counts.refused as f64 / asked as f64);
+            }
             "unanswered" => counts.unanswered as f64,
             "delivered" => counts.delivered as f64,
             "pages" => counts.pages as f64,
@@ -69,6 +73,13 @@ impl Facts<'_> {
             "iteration_rate" => a_second(self.iterations?.begun),
             "passed" => self.iterations?.passed as f64,
             "failed" => self.iterations?.failed as f64,
+            "indeterminate" => counts.indeterminate as f64,
+            "in_transit" => counts.in_transit as f64,
+            "foreign" => counts.foreign as f64,
+            "overlap" => counts.overlap as f64,
+            "typed_seen" => counts.typed_seen as f64,
+            "read_seen" => counts.read_seen as f64,
+            "errors" => counts.errors as f64,
             "cpu" => self.cpu,
             _ => return None,
         })

@@ -4,7 +4,7 @@ use trialogue_checker::Micros;
 
 use crate::plan::{Pace, Unrest};
 use crate::result::{Cases, Document, Verdict};
-use crate::slo::Judged;
+use crate::slo::{Judged, REFUSALS};
 use crate::verdict::Fault;
 
 /// Part of the messages that may never come while objectives on latency are decided.
@@ -24,6 +24,11 @@ impl Document {
     pub(crate) fn is_censored(&self) -> bool {
         let missing = self.silent() + self.counts.of(Fault::Lost);
         missing as f64 > self.counts.sent as f64 * MISSING_MAX
+    }
+
+    /// Whether too much was still to come when everything had been sent.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind > BEHIND_MAX.max(self.took / 2)
     }
 
     /// What only some workloads promise.
@@ -48,13 +53,12 @@ impl Document {
             _ => (counts.reached == 0).then_some("nothing was delivered"),
         };
         open.extend(silence.map(str::to_owned));
-        let permits = |slo: &Judged| {
-            slo.values.iter().any(|(name, _)| ["refused", "rate_limited"].contains(&name.as_str()))
-        };
+        let permits =
+            |slo: &Judged| slo.values.iter().any(|(name, _)| REFUSALS.contains(&name.as_str()));
         if counts.refused > 0 && !self.slos.iter().any(permits) {
             failed.push(format!(
-                "{} were refused, {} of them for their rate (an objective on refused or \
-                 rate_limited says how many may be)",
+                "{} were refused, {} of them for their rate (an objective on refused_share, \
+                 refused or rate_limited says how many may be)",
                 counts.refused, counts.limited
             ));
         }
@@ -62,8 +66,7 @@ impl Document {
             let many = counts.still_coming;
             failed.push(format!("{many} deliveries were still coming when the waiting was over"));
         }
-        let is_behind = self.behind > BEHIND_MAX.max(self.took / 2);
-        if is_behind && self.plan.pace.is_open() && !self.plan.unrest.is_of_returns() {
+        if self.is_behind() && self.plan.pace.is_open() && !self.plan.unrest.is_of_returns() {
             let seconds = self.behind as f64 / 1e6;
             let text = format!("the server was {seconds:.1} s behind at the end of the sends");
             if open.is_empty() { failed.push(text) } else { open.push(text) }
@@ -76,7 +79,7 @@ impl Document {
         } else if silent > 0 {
             failed.push(format!("{silent} sends were not answered"));
         }
-        let asked = counts.pages_asked - counts.pages.min(counts.pages_asked);
+        let asked = counts.pages_asked.saturating_sub(counts.pages);
         if asked > counts.refused && self.plan.unrest.is_of_pages() {
             failed.push(format!("{} pages never came", asked - counts.refused));
         }
@@ -96,17 +99,8 @@ impl Document {
     pub(crate) fn judge(&mut self) {
         let mut failed = Vec::new();
         failed.extend(self.aborted.as_ref().map(|why| format!("aborted: {why}")));
-        for Cases { fault, count } in &self.faults {
-            let is_fault = match fault {
-                // A late rig makes everything late.
-                Fault::Late => !self.rig.is_saturated(),
-                Fault::Reordered => self.order_promised,
-                _ => true,
-            };
-            if is_fault {
-                failed.push(format!("{} {}", count, fault.name()));
-            }
-        }
+        let wrong = self.faults.iter().filter(|cases| self.is_wrong(cases.fault));
+        failed.extend(wrong.map(|Cases { fault, count }| format!("{count} {}", fault.name())));
         let mut open = self.rig.reasons.clone();
         let cut = self.cut.count;
         if cut > 0 {

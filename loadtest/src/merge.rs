@@ -6,14 +6,16 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use trialogue_checker::Micros;
 
-use crate::plan::Plan;
+use crate::plan::{LENGTH_MAX, Plan};
 use crate::recorder::{Metric, decode};
 use crate::result::{Cases, Document, Measured, Part, SCHEMA, Travelled, Verdict, Window};
 use crate::verdict::{EXAMPLES_MAX, Fault};
 
+/// Most runs of the longest kind that a sum may be made of, one after another.
+const RUNS_MAX: u32 = 1_000;
 /// Windows of runs that went on at the same time are laid over one another by the second.
 const SECOND: Micros = 1_000_000;
 
@@ -27,6 +29,9 @@ pub fn merge(documents: &[Document]) -> Result<Document, String> {
         if let Some(twice) = documents[..n].iter().find(|one| one.run == other.run) {
             return Err(format!("run {} is there twice", twice.run));
         }
+    }
+    for one in documents {
+        check(one).map_err(|why| format!("run {}: {why}", one.run))?;
     }
     for other in more {
         fits(first, other).map_err(|why| format!("run {}: {why}", other.run))?;
@@ -63,18 +68,32 @@ pub fn merge(documents: &[Document]) -> Result<Document, String> {
     sum.windows.sort_by_key(|window| window.at);
     sum.server.sort_by_key(|sample| sample.at);
     decide(&mut sum)?;
-    // A sum is never better than what it was made of.
-    if sum.verdict != Verdict::Failed {
-        for one in documents.iter().filter(|one| one.verdict == Verdict::Failed) {
-            sum.verdict = Verdict::Failed;
-            sum.why.push(format!("run {} failed: {}", one.run, one.why.join("; ")));
-        }
-    }
+    documents.iter().for_each(|one| is_no_better(&mut sum, one));
     Ok(sum)
 }
 
+fn badness(of: Verdict) -> u8 {
+    match of {
+        Verdict::Passed => 0,
+        Verdict::Inconclusive => 1,
+        Verdict::Failed => 2,
+    }
+}
+
+/// A sum is never better than what it was made of. Objectives alone are those of the sum.
+fn is_no_better(sum: &mut Document, of: &Document) {
+    let mut alone = Document { windows: Vec::new(), slos: Vec::new(), ..of.clone() };
+    alone.judge();
+    if badness(alone.verdict) > badness(sum.verdict) {
+        sum.verdict = alone.verdict;
+        sum.why.push(format!("run {}: {}", of.run, alone.why.join("; ")));
+    }
+}
+
+/// A time that no calendar has is no time.
 fn after(began: DateTime<FixedOffset>, took: Micros) -> DateTime<FixedOffset> {
-    began + Duration::from_micros(took)
+    let took = i64::try_from(took).map_or(TimeDelta::MAX, TimeDelta::microseconds);
+    began.checked_add_signed(took).unwrap_or(began)
 }
 
 fn micros_between(later: DateTime<FixedOffset>, earlier: DateTime<FixedOffset>) -> Option<Micros> {
@@ -214,8 +233,8 @@ fn set_metrics(window: &mut Window, metrics: Vec<Measured>) {
 /// Everything that follows from sums.
 fn decide(sum: &mut Document) -> Result<(), String> {
     let a_second = |count: u64| count as f64 * 1e6 / sum.took as f64;
-    (sum.rate, sum.delivery_rate) =
-        (a_second(sum.counts.sent), a_second(sum.counts.delivered_meanwhile));
+    let begun = sum.scenario.as_ref().map_or(sum.counts.sent, |scenario| scenario.begun);
+    (sum.rate, sum.delivery_rate) = (a_second(begun), a_second(sum.counts.delivered_meanwhile));
     sum.reach = sum.counts.reach();
     let faults = Fault::ALL.into_iter().map(|fault| Cases { fault, count: sum.counts.of(fault) });
     sum.faults = faults.filter(|cases| cases.count > 0).collect();
@@ -252,7 +271,9 @@ fn judge(document: &mut Document) -> Result<(), String> {
 /// Nothing of the run is there: a sentence.
 pub fn cut(document: &Document, from: Duration, to: Duration) -> Result<Document, String> {
     let micros = |time: Duration| Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX);
-    let (from, to) = (micros(from), micros(to).min(document.took));
+    let last = document.windows.last().map_or(0, |window| window.at);
+    let end = if document.scenario.is_some() { last } else { document.took };
+    let (from, to) = (micros(from), micros(to).min(end));
     let mut part = document.clone();
     part.windows.retain(|window| window.at > from && window.at <= to.max(from));
     part.server.retain(|sample| sample.at > from && sample.at <= to);
@@ -266,10 +287,21 @@ pub fn cut(document: &Document, from: Duration, to: Duration) -> Result<Document
     }
     let sum = |of: fn(&Window) -> u64| part.windows.iter().map(of).sum::<u64>();
     let (sent, delivered) = (sum(|one| one.sent), sum(|one| one.delivered));
-    (part.counts.sent, part.counts.delivered) = (sent, delivered);
-    part.counts.delivered_meanwhile = delivered;
-    (part.counts.acked, part.counts.refused) = (sum(|one| one.acked), sum(|one| one.refused));
-    (part.took, part.span) = (to.saturating_sub(from).max(1), Some((from, to)));
+    // What was begun in time may be over long after the last begin.
+    part.took = to.min(document.took).saturating_sub(from).max(1);
+    part.span = Some((from, to));
+    // Of the whole run, too: it is not more for less time.
+    part.behind = if document.is_behind() { document.behind } else { 0 };
+    if let Some(scenario) = &mut part.scenario {
+        (scenario.begun, scenario.passed) = (sent, sum(|one| one.acked));
+        scenario.failed = sum(|one| one.refused);
+    } else {
+        (part.counts.sent, part.counts.delivered) = (sent, delivered);
+        part.counts.delivered_meanwhile = delivered;
+        (part.counts.acked, part.counts.refused) = (sum(|one| one.acked), sum(|one| one.refused));
+        // How many of them were for their rate is known of the whole run alone.
+        part.counts.limited = part.counts.limited.min(part.counts.refused);
+    }
     let over = part.took as f64 / 1e6;
     (part.rate, part.delivery_rate) = (sent as f64 / over, delivered as f64 / over);
     judge(&mut part)?;
@@ -278,11 +310,43 @@ pub fn cut(document: &Document, from: Duration, to: Duration) -> Result<Document
     Ok(part)
 }
 
-/// Whether all histograms of a result can be read.
+/// Decides the verdict of a result anew: whoever wrote the file, what it says of itself is no better than
+/// what it has counted.
+///
+/// # Errors
+/// An objective of it is none: a sentence.
+pub fn judge_anew(document: &mut Document) -> Result<(), String> {
+    let (verdict, why) = (document.verdict, document.why.clone());
+    judge(document)?;
+    // What a sum was made of is no longer known.
+    if badness(verdict) > badness(document.verdict) {
+        (document.verdict, document.why) = (verdict, why);
+    }
+    Ok(())
+}
+
+/// Whether a result can be read: its histograms, and counts that do not contradict each other.
 ///
 /// # Errors
 /// The first one that cannot: a sentence.
 pub fn check(document: &Document) -> Result<(), String> {
+    let counts = &document.counts;
+    let parts = [
+        ("reached", counts.reached, "owed", counts.owed),
+        ("limited", counts.limited, "refused", counts.refused),
+        ("abandoned", counts.abandoned, "unanswered", counts.unanswered),
+        ("deliveredMeanwhile", counts.delivered_meanwhile, "delivered", counts.delivered),
+        ("pages", counts.pages, "pagesAsked", counts.pages_asked),
+    ];
+    for (part, is, whole, of) in parts {
+        if is > of {
+            return Err(format!("it says {part} {is} of {whole} {of}"));
+        }
+    }
+    let longest = LENGTH_MAX.as_micros() * u128::from(RUNS_MAX);
+    if u128::from(document.took) > longest {
+        return Err(format!("it says that it took {} s", document.took / 1_000_000));
+    }
     let windows = document.windows.iter().flat_map(|window| &window.others);
     for one in document.metrics.iter().chain(windows) {
         decode(&one.histogram).map_err(|why| format!("{}: no histogram: {why}", one.name))?;

@@ -111,10 +111,16 @@ impl Window {
 
     /// The figures of a metric, if it was measured.
     pub fn figures(&self, metric: Metric) -> Option<Figures> {
-        if metric == Metric::Delivery {
-            return (self.delivery.count > 0).then_some(self.delivery);
+        self.measured(metric.name()).map(|(figures, _)| figures)
+    }
+
+    /// Figures and histogram of what has this name, if it was measured.
+    pub(crate) fn measured(&self, name: &str) -> Option<(Figures, &str)> {
+        if name == Metric::Delivery.name() {
+            return (self.delivery.count > 0).then_some((self.delivery, self.histogram.as_str()));
         }
-        self.others.iter().find(|one| one.name == metric.name()).map(|one| one.figures)
+        let found = self.others.iter().find(|one| one.name == name);
+        found.map(|one| (one.figures, one.histogram.as_str()))
     }
 }
 
@@ -307,5 +313,15 @@ impl Document {
     /// When the last message was sent, microseconds after the begin.
     pub(crate) fn until(&self) -> Micros {
         self.span.map_or(self.took, |(_, to)| to)
+    }
+
+    /// Whether cases of it are held against the server, and not only told.
+    pub(crate) fn is_wrong(&self, fault: Fault) -> bool {
+        match fault {
+            // A late rig makes everything late.
+            Fault::Late => !self.rig.is_saturated(),
+            Fault::Reordered => self.order_promised,
+            _ => true,
+        }
     }
 }

@@ -45,19 +45,7 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
         of.rig.unsendable
     );
     rows.push(("messages", sent, Tone::Plain));
-    let missing = counts.owed - counts.reached;
-    let whole = if of.span.is_some() { " in the whole run" } else { "" };
-    let reach = format!(
-        "{} ({:.0}/s), reach {} of {} ({:.4} %){whole}, {} indeterminate, {} of others",
-        counts.delivered,
-        of.delivery_rate,
-        counts.reached,
-        counts.owed,
-        of.reach * 100.0,
-        counts.indeterminate,
-        counts.foreign
-    );
-    rows.push(("deliveries", reach, if missing == 0 { Tone::Good } else { Tone::Bad }));
+    rows.push(deliveries(of));
     rows.extend(unrest(of));
     rows.push(("wrong", faults(counts), tone(of.faults.is_empty())));
     if !of.metrics.is_empty() {
@@ -90,6 +78,26 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
         rows.push((fault.name(), text, Tone::Bad));
     }
     rows
+}
+
+/// What came, and which part that is of what was owed.
+fn deliveries(of: &Document) -> (&'static str, String, Tone) {
+    let counts = &of.counts;
+    let (part, tone) = match counts.owed {
+        0 => ("-".to_owned(), Tone::Plain),
+        owed => (format!("{:.4} %", of.reach * 100.0), tone(counts.reached >= owed)),
+    };
+    let whole = if of.span.is_some() { " in the whole run" } else { "" };
+    let text = format!(
+        "{} ({:.0}/s), reach {} of {} ({part}){whole}, {} indeterminate, {} of others",
+        counts.delivered,
+        of.delivery_rate,
+        counts.reached,
+        counts.owed,
+        counts.indeterminate,
+        counts.foreign
+    );
+    ("deliveries", text, tone)
 }
 
 /// How the server fared, where that was looked at.
@@ -281,7 +289,9 @@ pub fn progress(progress: &Progress) -> String {
             iterations.failed,
         ),
         Progress::Draining => "everything is sent; waiting for what is under way".to_owned(),
-        Progress::SoFar(document) => facts_line(document),
+        Progress::SoFar(of) => {
+            format!("so far: {} sent, {} delivered", of.counts.sent, of.counts.delivered)
+        }
         Progress::Second(second) => {
             let Second { elapsed, length, counts, window } = &**second;
             let seconds = |duration: &Duration| duration.as_secs_f64().round();
@@ -304,10 +314,6 @@ pub fn progress(progress: &Progress) -> String {
             )
         }
     }
-}
-
-fn facts_line(of: &Document) -> String {
-    format!("so far: {} sent, {} delivered", of.counts.sent, of.counts.delivered)
 }
 
 /// One run of a search, in a line.
@@ -344,10 +350,12 @@ fn unrest_line(plan: &Plan) -> Option<String> {
     })
 }
 
-/// What a plan is going to do, line by line.
-pub fn plan_lines(plan: &Plan) -> Vec<String> {
+/// What a plan is going to do, line by line; `own_echo` when senders get their own messages.
+pub fn plan_lines(plan: &Plan, own_echo: bool) -> Vec<String> {
     let Plan { rooms, members, senders, workers, seed, .. } = plan;
     let sockets = plan.sockets();
+    let own = u32::from(!own_echo).min(*members);
+    let hear = if plan.unrest == Unrest::Apart { 0 } else { members - own };
     let people = u64::from(*rooms) * u64::from((*members).min(PEOPLE_MAX));
     let mut lines = vec![
         format!(
@@ -364,7 +372,7 @@ pub fn plan_lines(plan: &Plan) -> Vec<String> {
             for stage in stages {
                 let Stage { name, length, from, to, .. } = stage;
                 let seconds = *length as f64 / 1e6;
-                let deliveries = from.max(*to) * f64::from(*members);
+                let deliveries = from.max(*to) * f64::from(hear);
                 lines.push(format!(
                     "{name}: {seconds:.1} s at {from:.1} to {to:.1} messages/s, up to \
                      {deliveries:.0} deliveries/s"
@@ -383,7 +391,7 @@ pub fn plan_lines(plan: &Plan) -> Vec<String> {
         lines.push(format!("transport: {}", plan.crowd.transport));
     }
     if let Some((messages, _)) = plan.messages() {
-        let deliveries = messages * f64::from(*members);
+        let deliveries = messages * f64::from(hear);
         lines.push(format!("{messages:.0} messages, {deliveries:.0} deliveries"));
     }
     lines.push(format!("{} file handles and ports", plan.connections()));

@@ -13,7 +13,7 @@ use crate::verdict::Fault;
 const TEXT_MAX: usize = 1_000;
 pub(crate) const FIGURES: [&str; 9] =
     ["count", "min", "mean", "p50", "p90", "p99", "p99.9", "p999", "max"];
-pub(crate) const NUMBERS: [&str; 21] = [
+pub(crate) const NUMBERS: [&str; 29] = [
     "join_rate",
     "reach",
     "rate",
@@ -22,6 +22,7 @@ pub(crate) const NUMBERS: [&str; 21] = [
     "acked",
     "refused",
     "rate_limited",
+    "refused_share",
     "unanswered",
     "delivered",
     "cut",
@@ -35,7 +36,16 @@ pub(crate) const NUMBERS: [&str; 21] = [
     "iteration_rate",
     "passed",
     "failed",
+    "indeterminate",
+    "in_transit",
+    "foreign",
+    "overlap",
+    "typed_seen",
+    "read_seen",
+    "errors",
 ];
+/// Who names one of these has said how many refusals are fine.
+pub(crate) const REFUSALS: [&str; 3] = ["refused", "rate_limited", "refused_share"];
 /// What is measured besides where a scenario is the load; and its steps, by their ids.
 const ITERATION: &str = "iteration";
 const STEP: &str = "step:";
@@ -138,7 +148,7 @@ pub(crate) fn is_of_the_rig(name: &str) -> bool {
 }
 
 /// Whether what never came would be the slowest of it.
-fn is_of_answers(name: &str) -> bool {
+pub(crate) fn is_of_answers(name: &str) -> bool {
     const METRICS: [Metric; 6] = [
         Metric::Delivery,
         Metric::Uncorrected,
@@ -229,6 +239,13 @@ impl Slo {
     pub fn judge(&self, document: &Document) -> Judged {
         let void = Void { rig: document.rig.is_saturated(), missing: document.is_censored() };
         self.decide(|name| document.value(name), void)
+    }
+
+    /// What makes it undecided for ever, where only such names have values: one of each row.
+    pub(crate) fn lacks(&self, is_measured: impl Fn(&str) -> bool) -> Option<&str> {
+        let lacking = |row: &Vec<Term>| row.iter().position(|term| !is_measured(&term.name));
+        let places = self.rows.iter().map(|row| lacking(row).map(|at| row[at].name.as_str()));
+        places.collect::<Option<Vec<_>>>().and_then(|names| names.first().copied())
     }
 
     /// How it stands while a run goes on, by the values that are known.

@@ -37,7 +37,7 @@ impl Recovery {
         self.never_back += other.never_back;
         // Reasons beyond the bound are not told, their attempts are counted.
         let told: u64 = other.reasons.iter().map(|(_, times)| times).sum();
-        self.failed_attempts += other.failed_attempts - told;
+        self.failed_attempts += other.failed_attempts.saturating_sub(told);
         other.reasons.into_iter().for_each(|(why, times)| self.failed(why, times));
     }
 }

@@ -98,6 +98,14 @@ impl Versus {
             (false, false) => Verdict::Passed,
         }
     }
+
+    /// Why it is not passed: sentences, each with its server.
+    pub fn why(&self) -> Vec<String> {
+        let both = [&self.first, &self.second].into_iter();
+        let bad = both.filter(|one| one.verdict != Verdict::Passed);
+        let why = bad.map(|one| format!("{}: {}", one.target, one.why.join("; ")));
+        why.chain(self.broken.iter().map(|broken| broken.why.clone())).collect()
+    }
 }
 
 /// Names and values for a table at a terminal: what is sure and worse is bad, what is sure and better

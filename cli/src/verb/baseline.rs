@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueHint};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
-use trialogue_loadtest::compare::Limit;
+use trialogue_loadtest::compare::{Limit, is_again};
 use trialogue_loadtest::result::{Document, Verdict};
 
 use super::Context;
@@ -150,6 +150,14 @@ fn read(claims: &Claims) -> anyhow::Result<Vec<(Claim, Vec<Limit>)>> {
     if list.baseline != VERSION {
         return Err(fault(format!("`baseline` must be {VERSION}, the format's version")).into());
     }
+    if list.claims.is_empty() {
+        return Err(fault("it claims nothing".to_owned()).into());
+    }
+    for (n, claim) in list.claims.iter().enumerate() {
+        if list.claims[..n].iter().any(|known| known.name == claim.name) {
+            return Err(fault(format!("two claims are called {}", claim.name)).into());
+        }
+    }
     for name in &claims.only {
         if !list.claims.iter().any(|claim| claim.name == *name) {
             return Err(fault(format!("no claim is called {name}")).into());
@@ -217,6 +225,16 @@ async fn ask(claim: &Claim, context: &Context) -> anyhow::Result<Document> {
 
 fn judge(claim: &Claim, limits: &[Limit], before: &Document, now: &Document) -> Came {
     let name = claim.name.clone();
+    let is_proof = match (before.verdict, before.complete) {
+        (Verdict::Passed, true) => is_again(before, now),
+        (Verdict::Passed, false) => Err("its baseline was cut short".to_owned()),
+        (Verdict::Failed | Verdict::Inconclusive, _) => {
+            Err(format!("its baseline did not pass: {}", before.why.join("; ")))
+        }
+    };
+    if let Err(why) = is_proof {
+        return Came { name, outcome: Outcome::Inconclusive, why: vec![why] };
+    }
     let (mut beyond, mut open) = (Vec::new(), Vec::new());
     for limit in limits {
         match limit.judge(before, now) {

@@ -38,7 +38,9 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> anyhow::Result<Exit> {
         out.say(&format!("not the same: {difference}"));
     }
     if out.is_json() {
-        out.json(&json!({ "changes": changes, "differs": differs, "beyond": beyond, "unknown": unknown }))?;
+        out.json(&json!({
+            "changes": changes, "differs": differs, "beyond": beyond, "unknown": unknown,
+        }))?;
     } else {
         for change in &changes {
             out.data(&change.line())?;

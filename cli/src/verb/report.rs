@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use trialogue_loadtest::merge;
+use trialogue_loadtest::{merge, versus};
 use trialogue_report::format;
 use trialogue_server::config::parse_duration;
 
@@ -15,6 +15,8 @@ use crate::reports::{ReportArgs, check};
 
 /// How the schema of a result of `load` begins.
 const LOAD: &str = "trialogue-load/";
+/// What no part can be taken of.
+const NO_PART: &str = "--from and --to are for results of one run of load";
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -79,9 +81,10 @@ pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exi
         words.push("md=-".to_owned());
     }
     let text = measured::text(&args.file)?;
-    let faults = match is_load(&text) {
-        true => load(args, &text, &words, out)?,
-        false => results(args, &text, &words, out)?,
+    let faults = match measured::schema(&text) {
+        Some(schema) if schema.starts_with(LOAD) => load(args, &text, &words, out)?,
+        Some(schema) if schema == versus::SCHEMA => two(args, &text, &words, out)?,
+        Some(_) | None => results(args, &text, &words, out)?,
     };
     match faults.is_empty() {
         true => Ok(Exit::DONE),
@@ -89,12 +92,17 @@ pub(crate) fn run(args: &Args, _: &Context, out: &mut Out) -> anyhow::Result<Exi
     }
 }
 
-fn is_load(text: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        schema: String,
+fn two(args: &Args, text: &str, words: &[String], out: &mut Out) -> anyhow::Result<Vec<String>> {
+    let reports = words.iter().map(|word| measured::report(word));
+    let reports = reports.collect::<Result<Vec<_>, _>>()?;
+    measured::can_tell_two(reports.iter().map(|(format, _)| *format))?;
+    check(reports.iter().map(|(_, place)| place), out)?;
+    if args.from.is_some() || args.to.is_some() {
+        return Err(Failure::usage(NO_PART).into());
     }
-    serde_json::from_str::<Head>(text).is_ok_and(|head| head.schema.starts_with(LOAD))
+    let versus = measured::parse_two(&args.file, text)?;
+    let reports = reports.iter().map(|(format, place)| (*format, place));
+    Ok(measured::write_two(reports, &versus, out))
 }
 
 fn load(args: &Args, text: &str, words: &[String], out: &mut Out) -> anyhow::Result<Vec<String>> {
@@ -103,7 +111,6 @@ fn load(args: &Args, text: &str, words: &[String], out: &mut Out) -> anyhow::Res
     check(reports.iter().map(|(_, place)| place), out)?;
     let wrong = |why: String| Failure::usage(format!("{}: {why}", args.file.display()));
     let mut document = measured::parse(&args.file, text)?;
-    merge::check(&document).map_err(wrong)?;
     if args.from.is_some() || args.to.is_some() {
         let (from, to) = (args.from.unwrap_or_default(), args.to.unwrap_or(Duration::MAX));
         document = merge::cut(&document, from, to).map_err(wrong)?;
@@ -118,7 +125,7 @@ fn results(
     out: &mut Out,
 ) -> anyhow::Result<Vec<String>> {
     if args.from.is_some() || args.to.is_some() {
-        return Err(Failure::usage("--from and --to are for results of load").into());
+        return Err(Failure::usage(NO_PART).into());
     }
     let reports = ReportArgs::of(words).map_err(Failure::usage)?.check(out)?;
     let wrong =

@@ -168,27 +168,73 @@ async fn a_scenario_is_told_again_and_again_and_judged_by_its_own_checks() {
         command.args(["--rate", "4/s", "--for", "1s", "--warm-up", "0s", "--json"]).args(more);
         command
     };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let formats = ["html", "csv", "md", "junit", "hlog", "hgrm"];
+    let reports = formats.map(|format| format!("{format}={}", at(format))).join(",");
     let slo = ["--slo", "passed==4 && iteration.count==4 && step:m1_seen.p99<60s"];
-    let told = ran(tell("booking", &slo)).await;
+    let told = ran(tell("booking", &[&slo[..], &["--report", &reports]].concat())).await;
     assert!(matches!(told.code, Some(0 | 4)), "{told}");
     let document: Value = serde_json::from_str(&told.stdout).expect("one document");
     let scenario = &document["scenario"];
     assert_eq!((&scenario["begun"], &scenario["failed"]), (&4.into(), &0.into()), "{told}");
 
-    let folder = tempfile::tempdir().unwrap();
+    stories_are_told_in_every_format(&document, &at);
+
     let file = folder.path().join("wrong.scn.yaml");
     let text = "scenario: 1\nname: wrong\nactors:\n  customer: { role: customer }\nsteps:\n  \
                 - { as: customer, login: true }\n  \
                 - { as: customer, get: /jobs, expect: { status: 418 } }\n";
     std::fs::write(&file, text).unwrap();
-    let told = ran(tell(file.to_str().unwrap(), &[])).await;
+    let junit = ["--report".to_owned(), format!("junit={}", at("wrong.xml"))];
+    let told = ran(tell(file.to_str().unwrap(), &[&junit[0], &junit[1]])).await;
     assert_eq!(told.code, Some(1), "{told}");
     let document: Value = serde_json::from_str(&told.stdout).expect("one document");
     let scenario = &document["scenario"];
     assert_eq!((&scenario["failed"], &scenario["passed"]), (&4.into(), &0.into()), "{told}");
     assert!(scenario["failures"][0]["why"].as_str().unwrap().contains("418"), "{told}");
     assert!(told.stderr.contains("4 of 4 iterations failed"), "{told}");
+    let junit = std::fs::read_to_string(at("wrong.xml")).unwrap();
+    assert!(junit.contains("failures=\"2\"") && junit.contains("418"), "{junit}");
     cluster.stop().await.unwrap();
+}
+
+/// Files of a scenario as load, its result again, and two of them together.
+fn stories_are_told_in_every_format(document: &Value, at: &dyn Fn(&str) -> String) {
+    let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+    let csv = read("csv");
+    let head = "at_s,begun,passed,failed,cpu,iteration_count,iteration_p50_us,";
+    assert!(csv.starts_with(head) && csv.contains(",step:m1_seen_count,"), "{csv}");
+    let column = |name: &str| csv.lines().next().unwrap().split(',').position(|one| one == name);
+    let count = column("step:m1_seen_count").unwrap();
+    let counts = csv.lines().skip(1).map(|line| line.split(',').nth(count).unwrap());
+    assert_eq!(counts.map(|count| count.parse::<u64>().unwrap()).sum::<u64>(), 4, "{csv}");
+    let page = read("html");
+    assert!(page.contains("Iterations per second") && page.contains("step:m1_seen"), "{page}");
+    assert!(!page.contains("Deliveries"), "{page}");
+    assert!(read("hlog").contains("Tag=iteration,") && read("hlog").contains("Tag=step:m1_seen,"));
+    assert!(read("hgrm").contains("Total count    =            4"), "{}", read("hgrm"));
+    assert!(read("md").contains("iterations") && !read("md").contains("nothing is lost"));
+    assert!(read("junit").contains("iterations: every iteration passes"), "{}", read("junit"));
+
+    let mut other = document.clone();
+    std::fs::write(at("a.json"), document.to_string()).unwrap();
+    other["run"] = "other".into();
+    std::fs::write(at("b.json"), other.to_string()).unwrap();
+    let sh = |arguments: &[&str]| run(trialogue().env("LC_ALL", "C").args(arguments));
+    let merged = sh(&["merge", &at("a.json"), &at("b.json"), "--json"]);
+    let sum: Value = serde_json::from_str(&merged.stdout).expect("a sum");
+    assert_eq!(sum["scenario"]["begun"], 8, "{merged}");
+    assert!(sum["rate"].as_f64() > Some(0.0), "{merged}");
+    let changes = sh(&["compare", &at("a.json"), &at("b.json"), "--fail-on", "passed<-0"]);
+    assert!(changes.code == Some(0) && changes.stdout.contains("step:m1_seen.p99: "), "{changes}");
+    let late = ["--from", "10ms", "--to", "1h", "--report"];
+    let part = sh(&[&["report", &at("a.json")], &late[..], &["json=-"]].concat());
+    let part: Value = serde_json::from_str(&part.stdout).expect("a part");
+    let names: Vec<_> =
+        part["metrics"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert!(names.contains(&&"iteration".into()) && !names.contains(&&"delivery".into()));
+    assert_eq!(part["scenario"]["begun"], 4, "{part}");
 }
 
 #[tokio::test]
@@ -257,6 +303,21 @@ fn what_cannot_be_run_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let seats = folder.path().join("seats");
     std::fs::write(&seats, "chat-1,token\n").unwrap();
+    let many: String = (0..60).map(|n| format!("chat-{n},token\n")).collect();
+    std::fs::write(folder.path().join("many"), many).unwrap();
+    let many = folder.path().join("many").display().to_string();
+    let workers = [&many, "--local-workers", "60", "--dry-run"];
+    let plan = told(&[&here[..], &workers].concat());
+    assert!(plan.code == Some(0) && plan.stdout.contains("60 workers"), "{plan}");
+    check(&["--local-workers", "60"], 2, "as many as rooms (50)");
+    check(&["idle", "--find", "max-rate"], 2, "nobody speaks");
+    check(&["--bind", "127.0.0.1,127.0.0.1"], 2, "127.0.0.1 is there twice");
+    // An address for examples is nobody's.
+    check(&["--bind", "192.0.2.1"], 2, "--bind 192.0.2.1: ");
+    let stm = ["--target", "http://127.0.0.1:9", "--dialect", "stm", "--dry-run", "--warm-up=0s"];
+    let plan = told(&stm);
+    assert!(plan.stdout.contains("1000 messages, 2000 deliveries"), "{plan}");
+    check(&["--find", "max-rate", "--slo", "page.p99<1ms"], 2, "does not measure page.p99");
     // Somebody else's rooms: nothing is made, and nobody is there.
     check(&[&here[..], &[seats.to_str().unwrap()]].concat(), 3, "127.0.0.1:9");
     // Port 9 discards, where anybody listens at all.

@@ -1,5 +1,7 @@
 //! `load -f`: plans as files, what is wrong in one, and plans made of flags.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::binary::{Ran, run, trialogue};
@@ -120,7 +122,7 @@ fn json_of(node: &trialogue_scenarios::yaml::Node) -> Value {
 }
 
 /// A result and its folder.
-async fn result(cluster: &trialogue_server::embedded::Cluster, path: &std::path::Path) -> Ran {
+async fn result(cluster: &trialogue_server::embedded::Cluster, path: &Path) -> Ran {
     let mut command = trialogue();
     command.env("LC_ALL", "C").args(["load", "--rooms", "3", "--rate", "40/s", "--for", "1s"]);
     command.args(["--warm-up", "0s", "--prometheus", "127.0.0.1:0", "--report"]);
@@ -130,6 +132,10 @@ async fn result(cluster: &trialogue_server::embedded::Cluster, path: &std::path:
     let output = command.kill_on_drop(true).stdin(std::process::Stdio::null()).output();
     let output = tokio::time::timeout(std::time::Duration::from_secs(120), output).await;
     output.expect("it ends").unwrap().into()
+}
+
+fn sh(folder: &Path, arguments: &[&str]) -> Ran {
+    run(trialogue().current_dir(folder).env("LC_ALL", "C").args(arguments))
 }
 
 #[tokio::test]
@@ -158,9 +164,7 @@ async fn results_are_merged_told_again_and_held_against_what_was_claimed() {
     first["run"] = "other".into();
     std::fs::write(at("b.json"), first.to_string()).unwrap();
 
-    let sh = |arguments: &[&str]| {
-        run(trialogue().current_dir(folder.path()).env("LC_ALL", "C").args(arguments))
-    };
+    let sh = |arguments: &[&str]| sh(folder.path(), arguments);
     let merged = sh(&["merge", "a.json", "b.json", "--json"]);
     let sum: Value = serde_json::from_str(&merged.stdout).unwrap();
     assert_eq!(sum["counts"]["sent"].as_u64(), first["counts"]["sent"].as_u64().map(|n| n * 2));
@@ -177,17 +181,77 @@ async fn results_are_merged_told_again_and_held_against_what_was_claimed() {
     assert!(part.code == Some(2) && part.stderr.contains("no window"), "{part}");
     let tap = sh(&["report", "a.json", "--report", "tap=-"]);
     assert!(tap.code == Some(2) && tap.stderr.contains("no format"), "{tap}");
+    results_of_two_targets_are_told_again(folder.path(), &first);
+    what_contradicts_itself_is_no_result(folder.path(), &first);
+    claims_are_held_against_what_was_measured(folder.path(), first);
+}
 
+fn results_of_two_targets_are_told_again(folder: &Path, first: &Value) {
+    let sh = |arguments: &[&str]| sh(folder, arguments);
+    let put = |name: &str, result: &Value| {
+        std::fs::write(folder.join(name), result.to_string()).unwrap();
+    };
+    let two = serde_json::json!({
+        "schema": "trialogue-versus/1", "pairs": 1, "first": first, "second": first, "deltas": [],
+    });
+    put("two.json", &two);
+    let told = sh(&["report", "two.json", "--html", "two.html", "--md", "two.md", "--junit", "-"]);
+    assert!(told.code == Some(0) && told.stdout.contains("both passed"), "{told}");
+    let page = std::fs::read_to_string(folder.join("two.html")).unwrap();
+    assert!(page.contains("Latency by percentile: delivery"), "{page}");
+    assert!(std::fs::read_to_string(folder.join("two.md")).unwrap().contains("## second: "));
+    let told = sh(&["report", "two.json", "--csv", "-"]);
+    assert!(told.code == Some(2) && told.stderr.contains("and not as csv"), "{told}");
+    let told = sh(&["report", "two.json", "--from", "1s", "--md", "-"]);
+    assert!(told.code == Some(2) && told.stderr.contains("of one run"), "{told}");
+    for verb in ["compare", "merge"] {
+        let told = sh(&[verb, "two.json", "a.json"]);
+        assert!(told.code == Some(2) && told.stderr.contains("of two targets"), "{told}");
+    }
+}
+
+/// What a file says of itself is no better than what it has counted.
+fn what_contradicts_itself_is_no_result(folder: &Path, first: &Value) {
+    let sh = |arguments: &[&str]| sh(folder, arguments);
+    let put = |name: &str, result: &Value| {
+        std::fs::write(folder.join(name), result.to_string()).unwrap();
+    };
+    let mut lying = first.clone();
+    lying["faults"] = serde_json::json!([{ "fault": "lost", "count": 7 }]);
+    lying["counts"]["faults"] = serde_json::json!([7, 0, 0, 0, 0, 0, 0]);
+    put("lying.json", &lying);
+    let told = sh(&["report", "lying.json", "--md", "-"]);
+    assert!(told.stdout.contains("FAILED: 7 lost"), "{told}");
+    for (field, value) in [("reached", 1_u64 << 40), ("limited", 9)] {
+        let mut broken = first.clone();
+        broken["counts"][field] = value.into();
+        put("broken.json", &broken);
+        let told = sh(&["report", "broken.json", "--md", "-"]);
+        assert!(told.code == Some(2) && told.stderr.contains(field), "{told}");
+    }
+    let mut endless = first.clone();
+    endless["took"] = u64::MAX.into();
+    put("endless.json", &endless);
+    let told = sh(&["merge", "a.json", "endless.json"]);
+    assert!(told.code == Some(2) && told.stderr.contains("it took"), "{told}");
+}
+
+/// `a.json` is what was claimed, and `b.json` what was measured now.
+fn claims_are_held_against_what_was_measured(folder: &Path, mut first: Value) {
+    let sh = |arguments: &[&str]| sh(folder, arguments);
+    let put = |name: &str, result: &Value| {
+        std::fs::write(folder.join(name), result.to_string()).unwrap();
+    };
     let claims = "baseline: 1\nclaims:\n  - name: b\n    plan: none.load.yaml\n    \
                   result: a.json\n    drift: ['reach<-0%', 'delivery.p99>+1s']\n";
-    std::fs::write(at("claims.baseline.yaml"), claims).unwrap();
+    std::fs::write(folder.join("claims.baseline.yaml"), claims).unwrap();
     let check = |more: &[&str]| {
         sh(&[&["baseline", "check", "claims.baseline.yaml", "--results", "."], more].concat())
     };
     let held = check(&[]);
     assert_eq!((held.code, held.stdout.as_str()), (Some(0), "b: held\n"), "{held}");
     first["counts"]["reached"] = (first["counts"]["owed"].as_u64().unwrap() / 2).into();
-    std::fs::write(at("b.json"), first.to_string()).unwrap();
+    put("b.json", &first);
     let drifted = check(&[]);
     assert_eq!(drifted.code, Some(1), "{drifted}");
     let why = "b: drifted: reach<-0% with reach: 1.0000 -> 0.";
@@ -195,6 +259,40 @@ async fn results_are_merged_told_again_and_held_against_what_was_claimed() {
     assert_eq!(check(&["--only", "c"]).code, Some(2));
     let kept = sh(&["baseline", "update", "claims.baseline.yaml", "--results", "."]);
     assert_eq!((kept.code, check(&[]).code), (Some(0), Some(0)), "{kept}");
+    // A claim that was made by a rig at its limit proves nothing.
+    first["rig"]["reasons"] = serde_json::json!(["a worker had 99 % of its core"]);
+    put("a.json", &first);
+    let void = check(&[]);
+    assert!(
+        void.code == Some(4) && void.stdout.contains("its baseline did not pass: a worker"),
+        "{void}"
+    );
+    let told = sh(&["compare", "a.json", "b.json", "--json"]);
+    assert!(told.stdout.contains("the first was limited by its rig"), "{told}");
+    first["rig"]["reasons"] = Value::Array(Vec::new());
+    first["complete"] = false.into();
+    put("a.json", &first);
+    let void = check(&[]);
+    assert!(void.code == Some(4) && void.stdout.contains("was cut short"), "{void}");
+    first["complete"] = true.into();
+    put("a.json", &first);
+    let other = |change: &dyn Fn(&mut Value), words: &str| {
+        let mut other = first.clone();
+        change(&mut other);
+        put("b.json", &other);
+        let told = check(&[]);
+        assert!(told.code == Some(4) && told.stdout.contains(words), "{told}");
+    };
+    other(&|now| now["plan"]["rooms"] = 77.into(), "another number of rooms");
+    other(&|now| now["target"] = "http://elsewhere.example".into(), "another target");
+    other(&|now| now["plan"]["senders"] = 1.into(), "another senders");
+    let twice = claims.to_owned() + claims.split_once("claims:\n").unwrap().1;
+    for (text, words) in [(twice.as_str(), "two claims"), ("baseline: 1\nclaims: []\n", "nothing")]
+    {
+        std::fs::write(folder.join("odd.baseline.yaml"), text).unwrap();
+        let told = sh(&["baseline", "check", "odd.baseline.yaml"]);
+        assert!(told.code == Some(2) && told.stderr.contains(words), "{told}");
+    }
     let gone = sh(&["baseline", "check", "claims.baseline.yaml"]);
     assert!(gone.code == Some(3) && gone.stdout.contains("could not run"), "{gone}");
 }
@@ -211,7 +309,12 @@ fn two_targets_are_for_taking_turns() {
     check(&["--interleave"], "--target");
     check(&[one, other, "--interleave", "--report", "csv=-"], "not as csv");
     check(&[one, other, "--interleave", "--pairs", "1"], "--pairs");
-    // Nobody is there.
+    // Nobody is there, and it is said where.
     let told = load(&[one, other, "--interleave"]);
-    assert_eq!(told.code, Some(3), "{told}");
+    assert!(told.code == Some(3) && told.stderr.contains("http://127.0.0.1:9"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let seats = folder.path().join("seats");
+    std::fs::write(&seats, "chat-1,token\n").unwrap();
+    let told = load(&[one, other, "--interleave", "--seats", seats.to_str().unwrap()]);
+    assert!(told.code == Some(3) && told.stderr.contains("127.0.0.1:9"), "{told}");
 }

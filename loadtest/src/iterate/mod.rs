@@ -118,7 +118,7 @@ impl Stage {
                 }
                 Some(told) = playing.next() => tally.take(told),
                 _ = ticks.tick() => {
-                    observer(&tally.window(playing.len() as u64));
+                    observer(&tally.second(playing.len() as u64));
                     if tally.aborts(&config.aborts) {
                         halt.cancel();
                     }

@@ -14,7 +14,7 @@ use trialogue_scenarios::{Came, Report, StepDone};
 use super::Told;
 use crate::facts::Facts;
 use crate::plan::Plan;
-use crate::recorder::{Figures, empty, encode, figures};
+use crate::recorder::{Figures, empty, figures};
 use crate::result::{
     Cut, Document, FailedIteration, Iterations, Measured, SCHEMA, Verdict, Window,
 };
@@ -25,6 +25,8 @@ use crate::verdict::Counts;
 
 /// Iterations that failed and are told in full.
 const FAILED_MAX: usize = 10;
+/// Most windows of a run: they are longer in longer ones.
+const WINDOWS_MAX: u64 = 3_600;
 /// Bytes of the reason of one.
 const WHY_MAX: usize = 2_000;
 /// The names of what is measured besides steps, whose names begin with `step:`.
@@ -38,8 +40,12 @@ pub(super) struct Tally {
     of: Iterations,
     /// Everything that is measured, by its name.
     metrics: BTreeMap<String, Histogram<u64>>,
-    fresh: Histogram<u64>,
+    /// The same of the window that goes on.
+    fresh: BTreeMap<String, Histogram<u64>>,
     windows: Vec<Window>,
+    /// Seconds of a window, and those of this one that have passed.
+    seconds: u64,
+    ticks: u64,
     before: Iterations,
     /// Processor time of the process, at the begin and when the last window ended.
     cpu: (Duration, Duration, Instant),
@@ -99,8 +105,10 @@ impl Tally {
             before: of.clone(),
             of,
             metrics: BTreeMap::new(),
-            fresh: empty(),
+            fresh: BTreeMap::new(),
             windows: Vec::new(),
+            seconds: plan.length() / 1_000_000 / WINDOWS_MAX + 1,
+            ticks: 0,
             cpu: (now, now, begin),
             cpu_max: 0.0,
             last: 0,
@@ -121,12 +129,14 @@ impl Tally {
     }
 
     fn record(&mut self, name: &str, value: Micros) {
-        if !self.metrics.contains_key(name) {
-            self.metrics.insert(name.to_owned(), empty());
-        }
-        if let Some(metric) = self.metrics.get_mut(name) {
-            // A histogram that grows refuses nothing.
-            let _recorded = metric.record(value);
+        for metrics in [&mut self.metrics, &mut self.fresh] {
+            if !metrics.contains_key(name) {
+                metrics.insert(name.to_owned(), empty());
+            }
+            if let Some(metric) = metrics.get_mut(name) {
+                // A histogram that grows refuses nothing.
+                let _recorded = metric.record(value);
+            }
         }
     }
 
@@ -154,9 +164,7 @@ impl Tally {
         self.record(SLIP, begun.saturating_sub(due.at));
         // One that broke off early would make the others look slow.
         if report.passed() {
-            let took = ended.saturating_sub(due.at);
-            self.record(ITERATION, took);
-            let _recorded = self.fresh.record(took);
+            self.record(ITERATION, ended.saturating_sub(due.at));
         }
         for step in report.steps.iter().filter(|step| step.came == Came::Held && step.times > 0) {
             let each = step.took.as_micros() / u128::from(step.times);
@@ -178,31 +186,40 @@ impl Tally {
         why.clone().filter(|_| all)
     }
 
-    /// The second that has passed, for whoever looks on.
-    pub(super) fn window(&mut self, playing: u64) -> Progress {
+    /// A second has passed: what there is for whoever looks on.
+    pub(super) fn second(&mut self, playing: u64) -> Progress {
+        self.ticks += 1;
+        if self.ticks >= self.seconds {
+            self.window();
+        }
+        let length = Duration::from_micros(self.plan.length());
+        let iterations = self.of.clone();
+        Progress::Iterations { elapsed: self.begin.elapsed(), length, iterations, playing }
+    }
+
+    /// What happened since the last one.
+    fn window(&mut self) {
         let (now, used) = (Instant::now(), cpu_time());
         let (_, before, since) = self.cpu;
         let cpu = share(used.saturating_sub(before), now.saturating_duration_since(since));
         (self.cpu.1, self.cpu.2) = (used, now);
         self.cpu_max = self.cpu_max.max(cpu);
         let at = Micros::try_from(self.begin.elapsed().as_micros()).unwrap_or(Micros::MAX);
-        let window = Window {
+        let others = self.fresh.iter().filter(|(_, of)| !of.is_empty());
+        let others = others.map(|(name, of)| Measured::of(name, of)).collect();
+        self.windows.push(Window {
             at,
             sent: self.of.begun - self.before.begun,
             acked: self.of.passed - self.before.passed,
             refused: self.of.failed - self.before.failed,
             delivered: 0,
-            delivery: figures(&self.fresh),
-            histogram: encode(&self.fresh),
-            others: Vec::new(),
+            delivery: Figures::default(),
+            histogram: String::new(),
+            others,
             cpu,
-        };
-        self.fresh.reset();
-        self.before = self.of.clone();
-        self.windows.push(window.clone());
-        let length = Duration::from_micros(self.plan.length());
-        let iterations = self.of.clone();
-        Progress::Iterations { elapsed: self.begin.elapsed(), length, iterations, playing }
+        });
+        self.fresh.values_mut().for_each(Histogram::reset);
+        (self.ticks, self.before) = (0, self.of.clone());
     }
 
     fn figures(&self, name: &str) -> Option<Figures> {
@@ -230,7 +247,7 @@ impl Tally {
         complete: bool,
         started: SystemTime,
     ) -> Document {
-        let _last = self.window(0);
+        self.window();
         let used = cpu_time().saturating_sub(self.cpu.0);
         let mut rig = Rig {
             cpu: share(used, self.begin.elapsed()),
@@ -241,11 +258,7 @@ impl Tally {
         // Whatever was due was begun, however late.
         rig.judge(true, self.of.begun, self.of.begun);
         let took = self.last.max(1);
-        let metrics = self.metrics.iter().map(|(name, of)| Measured {
-            name: name.clone(),
-            figures: figures(of),
-            histogram: encode(of),
-        });
+        let metrics = self.metrics.iter().map(|(name, of)| Measured::of(name, of));
         let mut document = Document {
             schema: SCHEMA.to_owned(),
             tool: config.tool.clone(),

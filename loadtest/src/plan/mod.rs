@@ -2,6 +2,7 @@
 //! with the same seed is the same run.
 
 mod crowd;
+mod measures;
 mod ramp;
 mod schedule;
 mod size;

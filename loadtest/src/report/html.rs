@@ -5,7 +5,7 @@ use trialogue_report::diagram::Tone;
 use trialogue_report::format::chart::{Axis, Plot, Scale, Series, heat, lines, short};
 use trialogue_report::format::sheet::{Part, Sheet};
 
-use super::word;
+use super::{story, word};
 use crate::plan::Pace;
 use crate::recorder::{Figures, Metric, decode};
 use crate::result::{Document, Measured, Sample, Window};
@@ -14,14 +14,15 @@ use crate::result::{Document, Measured, Sample, Window};
 const DRAWN: [&str; 5] = ["delivery", "delivery_uncorrected", "ack", "last", "send_lag"];
 /// Most points of a spectrum.
 const STEPS_PER_HALF: u32 = 4;
-/// Rows of a heat map for each power of ten.
+/// Rows of a heat map for each power of ten, and how many times on each is: its twelfth root.
 const ROWS_PER_TEN: f64 = 12.0;
+pub(super) const ROW: f64 = 1.211_527_658_628_588_5;
 /// Most series of what the server says of itself that are drawn.
 const SCRAPED_MAX: usize = 6;
 
 pub(super) const SECONDS: Axis =
     Axis { scale: Scale::Linear, label: |value| format!("{} s", short(value)) };
-const COUNT: Axis = Axis { scale: Scale::Linear, label: short };
+pub(super) const COUNT: Axis = Axis { scale: Scale::Linear, label: short };
 pub(super) const MILLIS: Axis =
     Axis { scale: Scale::Log, label: |value| format!("{} ms", short(value)) };
 const PERCENT: Axis = Axis { scale: Scale::Linear, label: |value| format!("{} %", short(value)) };
@@ -58,7 +59,9 @@ pub(super) fn write(document: &Document) -> String {
 fn told(document: &Document) -> Vec<(Tone, Vec<String>)> {
     let is_time = |name: &str| Metric::ALL.iter().any(|metric| metric.name() == name);
     let facts = crate::show::facts(document).into_iter();
-    let has_table = |name: &str| is_time(name) || [crate::show::TIMES, "objective"].contains(&name);
+    let has_table = |name: &str| {
+        is_time(name) || story::is_time(name) || [crate::show::TIMES, "objective"].contains(&name)
+    };
     let kept = facts.filter(|(name, ..)| !has_table(name));
     kept.map(|(name, value, tone)| (tone, vec![name.to_owned(), value])).collect()
 }
@@ -91,19 +94,30 @@ fn objectives(document: &Document) -> Part {
 }
 
 fn charts(document: &Document) -> Vec<(String, String)> {
+    let mut charts = match document.scenario {
+        Some(_) => story::charts(document),
+        None => of_messages(document),
+    };
+    charts.extend(of_the_rig(document));
+    charts.extend(of_the_server(document));
+    charts.into_iter().map(|(heading, svg)| (heading.to_owned(), svg)).collect()
+}
+
+fn of_messages(document: &Document) -> Vec<(&'static str, String)> {
+    let delivery = Metric::Delivery.name();
     let marks = phases(document);
     let over_time = |title, up| Plot { title, axes: (SECONDS, up), marks: &marks };
     let spectrum_plot = Plot { title: "latency by percentile", axes: (ONE_IN, MILLIS), marks: &[] };
-    let ratio = 10_f64.powf(1.0 / ROWS_PER_TEN);
-    let mut charts = vec![
+    let by_latency = over_time("deliveries by latency over time", MILLIS);
+    vec![
         ("Latency by percentile", lines(&spectrum_plot, &spectrum(document))),
         (
             "Deliveries by latency over time (stronger: more)",
-            heat(&over_time("deliveries by latency over time", MILLIS), ratio, &map(document)),
+            heat(&by_latency, ROW, &map(document, delivery)),
         ),
         (
             "Latency of deliveries over time",
-            lines(&over_time("latency over time", MILLIS), &latencies(document)),
+            lines(&over_time("latency over time", MILLIS), &latencies(document, delivery)),
         ),
         (
             "Messages per second",
@@ -114,15 +128,29 @@ fn charts(document: &Document) -> Vec<(String, String)> {
             lines(&over_time("deliveries per second", COUNT), &deliveries(document)),
         ),
         ("Reach, as far as it has come", lines(&over_time("reach", PERCENT), &reach(document))),
-        (
-            "Rig: core of the busiest worker (80 % on average is the limit)",
-            lines(&over_time("processor of the rig", PERCENT), &cores(document)),
-        ),
+    ]
+}
+
+fn of_the_rig(document: &Document) -> [(&'static str, String); 2] {
+    let marks = phases(document);
+    let over_time = |title, up| Plot { title, axes: (SECONDS, up), marks: &marks };
+    let processor = match document.scenario {
+        Some(_) => "Rig: all cores of this machine (80 % on average is the limit)",
+        None => "Rig: core of the busiest worker (80 % on average is the limit)",
+    };
+    [
+        (processor, lines(&over_time("processor of the rig", PERCENT), &cores(document))),
         (
             "Rig: sends attempted too late (a p99 of 5 ms is the limit)",
             lines(&over_time("lateness of the rig", MILLIS), &slips(document)),
         ),
-    ];
+    ]
+}
+
+fn of_the_server(document: &Document) -> Vec<(&'static str, String)> {
+    let marks = phases(document);
+    let over_time = |title, up| Plot { title, axes: (SECONDS, up), marks: &marks };
+    let mut charts = Vec::new();
     let server = |value: &dyn Fn(&Sample) -> Option<f64>, name: &str| Series {
         name: name.to_owned(),
         points: points_of(&document.server, value),
@@ -142,7 +170,7 @@ fn charts(document: &Document) -> Vec<(String, String)> {
         let heading = "Server: what changed of its own figures, per second";
         charts.push((heading, lines(&over_time("server figures", COUNT), &said)));
     }
-    charts.into_iter().map(|(heading, svg)| (heading.to_owned(), svg)).collect()
+    charts
 }
 
 fn points_of(samples: &[Sample], value: &dyn Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {
@@ -150,7 +178,7 @@ fn points_of(samples: &[Sample], value: &dyn Fn(&Sample) -> Option<f64>) -> Vec<
 }
 
 /// Where phases begin.
-fn phases(document: &Document) -> Vec<(f64, String)> {
+pub(super) fn phases(document: &Document) -> Vec<(f64, String)> {
     let Pace::Open { stages, .. } = &document.plan.pace else { return Vec::new() };
     let mut begin = 0.0;
     let mut marks = Vec::new();
@@ -183,10 +211,10 @@ fn points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     points.collect()
 }
 
-fn map(document: &Document) -> Vec<(f64, Vec<(f64, u64)>)> {
+pub(super) fn map(document: &Document, metric: &str) -> Vec<(f64, Vec<(f64, u64)>)> {
     let column = |window: &Window| {
         let mut cells: Vec<(f64, u64)> = Vec::new();
-        if let Ok(histogram) = decode(&window.histogram) {
+        if let Some(Ok(histogram)) = window.measured(metric).map(|(_, text)| decode(text)) {
             for step in histogram.iter_recorded() {
                 let value = (step.value_iterated_to() as f64 / 1e3).max(1e-3);
                 let row = (value.log10() * ROWS_PER_TEN).floor() / ROWS_PER_TEN;
@@ -202,35 +230,39 @@ fn map(document: &Document) -> Vec<(f64, Vec<(f64, u64)>)> {
     document.windows.iter().map(column).collect()
 }
 
-fn latencies(document: &Document) -> Vec<Series> {
-    let series = |name: &str, value: &dyn Fn(&Window) -> u64| Series {
-        name: name.to_owned(),
-        points: document
-            .windows
-            .iter()
-            .filter(|window| window.delivery.count > 0)
-            .map(|one| (one.at as f64 / 1e6, (value(one) as f64 / 1e3).max(1e-3)))
-            .collect(),
+pub(super) fn latencies(document: &Document, metric: &str) -> Vec<Series> {
+    let series = |name: &str, value: &dyn Fn(Figures) -> u64| {
+        let point = |one: &Window| {
+            let millis = value(one.measured(metric)?.0) as f64 / 1e3;
+            Some((one.at as f64 / 1e6, millis.max(1e-3)))
+        };
+        let points = document.windows.iter().filter_map(point).collect();
+        Series { name: name.to_owned(), points }
     };
     vec![
-        series("p50", &|one| one.delivery.p50),
-        series("p90", &|one| one.delivery.p90),
-        series("p99", &|one| one.delivery.p99),
-        series("max", &|one| one.delivery.max),
+        series("p50", &|one| one.p50),
+        series("p90", &|one| one.p90),
+        series("p99", &|one| one.p99),
+        series("max", &|one| one.max),
     ]
 }
 
 /// How long after the last send a window may end and still be one of sending, in microseconds.
 const AFTER: u64 = 100_000;
 
-/// A count of every window in which messages were sent, a second.
-fn a_second(document: &Document, name: &str, count: &dyn Fn(&Window) -> u64) -> Series {
+/// Messages are sent in it; or scenarios are told, whose last one goes on long after its begin.
+fn goes_on(document: &Document, window: &Window) -> bool {
+    document.scenario.is_some() || window.at <= document.until() + AFTER
+}
+
+/// A count of every window in which something was begun, a second.
+pub(super) fn a_second(document: &Document, name: &str, count: &dyn Fn(&Window) -> u64) -> Series {
     let mut before = 0.0;
     let mut points = Vec::new();
     for window in &document.windows {
         let at = window.at as f64 / 1e6;
         let over = at - before;
-        if over > 0.25 && window.at <= document.until() + AFTER {
+        if over > 0.25 && goes_on(document, window) {
             points.push((at, count(window) as f64 / over));
         }
         before = at;
@@ -254,7 +286,9 @@ fn deliveries(document: &Document) -> Vec<Series> {
 fn reach(document: &Document) -> Vec<Series> {
     let counts = &document.counts;
     let (mut sent, mut delivered) = (0, 0);
-    let each = counts.owed as f64 / (counts.sent - counts.refused.min(counts.sent)).max(1) as f64;
+    // What nobody answered is owed to nobody, and has not come all the same.
+    let stored = counts.sent.saturating_sub(counts.refused + counts.unanswered);
+    let each = counts.owed as f64 / stored.max(1) as f64;
     let mut points = Vec::new();
     for window in &document.windows {
         sent += window.sent.saturating_sub(window.refused);
@@ -269,21 +303,15 @@ fn reach(document: &Document) -> Vec<Series> {
 
 fn cores(document: &Document) -> Vec<Series> {
     // Afterwards it has nothing to do.
-    let windows = document.windows.iter().filter(|one| one.at <= document.until() + AFTER);
+    let windows = document.windows.iter().filter(|one| goes_on(document, one));
     let points = windows.map(|one| (one.at as f64 / 1e6, one.cpu * 100.0));
     vec![Series { name: "of a core".to_owned(), points: points.collect() }]
 }
 
 fn slips(document: &Document) -> Vec<Series> {
-    let series = |name: &str, value: &dyn Fn(Figures) -> u64| {
-        let point = |one: &Window| {
-            let millis = value(one.figures(Metric::Slip)?) as f64 / 1e3;
-            Some((one.at as f64 / 1e6, millis.max(1e-3)))
-        };
-        let points = document.windows.iter().filter_map(point).collect();
-        Series { name: name.to_owned(), points }
-    };
-    vec![series("p50", &|one| one.p50), series("p99", &|one| one.p99)]
+    let mut all = latencies(document, Metric::Slip.name());
+    all.retain(|one| ["p50", "p99"].contains(&one.name.as_str()));
+    all
 }
 
 /// The figures of the server that moved most, as changes a second.

@@ -1,32 +1,30 @@
 //! Results as files: for scripts, for CI, for plotters, for people.
 
+mod cases;
 mod html;
 mod series;
+mod story;
 mod versus;
 
-use std::time::{Duration, SystemTime};
-
-use chrono::DateTime;
 use trialogue_report::format::{Format as Common, FormatError};
-use trialogue_report::results::{Case, Outcome, Results, Suite};
 
 use crate::result::{Document, Verdict};
-use crate::verdict::Fault;
-
-pub use versus::page as versus_page;
+use crate::versus::Versus;
+use cases::results;
 
 /// A format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The document itself: see [`crate::result::SCHEMA`].
     Json,
-    /// JUnit XML: a case for every objective, for every wrong and for the rig.
+    /// JUnit XML: a case for every objective, for every wrong, for the rig and for the verdict.
     Junit,
     /// Markdown, such as the summary of a CI job.
     Markdown,
     /// A row for every window.
     Csv,
-    /// HdrHistogram's percentiles of `delivery` in milliseconds, for its plotter.
+    /// HdrHistogram's percentiles of `delivery` (of `iteration` where a scenario was the load) in
+    /// milliseconds, for its plotter.
     Hgrm,
     /// HdrHistogram's log of intervals, in microseconds: every window of every metric.
     Hlog,
@@ -67,63 +65,25 @@ impl Format {
             Self::Html => Ok(html::write(document)),
         }
     }
-}
 
-/// The document as cases that held or not.
-fn results(document: &Document) -> Results {
-    let took = Duration::from_micros(document.took);
-    let case = |id: String, title: String, outcome, message: String| Case {
-        id,
-        title,
-        place: None,
-        outcome,
-        began: None,
-        took: Duration::ZERO,
-        message,
-        output: None,
-    };
-    let mut cases = Vec::new();
-    for fault in Fault::ALL {
-        let count = document.counts.of(fault);
-        let examples = document.examples.iter().filter(|example| example.fault == fault);
-        let told: Vec<&str> = examples.map(|example| example.text.as_str()).collect();
-        let outcome = if count == 0 { Outcome::Pass } else { Outcome::Fail };
-        let message =
-            if count == 0 { String::new() } else { format!("{count}: {}", told.join("; ")) };
-        cases.push(case(
-            fault.name().to_owned(),
-            format!("nothing is {}", fault.name()),
-            outcome,
-            message,
-        ));
+    /// Whether two servers that took turns can be told in it.
+    pub const fn is_of_versus(self) -> bool {
+        matches!(self, Self::Json | Self::Junit | Self::Markdown | Self::Html)
     }
-    for slo in &document.slos {
-        let outcome = match slo.held {
-            Some(true) => Outcome::Pass,
-            Some(false) => Outcome::Fail,
-            None => Outcome::Error,
-        };
-        cases.push(case(
-            slo.expression.clone(),
-            "an objective".to_owned(),
-            outcome,
-            slo.to_string(),
-        ));
-    }
-    let rig = if document.rig.is_saturated() { Outcome::Error } else { Outcome::Pass };
-    let why = document.rig.reasons.join("; ");
-    cases.push(case("rig".to_owned(), "the rig was not the limit".to_owned(), rig, why));
-    let facts = crate::show::facts(document);
-    let facts = facts.into_iter().map(|(name, value, _)| (name.to_owned(), value)).collect();
-    let suite = Suite { name: document.target.clone(), facts, cases, ..Suite::default() };
-    let started = DateTime::parse_from_rfc3339(&document.started);
-    Results {
-        title: "trialogue load".to_owned(),
-        tool: document.tool.clone(),
-        started: started.map_or(SystemTime::UNIX_EPOCH, SystemTime::from),
-        took,
-        complete: document.complete,
-        suites: vec![suite],
+
+    /// The text of a whole file on two servers that took turns; nothing where
+    /// [`Format::is_of_versus`] says no.
+    ///
+    /// # Errors
+    /// As [`Format::write`].
+    pub fn write_versus(self, versus: &Versus) -> Option<Result<String, FormatError>> {
+        Some(match self {
+            Self::Json => serde_json::to_string(versus).map(|text| text + "\n").map_err(Into::into),
+            Self::Junit => Common::Junit.write(&versus::results(versus)),
+            Self::Markdown => Common::Markdown.write(&versus::results(versus)),
+            Self::Html => Ok(versus::page(versus)),
+            Self::Csv | Self::Hgrm | Self::Hlog => return None,
+        })
     }
 }
 

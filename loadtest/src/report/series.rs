@@ -9,8 +9,9 @@ use chrono::DateTime;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
+use super::story::ITERATION;
 use crate::recorder::{Figures, Metric, decode};
-use crate::result::{Document, Sample};
+use crate::result::{Document, Sample, Window};
 
 /// Steps between two halvings of what is above a percentile, as HdrHistogram's own writers have.
 const TICKS_PER_HALF: u32 = 5;
@@ -22,19 +23,24 @@ const SCRAPED_MAX: usize = 200;
 /// A row for every window: counts, latencies of every metric in microseconds, and how the server
 /// fared at its end.
 pub(super) fn csv(document: &Document) -> String {
-    let metrics: Vec<Metric> = Metric::ALL
-        .into_iter()
-        .filter(|metric| document.metrics.iter().any(|one| one.name == metric.name()))
-        .collect();
+    let measured = |name: &str| document.metrics.iter().any(|one| one.name == name);
+    let is_story = document.scenario.is_some();
+    // Of a scenario these are its steps, too; else the order does not depend on what was measured.
+    let metrics: Vec<&str> = match is_story {
+        true => document.metrics.iter().map(|one| one.name.as_str()).collect(),
+        false => Metric::ALL.map(Metric::name).into_iter().filter(|name| measured(name)).collect(),
+    };
     let names: BTreeSet<&str> =
         document.server.iter().flat_map(|one| one.metrics.keys()).map(String::as_str).collect();
     let names: Vec<&str> = names.into_iter().take(SCRAPED_MAX).collect();
-    let mut out = String::from("at_s,sent,acked,refused,delivered,cpu");
-    for metric in &metrics {
-        let name = metric.name();
-        _ = write!(out, ",{name}_count");
+    let mut out = String::from(match is_story {
+        true => "at_s,begun,passed,failed,cpu",
+        false => "at_s,sent,acked,refused,delivered,cpu",
+    });
+    for name in &metrics {
+        _ = write!(out, ",{}", quoted(&format!("{name}_count")));
         for figure in ["p50", "p90", "p99", "p999", "max"] {
-            _ = write!(out, ",{name}_{figure}_us");
+            _ = write!(out, ",{}", quoted(&format!("{name}_{figure}_us")));
         }
     }
     if !document.server.is_empty() {
@@ -44,12 +50,15 @@ pub(super) fn csv(document: &Document) -> String {
     out.push('\n');
     for window in &document.windows {
         let (at, cpu) = (window.at as f64 / 1e6, window.cpu);
-        let (sent, acked, refused, delivered) =
-            (window.sent, window.acked, window.refused, window.delivered);
-        _ = write!(out, "{at:.3},{sent},{acked},{refused},{delivered},{cpu:.3}");
-        for metric in &metrics {
+        let Window { sent, acked, refused, delivered, .. } = window;
+        _ = write!(out, "{at:.3},{sent},{acked},{refused}");
+        if !is_story {
+            _ = write!(out, ",{delivered}");
+        }
+        _ = write!(out, ",{cpu:.3}");
+        for name in &metrics {
             let Figures { count, p50, p90, p99, p999, max, .. } =
-                window.figures(*metric).unwrap_or_default();
+                window.measured(name).map_or_else(Figures::default, |(figures, _)| figures);
             _ = write!(out, ",{count},{p50},{p90},{p99},{p999},{max}");
         }
         if !document.server.is_empty() {
@@ -79,14 +88,14 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The percentiles of `delivery`, in milliseconds.
+/// The percentiles of `delivery`, or of whole iterations, in milliseconds.
 pub(super) fn hgrm(document: &Document) -> String {
     let mut out = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
         "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
     );
-    let delivery = Metric::Delivery.name();
-    let measured = document.metrics.iter().find(|one| one.name == delivery);
+    let wanted = if document.scenario.is_some() { ITERATION } else { Metric::Delivery.name() };
+    let measured = document.metrics.iter().find(|one| one.name == wanted);
     let histogram = measured.and_then(|one| decode(&one.histogram).ok());
     let Some(histogram) = histogram else { return out };
     let mut count = 0;
@@ -132,8 +141,10 @@ pub(super) fn hlog(document: &Document) -> io::Result<String> {
             let end = Duration::from_micros(window.at);
             for one in window.metrics() {
                 let histogram = decode(&one.histogram).map_err(|error| fault(&error))?;
-                let (tag, over) = (Tag::new(&one.name), end.saturating_sub(before));
-                let written = log.write_histogram(&histogram, before, over, tag);
+                // A tag holds none of these; without one, it would count as something else.
+                let name = one.name.replace([' ', ',', '\n', '\r'], "_");
+                let over = end.saturating_sub(before);
+                let written = log.write_histogram(&histogram, before, over, Tag::new(&name));
                 written.map_err(|error| fault(&format!("{error:?}")))?;
             }
             before = end;

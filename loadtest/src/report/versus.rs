@@ -3,9 +3,10 @@
 use trialogue_report::diagram::Tone;
 use trialogue_report::format::chart::{Plot, Series, lines};
 use trialogue_report::format::sheet::{Part, Sheet};
+use trialogue_report::results::{Results, Suite};
 
 use super::html::{MILLIS, ONE_IN, SECONDS, spectrum_of};
-use super::word;
+use super::{cases, word};
 use crate::recorder::Metric;
 use crate::result::{Document, Window};
 use crate::versus::{Delta, Versus, facts};
@@ -13,9 +14,32 @@ use crate::versus::{Delta, Versus, facts};
 /// What is drawn of both.
 const DRAWN: [Metric; 3] = [Metric::Delivery, Metric::Ack, Metric::Last];
 
+/// Both as suites, and what differs as facts of a third one, whose case is the worse verdict.
+pub(super) fn results(versus: &Versus) -> Results {
+    let sides = [("first", &versus.first), ("second", &versus.second)];
+    let mut suites: Vec<Suite> = sides
+        .into_iter()
+        .map(|(side, document)| {
+            let suite = cases::suite(document);
+            Suite { name: format!("{side}: {}", suite.name), ..suite }
+        })
+        .collect();
+    let is_side = |name: &str| sides.iter().any(|(side, _)| *side == name);
+    let told = facts(versus).into_iter().filter(|(name, ..)| !is_side(name));
+    let verdict = cases::outcome_of(versus.verdict());
+    let why = versus.why().join("; ");
+    suites.push(Suite {
+        name: "both".to_owned(),
+        facts: told.map(|(name, value, _)| (name.to_owned(), value)).collect(),
+        cases: vec![cases::case("verdict", "both passed", verdict, why)],
+        ..Suite::default()
+    });
+    let complete = versus.first.complete && versus.second.complete;
+    Results { suites, complete, ..cases::results(&versus.first) }
+}
+
 /// One page with the differences and both latency spectra.
-#[must_use]
-pub fn page(versus: &Versus) -> String {
+pub(super) fn page(versus: &Versus) -> String {
     let is_delta = |name: &str| versus.deltas.iter().any(|delta| delta.name == name);
     let told = facts(versus).into_iter().filter(|(name, ..)| !is_delta(name));
     let told = told.map(|(name, value, tone)| (tone, vec![name.to_owned(), value]));

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use trialogue_loadtest::beside::Beside;
 use trialogue_loadtest::export::Exporter;
 use trialogue_loadtest::live::helm;
+use trialogue_loadtest::report::Format;
 use trialogue_loadtest::result::Verdict;
 use trialogue_loadtest::versus::{Turn, Versus, interleave};
 use trialogue_loadtest::{Drain, Progress, run_in};
 
-use crate::double::{Quirk, STALL, rooms, start};
+use crate::double::{Quirk, STALL, rooms, start, start_for_a_while};
 use crate::verdicts::plan;
 
 async fn get(address: std::net::SocketAddr, path: &str) -> String {
@@ -142,9 +143,41 @@ async fn of_two_servers_that_take_turns_the_slower_one_is_surely_slower() {
         .map(|(name, value, _)| format!("{name} {value}"))
         .collect();
     assert!(told.iter().any(|line| line.starts_with("delivery.p99 ")), "{told:?}");
-    let page = trialogue_loadtest::report::versus_page(&versus);
+    let told = |format: Format| format.write_versus(&versus).map(Result::unwrap);
+    let page = told(Format::Html).unwrap();
     assert!(page.contains("second: p99") && page.contains("delivery.p99"), "{page}");
-    let json = serde_json::to_string(&versus).unwrap();
+    let (junit, markdown) = (told(Format::Junit).unwrap(), told(Format::Markdown).unwrap());
+    assert!(junit.matches("\"verdict: ").count() == 3 && junit.contains("delivery.p99"), "{junit}");
+    assert!(markdown.contains("## second: ") && markdown.contains("- delivery.p99: "));
+    assert_eq!(told(Format::Csv), None);
+    let json = told(Format::Json).unwrap();
     let back: Versus = serde_json::from_str(&json).unwrap();
     assert_eq!(back.deltas.len(), versus.deltas.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_between_pairs_costs_its_pair_and_no_whole_one() {
+    let (mut first, _) = start_for_a_while(Quirk::Nothing).await;
+    let (mut second, alive) = start_for_a_while(Quirk::Nothing).await;
+    for side in [&mut first, &mut second] {
+        side.drain = Drain { quiet: Duration::from_millis(300), ..Drain::default() };
+    }
+    let (plan, stop) = (plan(2), CancellationToken::new());
+    let sides = [(&first, rooms(plan.rooms)), (&second, rooms(plan.rooms))];
+    // The second pair begins with the second one.
+    let mut observer = |turn: Turn<'_>| {
+        if matches!(turn, Turn::Begins { pair: 1, .. }) {
+            alive.abort();
+        }
+    };
+    let versus = interleave(&plan, sides, 4, &stop, &mut observer).await.unwrap();
+    assert_eq!((versus.pairs, versus.verdict()), (1, Verdict::Failed));
+    let why = versus.why().pop().unwrap();
+    assert!(why.starts_with("pair 2, http://127.0.0.1:"), "{why}");
+    assert!(!versus.deltas.is_empty());
+    let page = Format::Html.write_versus(&versus).unwrap().unwrap();
+    assert!(page.contains("broken off"), "{page}");
+    // Not one whole pair: there is nothing to compare.
+    let sides = [(&first, rooms(plan.rooms)), (&second, rooms(plan.rooms))];
+    assert!(interleave(&plan, sides, 4, &stop, &mut |_| {}).await.is_err());
 }

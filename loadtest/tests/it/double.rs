@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 use trialogue_client::{Dialect, Http, HttpConfig};
 use trialogue_loadtest::target::Target;
 use trialogue_loadtest::{RunConfig, cast};
@@ -295,6 +296,15 @@ pub(crate) async fn start(quirk: Quirk) -> RunConfig {
 
 /// The same with other limits.
 pub(crate) async fn start_with(quirk: Quirk, limits: ServerConfig) -> RunConfig {
+    serve(quirk, limits).await.0
+}
+
+/// The same, until it is aborted: then nobody answers there any more.
+pub(crate) async fn start_for_a_while(quirk: Quirk) -> (RunConfig, AbortHandle) {
+    serve(quirk, lifted()).await
+}
+
+async fn serve(quirk: Quirk, limits: ServerConfig) -> (RunConfig, AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let double = Double {
@@ -306,14 +316,14 @@ pub(crate) async fn start_with(quirk: Quirk, limits: ServerConfig) -> RunConfig 
         joined: Mutex::default(),
     };
     let server = Server::builder(limits).namespace(&["/chat"], double).build();
-    tokio::spawn(async move {
+    let serving = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(connection(server.clone(), stream));
         }
     });
     let url = format!("http://{address}").parse().unwrap();
     let http = Http::new(HttpConfig::new(url)).unwrap();
-    RunConfig::new(Target::new(http, Dialect::Trialogue), "test")
+    (RunConfig::new(Target::new(http, Dialect::Trialogue), "test"), serving.abort_handle())
 }
 
 pub(crate) fn lifted() -> ServerConfig {

@@ -10,6 +10,7 @@ mod compares;
 mod double;
 mod far;
 mod merges;
+mod reports;
 mod unrest;
 mod verdicts;
 mod ways;

@@ -6,7 +6,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use trialogue_loadtest::merge::{check, cut, merge};
 use trialogue_loadtest::recorder::decode;
 use trialogue_loadtest::report::Format;
-use trialogue_loadtest::result::{Document, Verdict};
+use trialogue_loadtest::result::{Document, Recovery, Verdict};
 
 use crate::double::Quirk;
 use crate::verdicts::{against, plan};
@@ -50,6 +50,54 @@ async fn counts_and_histograms_are_added_up_and_the_verdict_is_decided_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sum_is_never_better_than_what_it_was_made_of() {
+    let [good, other] = pair(Quirk::Nothing).await;
+    let calm = |mut one: Document| {
+        // A busy machine is no matter of sums.
+        one.rig.reasons.clear();
+        one
+    };
+    let (good, other) = (calm(good), calm(other));
+    let sum_of = |worse: &Document| {
+        let both = [[good.clone(), worse.clone()], [worse.clone(), good.clone()]];
+        both.map(|pair| merge(&pair).unwrap())
+    };
+    assert!(sum_of(&other).iter().all(|sum| sum.verdict == Verdict::Passed && !sum.steered));
+
+    let mut worse = other.clone();
+    let aborted = good.slos[0].clone();
+    (worse.aborted, worse.steered) = (Some(aborted), true);
+    for sum in sum_of(&worse) {
+        assert!(sum.verdict == Verdict::Failed && sum.steered, "{:?}", sum.why);
+        assert!(sum.why[0].starts_with("aborted: "), "{:?}", sum.why);
+    }
+    let mut worse = other.clone();
+    worse.recovery = Some(Recovery { lost: 2, back: 1, never_back: 1, ..Recovery::default() });
+    for sum in sum_of(&worse) {
+        assert_eq!(sum.recovery.as_ref().map(|of| (of.lost, of.never_back)), Some((2, 1)));
+        assert!(sum.verdict == Verdict::Failed && sum.why[0].contains("never came back"));
+    }
+    let mut worse = other.clone();
+    (worse.counts.reached, worse.counts.owed) = (0, 0);
+    for sum in sum_of(&worse) {
+        let why = format!("run {}: nothing was delivered", worse.run);
+        assert!(sum.verdict == Verdict::Inconclusive && sum.why.contains(&why), "{:?}", sum.why);
+    }
+
+    let refused = |change: &dyn Fn(&mut Document)| {
+        let mut worse = other.clone();
+        change(&mut worse);
+        merge(&[good.clone(), worse]).unwrap_err()
+    };
+    let apart = refused(&|one| one.plan.unrest = trialogue_loadtest::plan::Unrest::Apart);
+    assert!(apart.contains("another unrest"), "{apart}");
+    let sizes = refused(&|one| one.plan.sizes = "50..60".parse().unwrap());
+    assert!(sizes.contains("another sizes"), "{sizes}");
+    let slower = refused(&|one| one.plan.pace = plan(2).pace);
+    assert!(slower.contains("another pace"), "{slower}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn runs_that_went_on_together_lie_over_one_another() {
     let [one, mut other] = pair(Quirk::Nothing).await;
     other.started.clone_from(&one.started);
@@ -68,6 +116,13 @@ async fn any_part_of_a_run_can_be_looked_at_alone_and_other_tools_read_its_windo
     let part = cut(&whole, seconds(1.5), seconds(2.5)).unwrap();
     assert!(part.windows.len() == 1 && count(&part, "delivery") < count(&whole, "delivery"));
     assert_eq!(part.windows[0].delivery.count, count(&part, "delivery"));
+    let [window] = part.windows.as_slice() else { panic!("one window") };
+    let counts = &part.counts;
+    assert_eq!((counts.sent, counts.delivered), (window.sent, window.delivered));
+    assert_eq!((part.took, part.rate), (1_000_000, window.sent as f64));
+    assert_eq!(part.value("rate"), Some(part.rate));
+    assert_eq!(part.value("delivery_rate"), Some(part.delivery_rate));
+    assert_eq!(part.span, Some((1_500_000, 2_500_000)));
     assert!(count(&part, "ack") > 0 && count(&part, "slip") > 0);
     assert!(cut(&whole, seconds(100.0), seconds(101.0)).unwrap_err().contains("no window"));
     let all = cut(&whole, Duration::ZERO, Duration::MAX).unwrap();

@@ -117,8 +117,12 @@ async fn what_is_refused_for_its_rate_is_no_loss() {
     let is_refusal = |why: &String| why.contains("were refused");
     assert!(document.why.iter().any(is_refusal), "{:?}", document.why);
     let mut config = start(Quirk::Limit).await;
-    config.slos = vec!["rate_limited<100".parse().unwrap()];
+    let permitted = ["rate_limited<100", "refused_share<=5%"];
+    config.slos = permitted.map(|text| text.parse().unwrap()).into();
     let document = play(&plan(1), &config).await.unwrap();
+    assert!(document.slos.iter().all(|slo| slo.held == Some(true)), "{:?}", document.slos);
+    let share = document.counts.refused as f64 / document.counts.sent as f64;
+    assert_eq!(document.value("refused_share"), Some(share));
     assert_ne!(document.verdict, Verdict::Failed, "{:?}", document.why);
 }
 

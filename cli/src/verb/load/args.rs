@@ -174,6 +174,7 @@ impl PlanArgs {
         super::unrest::fits(typed, workload)
     }
 
+    /// What the flags say: whether it makes sense is known once its rooms are.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
         let pace = match (self.workload, self.window) {
@@ -201,7 +202,7 @@ impl PlanArgs {
         let unrest = self.unrest.unrest(self.workload, self.warm_up, self.length);
         // Of a send alone nobody is a witness.
         let members = if unrest == Unrest::Apart { self.senders } else { self.members };
-        let plan = Plan {
+        Ok(Plan {
             // Short enough to be typed, and for every reader of JSON.
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
             rooms: self.rooms,
@@ -213,8 +214,6 @@ impl PlanArgs {
             unrest,
             back_off: self.unrest.back_off(),
             crowd: self.unrest.crowd(),
-        };
-        plan.check().map_err(|error| Failure::usage(error.to_string()))?;
-        Ok(plan)
+        })
     }
 }

@@ -22,8 +22,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trialogue_client::Dialect;
 use trialogue_loadtest::cast::{self, Room};
-use trialogue_loadtest::find::{Search, Tried, Wanted};
-use trialogue_loadtest::plan::{Plan, PlanError};
+use trialogue_loadtest::find::{self, Search, Tried, Wanted};
+use trialogue_loadtest::plan::Plan;
 use trialogue_loadtest::remote::Far;
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::run::can_hold;
@@ -61,13 +61,19 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let profiles = args.place.profiles(context.global.dialect)?;
     let profile = profiles.first();
     reports::can_be_written(&args.reports, out)?;
+    args.place.can_bind()?;
     let (plan, cast) = (args.plan.plan()?, args.place.cast(profile)?);
     let scenario = args.scenario.as_deref().map(|word| story::read(word, out)).transpose()?;
-    let plan = if scenario.is_some() { story::plan(plan) } else { plan };
+    let plan = if scenario.is_some() { story::plan(plan) } else { cast.fit(plan) };
+    plan.check().map_err(|error| Failure::usage(error.to_string()))?;
     if let Some(path) = &args.write_plan {
         return write_plan(path, &file::write(&given, plan.seed), out);
     }
     args.plan.fits(&file::given(&context.settings))?;
+    if let Some(wanted) = args.find {
+        let acks = profile.is_none_or(|profile| profile.capabilities.acks);
+        find::fits(wanted, &plan, &args.slos, acks).map_err(Failure::usage)?;
+    }
     let far = args.place.far(profile)?;
     // So many threads of every machine.
     let machines = u32::try_from(far.len()).unwrap_or(u32::MAX).max(1);
@@ -246,10 +252,6 @@ async fn search(
 ) -> Result<Ran, RunError> {
     let stop = &context.shutdown;
     let mut ready = Ready::make(plan, cast, config, stop, &mut |_| {}).await?;
-    if wanted.of(&ready.plan) <= 0.0 {
-        let why = format!("{} is for runs that have one: messages at a rate", wanted.name());
-        return Err(PlanError(why).into());
-    }
     let mut search = Search::new(wanted);
     while let Some(value) = search.next(wanted.of(&ready.plan)) {
         let plan = wanted.with(&ready.plan, value);
@@ -308,7 +310,8 @@ fn dry_run(
         let (url, dialect) = (owned::shown(&profile.url), profile.dialect);
         out.data(&format!("target {url} ({dialect})"))?;
     }
-    for line in show::plan_lines(plan) {
+    let own_echo = profiles.iter().all(|profile| profile.capabilities.own_echo);
+    for line in show::plan_lines(plan, own_echo) {
         out.data(&line)?;
     }
     for slo in &args.slos {

@@ -74,6 +74,19 @@ impl PlaceArgs {
         self.targets.iter().map(|word| self.profile(word, dialect)).collect()
     }
 
+    /// Whether the addresses of `--bind` are so many of this machine, before anything is made.
+    pub(super) fn can_bind(&self) -> Result<(), Failure> {
+        for (n, address) in self.bind.iter().enumerate() {
+            if self.bind[..n].contains(address) {
+                return Err(Failure::usage(format!("--bind: {address} is there twice")));
+            }
+            if let Err(error) = std::net::TcpListener::bind((*address, 0)) {
+                return Err(Failure::usage(format!("--bind {address}: {error}")));
+            }
+        }
+        Ok(())
+    }
+
     fn profile(&self, word: &str, dialect: Option<Dialect>) -> anyhow::Result<Profile> {
         let profile = if word.contains("://") {
             let url = word.parse();

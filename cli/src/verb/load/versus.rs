@@ -4,8 +4,6 @@
 use std::io::Write as _;
 
 use trialogue_loadtest::plan::Plan;
-use trialogue_loadtest::report::{Format, versus_page};
-use trialogue_loadtest::result::Verdict;
 use trialogue_loadtest::versus::{PAIRS_MAX, Turn, Versus, facts, interleave};
 use trialogue_loadtest::{Progress, RunError, show};
 use trialogue_report::terminal;
@@ -24,7 +22,7 @@ use crate::{measured, owned};
 pub(super) struct TurnArgs {
     /// Let two targets take turns (A B, B A, A B ...) with the same plan and seeds, and tell what the
     /// second does otherwise, with intervals
-    #[arg(long, requires = "targets", conflicts_with_all = ["users", "workers", "find"])]
+    #[arg(long, requires = "targets", conflicts_with_all = ["workers", "find"])]
     pub(super) interleave: bool,
     /// So many turns of each; the time of --for is shared out among them
     #[arg(long, value_name = "COUNT", default_value_t = 6, requires = "interleave")]
@@ -43,13 +41,7 @@ impl TurnArgs {
             (false, 0 | 1) => return Ok(()),
             (false, _) => return Err(Failure::usage("two targets take turns with --interleave")),
         }
-        match reports.iter().find(|one| ![Format::Json, Format::Html].contains(&one.format)) {
-            Some(one) => Err(Failure::usage(format!(
-                "of two targets there are reports as json and html, and not as {}",
-                one.format.name()
-            ))),
-            None => Ok(()),
-        }
+        measured::can_tell_two(reports.iter().map(|one| one.format))
     }
 }
 
@@ -110,15 +102,8 @@ async fn compare(
 }
 
 fn tell(args: &Args, versus: &Versus, context: &Context, out: &mut Out) -> anyhow::Result<Exit> {
-    let mut faults = Vec::new();
-    for Report { format, place } in &args.reports {
-        let text = match format {
-            Format::Html => Ok(versus_page(versus)),
-            // Others were refused before anything was run.
-            _ => serde_json::to_string(versus).map(|text| text + "\n").map_err(Into::into),
-        };
-        faults.extend(place.write(text, out));
-    }
+    let reports = args.reports.iter().map(|Report { format, place }| (*format, place));
+    let faults = measured::write_two(reports, versus, out);
     if out.is_json() {
         out.json(versus)?;
     } else if !reports::take_stdout(&args.reports) {
@@ -128,14 +113,9 @@ fn tell(args: &Args, versus: &Versus, context: &Context, out: &mut Out) -> anyho
     if !faults.is_empty() {
         return Ok(out.verdict(Exit::INTERNAL, "no_report", &faults.join("; ")));
     }
-    let bad = [&versus.first, &versus.second].into_iter();
-    let bad = bad.filter(|one| one.verdict != Verdict::Passed);
-    let mut why: Vec<String> =
-        bad.map(|one| format!("{}: {}", one.target, one.why.join("; "))).collect();
-    why.extend(versus.broken.as_ref().map(|broken| broken.why.clone()));
     let (exit, code) = match context.shutdown.is_cancelled() {
         true => (context.stopped(), "stopped"),
         false => measured::exit_of(versus.verdict()),
     };
-    Ok(out.verdict(exit, code, &why.join("; ")))
+    Ok(out.verdict(exit, code, &versus.why().join("; ")))
 }

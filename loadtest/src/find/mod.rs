@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Pace, Plan};
 use crate::result::{Document, Verdict};
+use crate::slo::Slo;
 
 /// Runs of one search, so that it ends.
 const RUNS_MAX: u32 = 40;
@@ -89,6 +90,23 @@ impl Wanted {
     }
 }
 
+/// Whether there is something to look for: the plan has it, and objectives can be decided in such runs;
+/// `acks` when the server acknowledges.
+///
+/// # Errors
+/// There is not: a sentence.
+pub fn fits(wanted: Wanted, plan: &Plan, slos: &[Slo], acks: bool) -> Result<(), String> {
+    if wanted.of(plan) <= 0.0 {
+        return Err(format!("{}: nobody speaks at a rate in such a run", wanted.name()));
+    }
+    for slo in slos {
+        if let Some(name) = slo.lacks(|name| plan.measures(name, acks)) {
+            return Err(format!("`{slo}` is never decided: such a run does not measure {name}"));
+        }
+    }
+    Ok(())
+}
+
 /// One run of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tried {
@@ -163,7 +181,9 @@ impl Search {
         let value = match (self.good, self.bad) {
             (None, None) => first,
             (Some(good), None) => good * 2.0,
-            (None, Some(bad)) => bad / 2.0,
+            (None, Some(bad)) if self.wanted == Wanted::MaxRate => bad / 2.0,
+            // Half of one is none.
+            (None, Some(bad)) => (bad / 2.0).floor(),
             (Some(good), Some(bad)) => (good + bad) / 2.0,
         };
         let value = if self.wanted == Wanted::MaxRate { value } else { value.round() };
@@ -178,6 +198,11 @@ impl Search {
             (Some(good), None) => self.confirming = Some((good, 1)),
             _ => self.ended = true,
         }
+    }
+
+    /// It has not come to an end within as many runs as it may have.
+    fn is_worn_out(&self) -> bool {
+        self.found.is_none() && self.tried.len() >= RUNS_MAX as usize
     }
 
     /// What came of it.
@@ -231,9 +256,10 @@ impl Search {
     /// was the limit, or when nothing ever followed.
     pub fn verdict(&self) -> Verdict {
         match (self.found, self.broke()) {
+            (None, _) if self.is_worn_out() => Verdict::Inconclusive,
             (None, Some(broke)) if broke.verdict == Verdict::Failed => Verdict::Failed,
             (None, _) => Verdict::Inconclusive,
-            _ if self.bound.is_some() => Verdict::Inconclusive,
+            (Some(_), None) if self.bound.is_some() => Verdict::Inconclusive,
             (Some(_), Some(broke)) if broke.verdict == Verdict::Inconclusive => {
                 Verdict::Inconclusive
             }
@@ -246,6 +272,9 @@ impl Search {
         let name = self.wanted.name();
         let found = match self.found {
             Some(found) => format!("{name}: {found:.1}, held {CONFIRMED} times"),
+            None if self.is_worn_out() => {
+                format!("{name}: nothing held {CONFIRMED} times in {RUNS_MAX} runs")
+            }
             None => format!("{name}: nothing held {CONFIRMED} times"),
         };
         match (self.broke(), &self.bound) {
@@ -259,98 +288,4 @@ impl Search {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Searches a server that bears so much; `luck` is how often it bears a twentieth more.
-    fn search(wanted: Wanted, first: f64, bears: f64, luck: u32) -> Search {
-        let mut search = Search::new(wanted);
-        let mut luck = luck;
-        while let Some(value) = search.next(first) {
-            let lucky = value > bears && value <= bears * 1.05 && luck > 0;
-            luck -= u32::from(lucky);
-            let passed = value <= bears || lucky;
-            let verdict = if passed { Verdict::Passed } else { Verdict::Failed };
-            search.came(Tried { value, verdict, why: vec!["slow".to_owned()] });
-        }
-        search
-    }
-
-    #[test]
-    fn what_a_server_bears_is_found_from_below_and_from_above() {
-        let check = |wanted, first: f64, bears: f64, luck| {
-            let search = search(wanted, first, bears, luck);
-            let found = search.found.unwrap_or_else(|| panic!("{search:?}"));
-            assert!(found <= bears && found >= bears * 0.85, "{found} of {bears}");
-            assert!(search.tried.len() < RUNS_MAX as usize);
-            assert_eq!(search.verdict(), Verdict::Passed);
-            assert!(search.sentence().contains("broke first: slow"));
-        };
-        check(Wanted::MaxRate, 100.0, 7_300.0, 0);
-        check(Wanted::MaxRate, 5_000.0, 37.0, 0);
-        check(Wanted::MaxRate, 100.0, 777.0, 2);
-        check(Wanted::MaxMembers, 3.0, 213.0, 0);
-        check(Wanted::MaxMembers, 64.0, 7.0, 0);
-        check(Wanted::MaxConnections, 150.0, 9_700.0, 1);
-    }
-
-    #[test]
-    fn a_server_that_bears_nothing_is_told_and_so_is_a_rig_that_was_the_limit() {
-        let none = search(Wanted::MaxMembers, 8.0, 0.0, 0);
-        assert_eq!((none.found, none.verdict()), (None, Verdict::Failed));
-        let came = |search: &mut Search, value, verdict| {
-            search.came(Tried { value, verdict, why: vec!["busy".to_owned()] });
-        };
-        let mut search = Search::new(Wanted::MaxMembers);
-        came(&mut search, 1.0, Verdict::Passed);
-        // Once is no limit, thrice is one.
-        came(&mut search, 2.0, Verdict::Inconclusive);
-        assert_eq!((search.next(1.0), search.broke()), (Some(2.0), None));
-        came(&mut search, 2.0, Verdict::Inconclusive);
-        came(&mut search, 2.0, Verdict::Inconclusive);
-        assert_eq!(search.next(1.0), Some(1.0));
-        came(&mut search, 1.0, Verdict::Passed);
-        came(&mut search, 1.0, Verdict::Passed);
-        assert_eq!((search.found, search.verdict()), (Some(1.0), Verdict::Inconclusive));
-    }
-
-    #[test]
-    fn a_bound_of_ours_is_no_limit_of_the_server_and_what_held_is_believed() {
-        let passed = |search: &mut Search, value| {
-            search.came(Tried { value, verdict: Verdict::Passed, why: Vec::new() });
-        };
-        let mut search = Search::new(Wanted::MaxConnections);
-        passed(&mut search, 12.0);
-        search.bounded("4 rooms are given".to_owned());
-        for _ in 0..2 {
-            let value = search.next(12.0).expect("it has to hold thrice");
-            passed(&mut search, value);
-        }
-        assert_eq!((search.next(12.0), search.found), (None, Some(12.0)));
-        assert_eq!(search.verdict(), Verdict::Inconclusive);
-        assert!(search.sentence().contains("could not be tried: 4 rooms"), "{search:?}");
-        let mut search = Search::new(Wanted::MaxRate);
-        for value in [4.0, 4.0, 4.0, 2.0, 2.0, 2.0] {
-            search.came(Tried { value, verdict: Verdict::Inconclusive, why: Vec::new() });
-        }
-        assert_eq!((search.found, search.verdict()), (None, Verdict::Inconclusive));
-    }
-
-    #[test]
-    fn a_plan_is_made_larger_by_what_is_looked_for() {
-        let plan = crate::plan::tests::plan();
-        let more = Wanted::MaxRate.with(&plan, 250.0);
-        assert!((Wanted::MaxRate.of(&more) - 250.0).abs() < 1e-9);
-        assert_eq!(Wanted::MaxMembers.with(&plan, 1.0).senders, 1);
-        let more = Wanted::MaxConnections.with(&plan, 300.0);
-        assert_eq!((more.rooms, more.members, more.sockets()), (100, 3, 300));
-        let one = Wanted::MaxConnections.with(&Plan { workers: 4, ..plan }, 1.0);
-        assert_eq!((one.rooms, one.workers), (1, 1));
-    }
-
-    #[test]
-    fn a_run_that_could_not_be_done_is_a_limit_of_the_server_or_of_the_rig() {
-        let none = |is_rig| Tried::not_run(9.0, "no".to_owned(), is_rig).verdict;
-        assert_eq!((none(false), none(true)), (Verdict::Failed, Verdict::Inconclusive));
-    }
-}
+mod tests;
