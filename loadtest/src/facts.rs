@@ -4,6 +4,7 @@ use trialogue_checker::Micros;
 
 use crate::recorder::Figures;
 use crate::result::{Iterations, Recovery};
+use crate::rig::Rig;
 use crate::verdict::{Counts, Fault};
 
 /// What was counted and measured.
@@ -22,14 +23,16 @@ pub(crate) struct Facts<'a> {
     pub(crate) iterations: Option<&'a Iterations>,
     /// Part of a core that the busiest worker had.
     pub(crate) cpu: f64,
+    /// How the rig fared, once a run is over.
+    pub(crate) rig: Option<&'a Rig>,
 }
 
 impl<'a> Facts<'a> {
     /// Counts and figures, and nothing else.
     pub(crate) fn of(counts: &'a Counts, figures: &'a dyn Fn(&str) -> Option<Figures>) -> Self {
-        let (recovery, iterations) = (None, None);
+        let (recovery, iterations, rig) = (None, None, None);
         let (took, sockets, joining, cut, cpu) = (0, 0, 0, 0, 0.0);
-        Self { counts, figures, took, sockets, joining, cut, recovery, iterations, cpu }
+        Self { counts, figures, took, sockets, joining, cut, recovery, iterations, cpu, rig }
     }
 }
 
@@ -81,6 +84,8 @@ impl Facts<'_> {
             "read_seen" => counts.read_seen as f64,
             "errors" => counts.errors as f64,
             "cpu" => self.cpu,
+            "unsendable" => self.rig?.unsendable as f64,
+            "stalled" => self.rig?.stalled as f64,
             _ => return None,
         })
     }

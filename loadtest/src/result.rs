@@ -305,6 +305,7 @@ impl Document {
             recovery: self.recovery.as_ref(),
             iterations: self.scenario.as_ref(),
             cpu: self.rig.cpu,
+            rig: Some(&self.rig),
             ..Facts::of(&self.counts, &figures)
         };
         facts.value(name)

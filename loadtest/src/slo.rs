@@ -13,7 +13,7 @@ use crate::verdict::Fault;
 const TEXT_MAX: usize = 1_000;
 pub(crate) const FIGURES: [&str; 9] =
     ["count", "min", "mean", "p50", "p90", "p99", "p99.9", "p999", "max"];
-pub(crate) const NUMBERS: [&str; 29] = [
+pub(crate) const NUMBERS: [&str; 31] = [
     "join_rate",
     "reach",
     "rate",
@@ -43,6 +43,8 @@ pub(crate) const NUMBERS: [&str; 29] = [
     "typed_seen",
     "read_seen",
     "errors",
+    "unsendable",
+    "stalled",
 ];
 /// Who names one of these has said how many refusals are fine.
 pub(crate) const REFUSALS: [&str; 3] = ["refused", "rate_limited", "refused_share"];

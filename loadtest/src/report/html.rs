@@ -305,7 +305,8 @@ fn cores(document: &Document) -> Vec<Series> {
     // Afterwards it has nothing to do.
     let windows = document.windows.iter().filter(|one| goes_on(document, one));
     let points = windows.map(|one| (one.at as f64 / 1e6, one.cpu * 100.0));
-    vec![Series { name: "of a core".to_owned(), points: points.collect() }]
+    let name = if document.scenario.is_some() { "of all cores" } else { "of a core" };
+    vec![Series { name: name.to_owned(), points: points.collect() }]
 }
 
 fn slips(document: &Document) -> Vec<Series> {

@@ -32,6 +32,7 @@ async fn what_made_a_run_bad_is_red_in_junit_and_what_is_only_told_is_not() {
     (cut.counts.owed, cut.counts.reached) = (0, 0);
     assert!(Format::Markdown.write(&cut).unwrap().contains("reach 0 of 0 (-)"));
     cut.rig.unsendable = 54;
+    assert_eq!(cut.value("unsendable"), Some(54.0));
     for format in [Format::Html, Format::Markdown] {
         assert!(format.write(&cut).unwrap().contains("54 could not be sent"), "{format:?}");
     }
