@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::plan::Plan;
 use crate::target::Target;
+use crate::users::Renewal;
 
 /// Rooms that are made at once.
 const AT_ONCE: usize = 16;
@@ -40,6 +41,16 @@ pub struct CastError {
     pub(crate) source: Option<Error>,
 }
 
+/// What was made for a run.
+#[derive(Debug)]
+pub struct Made {
+    /// The rooms.
+    pub rooms: Vec<Room>,
+    /// Keeps the tokens of their people fresh while it is polled: sockets find the newest in the
+    /// target's `tokens`.
+    pub renewal: Renewal,
+}
+
 /// Makes the accounts and the rooms of a plan; `told` learns how many rooms there are.
 ///
 /// # Errors
@@ -48,22 +59,26 @@ pub async fn make(
     target: &Target,
     plan: &Plan,
     mut told: impl FnMut(usize),
-) -> Result<Vec<Room>, CastError> {
+) -> Result<Made, CastError> {
     let run = Uuid::new_v4().simple().to_string();
     let run = &run[..12];
     let people = plan.members.min(PEOPLE_MAX);
     let rooms = (0..plan.rooms).map(|number| room(target, format!("{run}-{number}"), people));
     let mut rooms = stream::iter(rooms).buffered(AT_ONCE);
+    let mut renewal = Renewal::new(target.tokens.clone());
     let mut made = Vec::with_capacity(plan.rooms as usize);
     while let Some(room) = rooms.next().await {
-        made.push(room?);
+        let (room, people) = room?;
+        let first = room.tokens.iter().cloned();
+        people.into_iter().zip(first).for_each(|(rest, first)| renewal.watch(rest, first));
+        made.push(room);
         told(made.len());
     }
-    Ok(made)
+    Ok(Made { rooms: made, renewal })
 }
 
 /// A booked job; with a third person a dispute and its manager.
-async fn room(target: &Target, name: String, people: u32) -> Result<Room, CastError> {
+async fn room(target: &Target, name: String, people: u32) -> Result<(Room, Vec<Rest>), CastError> {
     let person = |role| person(target, role, &name);
     let (customer, _) = person(Role::Customer).await?;
     let (provider, id) = person(Role::Provider).await?;
@@ -88,7 +103,7 @@ async fn room(target: &Target, name: String, people: u32) -> Result<Room, CastEr
         all.push(manager);
     }
     let tokens = all.iter().map(token).collect::<Result<_, _>>()?;
-    Ok(Room { chat: chat.to_string(), tokens })
+    Ok((Room { chat: chat.to_string(), tokens }, all))
 }
 
 /// Nothing when it was refused.

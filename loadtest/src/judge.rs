@@ -31,6 +31,20 @@ impl Document {
         self.behind > BEHIND_MAX.max(self.took / 2)
     }
 
+    /// A closed loop that did less than it was to do.
+    fn judge_loop(&self, failed: &mut Vec<String>) {
+        if self.rig.silenced > 0 {
+            let rooms = self.rig.silenced;
+            failed.push(format!("in {rooms} rooms nobody was left to speak before the end"));
+        }
+        if self.counts.overdue > 0 {
+            let many = self.counts.overdue;
+            failed.push(format!(
+                "{many} messages had not come everywhere in 2.5 s, and the loop went on without them"
+            ));
+        }
+    }
+
     /// What only some workloads promise.
     fn judge_workload(&self, failed: &mut Vec<String>, open: &mut Vec<String>) {
         if let Some(of) = &self.scenario {
@@ -71,6 +85,7 @@ impl Document {
             let text = format!("the server was {seconds:.1} s behind at the end of the sends");
             if open.is_empty() { failed.push(text) } else { open.push(text) }
         }
+        self.judge_loop(failed);
         let silent = self.silent();
         if silent > 0 && counts.acked + counts.refused == 0 && counts.delivered > 0 {
             let why =

@@ -31,6 +31,12 @@ pub struct Rig {
     pub unsendable: u64,
     /// Messages that the system did not take at once, because the server read too slowly.
     pub stalled: u64,
+    /// Those of them that never left this machine.
+    #[serde(default)]
+    pub stuck: u64,
+    /// Rooms of a closed loop in which nobody was left to speak before its end.
+    #[serde(default)]
+    pub silenced: u64,
     /// Why nothing follows about latency and rates: sentences; none when all is well.
     pub reasons: Vec<String>,
 }

@@ -59,16 +59,7 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
         let why: Vec<String> = why.map(|(why, times)| format!("{times} x {why}")).collect();
         rows.push(("cut", why.join("; "), Tone::Bad));
     }
-    let rig = format!(
-        "{:.0} % of a core (at most {:.0} %), sends {} ms late, its loop {} ms (p99), {} stalled",
-        of.rig.cpu * 100.0,
-        of.rig.cpu_max * 100.0,
-        millis(of.rig.slip_p99),
-        millis(of.rig.loop_p99),
-        of.rig.stalled
-    );
-    let rig_tone = if of.rig.is_saturated() { Tone::Open } else { Tone::Good };
-    rows.push(("rig", rig, rig_tone));
+    rows.push(rig(of));
     rows.extend(server(of));
     rows.extend(of.slos.iter().map(objective));
     for example in &of.examples {
@@ -98,6 +89,21 @@ fn deliveries(of: &Document) -> (&'static str, String, Tone) {
         counts.foreign
     );
     ("deliveries", text, tone)
+}
+
+/// How the rig fared.
+fn rig(of: &Document) -> (&'static str, String, Tone) {
+    let text = format!(
+        "{:.0} % of a core (at most {:.0} %), sends {} ms late, its loop {} ms (p99), {} stalled, {} \
+         never left",
+        of.rig.cpu * 100.0,
+        of.rig.cpu_max * 100.0,
+        millis(of.rig.slip_p99),
+        millis(of.rig.loop_p99),
+        of.rig.stalled,
+        of.rig.stuck
+    );
+    ("rig", text, if of.rig.is_saturated() { Tone::Open } else { Tone::Good })
 }
 
 /// How the server fared, where that was looked at.

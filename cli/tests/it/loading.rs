@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use trialogue_faults::{LISTEN, ServerCommand, ServerProcess};
 use trialogue_server::embedded::Cluster;
 
 use crate::binary::{Ran, run, trialogue};
@@ -266,6 +267,25 @@ async fn an_interrupt_is_followed_by_the_result_so_far() {
     assert_eq!(status.code(), Some(130), "{stdout}");
     assert!(stdout.contains("(cut short)") && stdout.contains("0 lost"), "{stdout}");
     cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_is_longer_than_the_tokens_it_has_made_gets_newer_ones() {
+    let cluster = Cluster::throwaway(true).await.unwrap();
+    let database = cluster.fresh_database("short_tokens").await.unwrap();
+    let serve = ["serve", "--json", "--exit-with-stdin", "--open-registration", "--access-ttl"];
+    let serve = serve.into_iter().chain(["15s", "--limits", "bench", "--listen", LISTEN]);
+    let server = ServerCommand::new(env!("CARGO_BIN_EXE_trialogue"), serve);
+    let server = server.env("DATABASE_URL", &database.url()).without_env("TRIALOGUE_TARGET");
+    let mut server = ServerProcess::start(&server, Duration::from_secs(60)).await.unwrap();
+    let mut command = trialogue();
+    command.args(["load", "--rooms", "1", "--members", "2", "--rate", "5/s", "--warm-up", "0s"]);
+    command.args(["--for", "32s", "--json", "--target", server.url()]);
+    let told = ran(command).await;
+    assert!(matches!(told.code, Some(0 | 4)), "{told}");
+    let document: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((&document["cut"]["count"], &document["reach"]), (&0.into(), &1.0.into()));
+    server.stop(Duration::from_secs(15)).await.unwrap();
 }
 
 #[test]

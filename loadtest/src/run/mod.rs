@@ -152,8 +152,10 @@ pub async fn run(
     can_hold(plan.connections(), config.target.bind.len())?;
     let all = plan.rooms as usize;
     let made = cast::make(&config.target, plan, |made| observer(&Progress::Rooms(made, all)));
-    let rooms = stop.run_until_cancelled(made).await.ok_or(RunError::Stopped)??;
-    run_in(plan, config, rooms, stop, observer).await
+    let made = stop.run_until_cancelled(made).await.ok_or(RunError::Stopped)??;
+    let mut kept = JoinSet::new();
+    kept.spawn(made.renewal.keep());
+    run_in(plan, config, made.rooms, stop, observer).await
 }
 
 /// The same in rooms that are there.

@@ -13,7 +13,7 @@ use crate::result::{Cases, Cut, Document, Recovery, SCHEMA, Travelled, Verdict, 
 use crate::rig::{Rig, SLIP_P99_MAX};
 use crate::slo::{Judged, Slo};
 use crate::verdict::{Counts, EXAMPLES_MAX, Example, Fault};
-use crate::worker::{Done, Ends, Tick};
+use crate::worker::{Done, Ends, Tick, UNDER_WAY_MAX};
 
 /// Most windows of a result: those of a long run are longer.
 const WINDOWS_MAX: u64 = 3_600;
@@ -218,6 +218,8 @@ impl Sum {
             loop_p99: self.whole.figures(Metric::Loop).p99,
             unsendable: self.ends.unsendable,
             stalled: self.ends.stalled,
+            stuck: self.ends.stuck,
+            silenced: self.ends.silenced,
             reasons: Vec::new(),
         };
         let is_open = matches!(self.plan.pace, Pace::Open { .. });
@@ -225,6 +227,10 @@ impl Sum {
         let done = if self.plan.unrest.is_of_pages() { counts.pages_asked } else { counts.sent };
         rig.judge(is_open, done, self.due);
         rig.reasons.extend(self.lost.iter().cloned());
+        if self.ends.is_overfull {
+            let why = format!("stopped: a worker had {UNDER_WAY_MAX} messages under way");
+            rig.reasons.push(why);
+        }
         rig
     }
 

@@ -59,6 +59,16 @@ pub struct Renewal {
 }
 
 impl Renewal {
+    /// Of nobody yet; what is newer than a token is put there.
+    pub(crate) fn new(tokens: Tokens) -> Self {
+        Self { voices: Vec::new(), secret: None, tokens }
+    }
+
+    /// Somebody who is signed in, and the token that the run begins with.
+    pub(crate) fn watch(&mut self, rest: Rest, first: Arc<str>) {
+        self.voices.push(Voice { rest, person: Person::default(), first });
+    }
+
     /// How long the first token to end still lasts; none where tokens do not say.
     pub fn lasts(&self) -> Option<Duration> {
         self.voices.iter().filter_map(|voice| voice.rest.credentials().fresh_for()).min()

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use trialogue_checker::Micros;
 
 use super::heard::Took;
-use super::{By, Fault, Judge, Sight, State};
+use super::{By, Fault, Judge, Sender, Sight, State};
 use crate::stamp::{Found, Stamp};
 
 /// What counts as known for a member that has come back.
@@ -52,14 +52,15 @@ impl Judge {
     pub(super) fn abandon(&mut self, member: u32) {
         let Some(own) = self.sender_of(member) else { return };
         let acks = self.rules.acks;
-        for sent in &mut self.senders[own as usize].sent {
+        let Sender { sent, stuck, .. } = &mut self.senders[own as usize];
+        for sent in stuck.values_mut().chain(sent) {
             if sent.state == State::Pending && (acks || sent.got == 0) {
                 sent.state = State::Unknown;
                 self.counts.unanswered += u64::from(acks);
                 self.counts.abandoned += u64::from(acks);
             }
         }
-        self.retire(own);
+        self.retire_all(own);
     }
 
     /// The last place of its room that the member knows of.

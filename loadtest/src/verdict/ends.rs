@@ -4,24 +4,76 @@ use trialogue_checker::Micros;
 
 use super::{Fault, Judge, Room, Sender, Sent, State, count};
 
+/// Messages of a sender that are kept in a row behind one that is not complete.
+const ROW_MAX: usize = 1_024;
+
+/// Whether nothing more is to come of it.
+fn is_over(sent: &Sent, acks: bool) -> bool {
+    let is_known = sent.state != State::Pending || !acks;
+    sent.state == State::Refused || (is_known && sent.got >= sent.owed)
+}
+
 impl Judge {
-    /// Forgets what is complete, from the oldest on.
-    pub(super) fn retire(&mut self, sender: u32) {
+    /// Forgets this message if it is complete, and others that have waited for it.
+    pub(super) fn retire(&mut self, sender: u32, n: u32) {
         let acks = self.rules.acks;
         let of = &mut self.senders[sender as usize];
-        while let Some(sent) = of.sent.front() {
-            let is_known = sent.state != State::Pending || !acks;
-            let is_complete = is_known && sent.got >= sent.owed;
-            if !is_complete && sent.state != State::Refused {
+        if n < of.first {
+            if of.stuck.get(&n).is_some_and(|sent| is_over(sent, acks)) {
+                let sent = of.stuck.remove(&n);
+                sent.iter().for_each(|sent| self.close(sent));
+            }
+            return;
+        }
+        self.retire_row(sender);
+    }
+
+    /// The same for all of a sender's.
+    pub(super) fn retire_all(&mut self, sender: u32) {
+        let acks = self.rules.acks;
+        let stuck = &mut self.senders[sender as usize].stuck;
+        let over: Vec<_> = stuck.extract_if(.., |_, sent| is_over(sent, acks)).collect();
+        over.iter().for_each(|(_, sent)| self.close(sent));
+        self.retire_row(sender);
+    }
+
+    /// From the oldest on; what is not complete steps aside when the row behind it grows long.
+    fn retire_row(&mut self, sender: u32) {
+        let acks = self.rules.acks;
+        loop {
+            let of = &mut self.senders[sender as usize];
+            let Some(sent) = of.sent.front().copied() else { return };
+            let is_over = is_over(&sent, acks);
+            if !is_over && of.sent.len() <= ROW_MAX {
                 return;
             }
-            if sent.state != State::Refused {
-                self.counts.owed += u64::from(sent.owed);
-                self.counts.reached += u64::from(sent.owed);
-            }
             of.sent.pop_front();
-            of.first += 1;
-            self.under_way -= 1;
+            if is_over {
+                of.first += 1;
+                self.close(&sent);
+            } else {
+                of.stuck.insert(of.first, sent);
+                of.first += 1;
+            }
+        }
+    }
+
+    fn close(&mut self, sent: &Sent) {
+        if sent.state != State::Refused {
+            self.counts.owed += u64::from(sent.owed);
+            self.counts.reached += u64::from(sent.owed);
+        }
+        self.under_way -= 1;
+    }
+
+    /// Whether something of a message has not come.
+    pub fn is_under_way(&self, sender: u32, n: u32) -> bool {
+        let of = &self.senders[sender as usize];
+        match n.checked_sub(of.first) {
+            Some(at) => {
+                of.sent.get(at as usize).is_some_and(|sent| !is_over(sent, self.rules.acks))
+            }
+            None => of.stuck.contains_key(&n),
         }
     }
 
@@ -35,14 +87,14 @@ impl Judge {
     /// Nothing comes any more: whoever still misses what was stored has lost it.
     pub fn finish(&mut self, at: Micros) {
         for sender in 0..count(self.senders.len()) {
-            let (first, sent) = {
-                let of = &mut self.senders[sender as usize];
-                (of.first, std::mem::take(&mut of.sent))
-            };
-            for (n, sent) in (first..).zip(&sent) {
+            let of = &mut self.senders[sender as usize];
+            let (first, sent) = (of.first, std::mem::take(&mut of.sent));
+            let stuck = std::mem::take(&mut of.stuck);
+            let kept = stuck.iter().map(|(n, sent)| (*n, sent)).chain((first..).zip(&sent));
+            for (n, sent) in kept {
                 self.miss(sender, n, sent, at);
             }
-            self.under_way -= sent.len();
+            self.under_way -= sent.len() + stuck.len();
             self.senders[sender as usize].first += count(sent.len());
         }
         self.awaited = 0;

@@ -11,7 +11,7 @@ mod sights;
 mod tests;
 mod words;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use trialogue_checker::Micros;
 
@@ -76,6 +76,8 @@ struct Sender {
     /// Number of the first in `sent`.
     first: u32,
     sent: VecDeque<Sent>,
+    /// Incomplete ones before that, so that one that never comes does not keep all that follow it.
+    stuck: BTreeMap<u32, Sent>,
     /// Refusals that did not say of what.
     refusals: u64,
 }
@@ -114,8 +116,6 @@ pub struct Sight {
     pub recorded: bool,
     /// When everybody has it: when the first and the last receiver got it.
     pub settled: Option<(Micros, Micros)>,
-    /// Its room.
-    pub room: u32,
 }
 
 /// Judges what happens at one worker.
@@ -256,14 +256,16 @@ impl Judge {
             }
             let heard = &self.members[member as usize].heard[place];
             let sender = &mut self.senders[number as usize];
-            for (n, sent) in (sender.first..).zip(&mut sender.sent) {
+            let kept = (sender.first..).zip(&mut sender.sent);
+            let stuck = sender.stuck.iter_mut().map(|(n, sent)| (*n, sent));
+            for (n, sent) in stuck.chain(kept) {
                 if heard.misses(n) && sent.owed > sent.got {
                     sent.owed -= 1;
                     self.counts.indeterminate += 1;
                     self.awaited -= u64::from(sent.state != State::Refused);
                 }
             }
-            self.retire(number);
+            self.retire_all(number);
         }
     }
 
@@ -296,7 +298,7 @@ impl Judge {
         self.under_way += 1;
         self.awaited += u64::from(owed);
         if owed == 0 {
-            self.retire(sender);
+            self.retire(sender, n);
         }
         n
     }
@@ -318,7 +320,7 @@ impl Judge {
         sent.acked = at.max(1);
         let intended = sent.recorded.then_some(sent.intended);
         self.counts.acked += 1;
-        self.retire(sender);
+        self.retire(sender, n);
         intended
     }
 
@@ -344,7 +346,7 @@ impl Judge {
             // One case was counted just now.
             self.counts.faults[Fault::Phantom as usize] += u64::from(got) - 1;
         }
-        self.retire(sender);
+        self.retire(sender, n);
     }
 
     /// The server refused something of this member, without saying what.
@@ -370,7 +372,10 @@ impl Judge {
 
 impl Sender {
     fn get_mut(&mut self, n: u32) -> Option<&mut Sent> {
-        self.sent.get_mut(n.checked_sub(self.first)? as usize)
+        match n.checked_sub(self.first) {
+            Some(at) => self.sent.get_mut(at as usize),
+            None => self.stuck.get_mut(&n),
+        }
     }
 }
 

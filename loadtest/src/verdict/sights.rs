@@ -143,7 +143,6 @@ impl Judge {
             written: sent.written,
             recorded: sent.recorded,
             settled: (all && by == By::Live).then_some((sent.first, sent.last)),
-            room: self.members[member as usize].room,
         };
         if sent.got <= sent.owed {
             self.awaited -= 1;
@@ -158,7 +157,7 @@ impl Judge {
             self.wrong(Fault::Mutated, member, at, text);
         }
         if all {
-            self.retire(sender);
+            self.retire(sender, n);
         }
         Some(sight)
     }

@@ -296,3 +296,24 @@ fn what_is_still_coming_is_neither_lost_nor_found() {
     assert_eq!((counts.still_coming, counts.indeterminate), (2, 2));
     assert_eq!((faults(&judge), counts.reach()), (vec![], 1.0));
 }
+
+#[test]
+fn what_never_comes_keeps_nothing_that_follows_it() {
+    let mut judge = judge(RULES);
+    judge.sent(0, SIZE, true, (10, 20));
+    for n in 1..5_000 {
+        judge.sent(0, SIZE, true, (10, 20));
+        come(&mut judge, 0..3, stamp(0, n), u64::from(n) + 1, 30);
+        judge.acked(0, n, 40);
+    }
+    assert!(judge.under_way() <= 1_024, "{}", judge.under_way());
+    // What is answered late is answered all the same.
+    assert!(judge.is_under_way(0, 0) && !judge.is_under_way(0, 4_999));
+    assert_eq!(judge.acked(0, 0, 50), Some(10));
+    judge.delivered(0, stamp(0, 0), 0, 60);
+    judge.finish(9_000_000);
+    let counts = judge.counts();
+    assert_eq!((judge.under_way(), counts.acked, counts.delivered), (0, 5_000, 14_998));
+    assert_eq!((counts.owed, counts.reached), (15_000, 14_998));
+    assert_eq!(counts.of(Fault::Lost), 2);
+}

@@ -68,6 +68,8 @@ pub struct Counts {
     pub unanswered: u64,
     /// Those of them whose connection ended first: nobody could be told.
     pub abandoned: u64,
+    /// Messages of a closed loop that had not come everywhere in 2.5 s: it did not wait for them.
+    pub overdue: u64,
     /// Frames with a message, wrong ones too.
     pub frames: u64,
     /// Messages of others, in rooms that are not ours alone.
@@ -141,6 +143,7 @@ impl Counts {
         self.limited += other.limited;
         self.unanswered += other.unanswered;
         self.abandoned += other.abandoned;
+        self.overdue += other.overdue;
         self.frames += other.frames;
         self.foreign += other.foreign;
         self.delivered += other.delivered;

@@ -28,7 +28,11 @@ impl Floor {
                 let silence = silence.filter(|millis| *millis > 0).map(Duration::from_millis);
                 self.silence_max.set(silence);
                 socket.phase.set(Phase::Connecting);
-                return Some(Words::connect(&self.tokens.newest(&socket.token)));
+                let newest = self.tokens.newest(&socket.token);
+                let packet = Words::connect(&newest);
+                socket.is_expiring.set(false);
+                *socket.shown.borrow_mut() = newest;
+                return Some(packet);
             }
             Phase::Connecting if text.starts_with(&words.connected) => {
                 if socket.away.borrow().is_some() {

@@ -17,10 +17,12 @@ use super::crowd::Beside;
 use super::history::History;
 use super::kept::Kept;
 use super::over::over;
+use super::places::Places;
+use super::waiting::Waiting;
 use super::{Ends, Orders, Tick};
 use crate::plan::{Plan, Unrest, Way};
 use crate::recorder::{Metric, Recording};
-use crate::stamp::{Chats, Seqs, Stamp, Stamps, number};
+use crate::stamp::{Chats, Found, Seqs, Stamps, number};
 use crate::target::{Target, Words};
 use crate::users::Tokens;
 use crate::verdict::{Judge, Rules, Sight};
@@ -62,6 +64,9 @@ pub(super) struct Socket {
     pub(super) member: u32,
     pub(super) chat: Rc<str>,
     pub(super) token: Arc<str>,
+    /// The token that the server was shown last, and whether it has said that it is about to end.
+    pub(super) shown: RefCell<Arc<str>>,
+    pub(super) is_expiring: Cell<bool>,
     /// It stops reading once it is in its room.
     pub(super) is_slow: bool,
     pub(super) way: Way,
@@ -74,6 +79,8 @@ pub(super) struct Socket {
     pub(super) wire: RefCell<Option<Wire>>,
     /// Since when and why it is away.
     pub(super) away: RefCell<Option<Box<Away>>>,
+    /// What the system has not taken.
+    pub(super) waiting: RefCell<Option<Box<Waiting>>>,
 }
 
 /// Everything of one worker.
@@ -110,6 +117,7 @@ pub(super) struct Floor {
     /// Rooms of a closed loop whose messages have come everywhere, once for each.
     pub(super) ready: RefCell<VecDeque<u32>>,
     pub(super) is_closed_loop: bool,
+    pub(super) places: RefCell<Places>,
     /// Sockets travel in several ways.
     pub(super) is_mixed: bool,
     pub(super) speaking: Cell<bool>,
@@ -122,7 +130,7 @@ pub(super) struct Floor {
     /// What was due while its sender was away, by member.
     pub(super) kept: RefCell<HashMap<u32, Vec<Kept>>>,
     /// A packet that is being written.
-    packet: RefCell<Vec<u8>>,
+    pub(super) packet: RefCell<Vec<u8>>,
 }
 
 /// Whether an answer says yes: by its first letters, as ours does, or wherever it says so.
@@ -152,6 +160,8 @@ fn people(orders: &Orders) -> (Vec<Socket>, Judge) {
                 member: u32::try_from(sockets.len()).unwrap_or(u32::MAX),
                 chat: chat.clone(),
                 token: token.clone(),
+                shown: RefCell::new(token.clone()),
+                is_expiring: Cell::new(false),
                 is_slow: slow.takes(turn >= senders),
                 way: ways.next().unwrap_or(Way::Websocket),
                 phase: Cell::new(Phase::Opening),
@@ -160,6 +170,7 @@ fn people(orders: &Orders) -> (Vec<Socket>, Judge) {
                 ending: Cell::default(),
                 wire: RefCell::new(None),
                 away: RefCell::new(None),
+                waiting: RefCell::new(None),
             });
         }
     }
@@ -195,6 +206,7 @@ impl Floor {
             cannot_join: RefCell::default(),
             news: Notify::new(),
             ready: RefCell::default(),
+            places: RefCell::default(),
             is_mixed: orders.plan.crowd.transport.is_mixed(),
             is_closed_loop: matches!(orders.plan.pace, crate::plan::Pace::Closed { .. }),
             speaking: Cell::new(true),
@@ -252,6 +264,10 @@ impl Floor {
         let words = &self.words;
         match socket.phase.get() {
             Phase::Opening | Phase::Connecting | Phase::Joining => {
+                // Said at once where tokens are short.
+                socket
+                    .is_expiring
+                    .set(socket.is_expiring.get() || text.starts_with(&words.expiring));
                 return self.enter(socket, text, now);
             }
             Phase::In | Phase::Rejoining | Phase::Leaving | Phase::Out | Phase::Entering => {}
@@ -268,7 +284,8 @@ impl Floor {
         } else if text.starts_with(&words.gone) {
             socket.is_sent_away.set(true);
         } else if text.starts_with(&words.expiring) {
-            return Some(Words::refresh(&self.tokens.newest(&socket.token)));
+            socket.is_expiring.set(true);
+            return self.renewed(socket);
         } else if socket.phase.get() == Phase::In {
             self.seen_beside(text);
         } else {
@@ -287,7 +304,7 @@ impl Floor {
         let seq = self.seq_in(text);
         let found = self.stamps.find(text);
         let sight = self.judge.borrow_mut().delivered(socket.member, found, seq, at)?;
-        let Sight { intended, written, recorded, settled, room } = sight;
+        let Sight { intended, written, recorded, settled } = sight;
         if self.chats.is_of_another(text, &socket.chat) {
             self.judge.borrow_mut().misfiled(socket.member, at);
         }
@@ -304,9 +321,8 @@ impl Floor {
                 recorder.record(Metric::Spread, last - first);
             }
         }
-        if settled.is_some() && self.is_closed_loop {
-            self.ready.borrow_mut().push_back(room);
-            self.news.notify_one();
+        if let (Some(_), Some(Found { stamp, .. })) = (settled, found) {
+            self.free_place(stamp.sender, stamp.n);
         }
         self.read(socket, seq)
     }
@@ -324,7 +340,11 @@ impl Floor {
             if let Some(intended) = judge.acked(sender, n, at) {
                 self.recorder.borrow_mut().record(Metric::Ack, at.saturating_sub(intended));
             }
+            let is_over = self.is_closed_loop && !judge.is_under_way(sender, n);
             drop(judge);
+            if is_over {
+                self.free_place(sender, n);
+            }
             if self.plan.unrest.is_of_pages() {
                 self.stored(sender, n, said);
             }
@@ -332,12 +352,8 @@ impl Floor {
         }
         let limited = memmem::find(said, LIMITED).is_some();
         judge.refused(sender, n, limited, at);
-        let room = judge.room_of(sender);
         drop(judge);
-        if self.is_closed_loop {
-            self.ready.borrow_mut().push_back(room);
-            self.news.notify_one();
-        }
+        self.free_place(sender, n);
         None
     }
 
@@ -360,32 +376,8 @@ impl Floor {
             self.say(socket, sender, size, (recorded, intended, at));
         }
         if recorded {
-            let now = self.at(Instant::now());
-            let mut recorder = self.recorder.borrow_mut();
-            recorder.record(Metric::Slip, at.saturating_sub(intended));
-            recorder.record(Metric::SendLag, now.saturating_sub(intended));
+            self.recorder.borrow_mut().record(Metric::Slip, at.saturating_sub(intended));
         }
-    }
-
-    pub(super) fn say(
-        &self,
-        socket: &Socket,
-        sender: u32,
-        size: u32,
-        when: (bool, Micros, Micros),
-    ) {
-        let (recorded, intended, at) = when;
-        let n = self.judge.borrow_mut().sent(sender, size, recorded, (intended, at));
-        {
-            let mut packet = self.packet.borrow_mut();
-            packet.clear();
-            Words::send(&socket.chat, self.acks.then_some(n), &mut packet);
-            self.stamps.write(Stamp { worker: self.worker, sender, n }, size, &mut packet);
-            packet.extend_from_slice(Words::SEND_END);
-            self.put(socket, &packet);
-        }
-        let now = self.at(Instant::now());
-        self.judge.borrow_mut().written(sender, n, now);
     }
 
     /// Whether nobody enters a room.

@@ -66,9 +66,5 @@ pub(super) async fn send(floor: Rc<Floor>, member: u32) {
         }
         let at = floor.at(Instant::now());
         floor.say(socket, sender, size, (recorded, intended, at));
-        if recorded {
-            let lag = floor.at(Instant::now()).saturating_sub(intended);
-            floor.recorder.borrow_mut().record(Metric::SendLag, lag);
-        }
     }
 }

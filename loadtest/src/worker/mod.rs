@@ -8,8 +8,10 @@ mod history;
 mod kept;
 mod over;
 mod patience;
+mod places;
 mod socket;
 mod speak;
+mod waiting;
 
 use std::io;
 use std::rc::Rc;
@@ -35,7 +37,9 @@ use crate::target::Target;
 use crate::users::Tokens;
 use crate::verdict::{Counts, Example, Rules};
 use floor::Floor;
+pub(crate) use over::Ends;
 use speak::Spoke;
+pub(crate) use speak::UNDER_WAY_MAX;
 
 /// Sockets of a worker that are being opened at once: our server permits 50 of one address that have
 /// not said who they are (CONTRACT §3.9).
@@ -148,38 +152,6 @@ pub(crate) struct Done {
     pub(crate) spoken: Micros,
 }
 
-/// What went wrong with connections.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ends {
-    /// Connections that ended by themselves.
-    pub(crate) cut: u64,
-    /// Messages that could not be sent for that.
-    pub(crate) unsendable: u64,
-    /// Messages that the system did not take at once: the server read too slowly.
-    pub(crate) stalled: u64,
-    /// Why connections ended, and how many for that.
-    pub(crate) reasons: Vec<(String, u64)>,
-}
-
-impl Ends {
-    pub(crate) fn cut(&mut self, why: String, times: u64) {
-        self.cut += times;
-        if let Some((_, count)) = self.reasons.iter_mut().find(|(known, _)| *known == why) {
-            *count += times;
-        } else if self.reasons.len() < REASONS_MAX {
-            self.reasons.push((why, times));
-        }
-    }
-
-    pub(crate) fn add(&mut self, other: Self) {
-        self.unsendable += other.unsendable;
-        self.stalled += other.stalled;
-        for (why, times) in other.reasons {
-            self.cut(why, times);
-        }
-    }
-}
-
 /// Starts a worker's thread. It tells how it went, whatever happens.
 pub(crate) fn start(orders: Orders) -> io::Result<JoinHandle<()>> {
     let name = format!("load-{}", orders.number);
@@ -244,6 +216,7 @@ async fn work_on(floor: &Rc<Floor>, mut orders: Orders) -> Result<(), String> {
     let (spoke, spoken, drained) = worked.unwrap_or((Spoke::default(), now, Drained::default()));
     floor.give_up();
     floor.drop_kept();
+    floor.sockets.iter().for_each(|socket| floor.never_left(socket));
     match drained.still_coming {
         true => floor.judge.borrow_mut().finish_early(now),
         false => floor.judge.borrow_mut().finish(now),

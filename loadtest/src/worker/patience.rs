@@ -11,6 +11,7 @@ use super::TICK;
 use super::floor::{Floor, Phase, Socket};
 use crate::alarm::Alarm;
 use crate::recorder::Metric;
+use crate::target::Words;
 
 /// How often the loop is looked at.
 const LAG_EVERY: Duration = Duration::from_millis(10);
@@ -47,7 +48,23 @@ pub(super) async fn lag(floor: Rc<Floor>) {
 }
 
 impl Floor {
+    /// What shows a newer token to a server that has said that the one it knows is about to end; there
+    /// may be none yet.
+    pub(super) fn renewed(&self, socket: &Socket) -> Option<String> {
+        let newest = self.tokens.newest(&socket.token);
+        if newest == *socket.shown.borrow() {
+            return None;
+        }
+        socket.is_expiring.set(false);
+        let packet = Words::refresh(&newest);
+        *socket.shown.borrow_mut() = newest;
+        Some(packet)
+    }
+
     fn look(&self, socket: &Socket, now: Instant) {
+        if let Some(packet) = socket.is_expiring.get().then(|| self.renewed(socket)).flatten() {
+            self.put(socket, packet.as_bytes());
+        }
         if let Some(step) = awaited(socket) {
             let begun = socket.begun.get().unwrap_or(now);
             if now.saturating_duration_since(begun) > self.join_within {

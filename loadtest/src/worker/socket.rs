@@ -39,6 +39,7 @@ pub(super) async fn live(floor: Rc<Floor>, at: usize) {
                 poll_fn(listen).await
             }
         };
+        floor.never_left(socket);
         let Some(pause) = floor.ended(socket, why) else { return };
         tokio::time::sleep(pause).await;
         if socket.phase.get() == Phase::Over {
@@ -74,6 +75,7 @@ fn poll(
     let ended = wire.poll_texts(cx, scratch, &mut |text, now| {
         answers.extend(floor.text(socket, text, now));
     });
+    floor.taken(socket, wire.unsent());
     if let Poll::Ready(error) = ended {
         return Poll::Ready(error.to_string());
     }

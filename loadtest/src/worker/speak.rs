@@ -10,6 +10,7 @@ use trialogue_checker::Micros;
 
 use super::Orders;
 use super::floor::Floor;
+use super::places;
 use crate::alarm::Alarm;
 use crate::live::Clock;
 use crate::plan::{Pace, Schedule};
@@ -17,7 +18,7 @@ use crate::plan::{Pace, Schedule};
 /// Sends in a row before the sockets get a turn, however late they are.
 const IN_A_ROW: u32 = 16;
 /// Nothing is sent once so many messages are under way: the server has long lost.
-const UNDER_WAY_MAX: usize = 4_000_000;
+pub(crate) const UNDER_WAY_MAX: usize = 4_000_000;
 
 /// How far it came.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,6 +93,7 @@ async fn open(
         if floor.judge.borrow().under_way() > UNDER_WAY_MAX {
             // They are due, and nothing goes out for them.
             came.set(came.get() + schedule.count() as u64);
+            floor.ends.borrow_mut().is_overfull = true;
             return Ok(false);
         }
         floor.send(due.sender, due.size, due.recorded, floor.at(moment));
@@ -113,9 +115,10 @@ async fn closed(
         floor.ready.borrow_mut().extend(0..rooms);
     }
     let end = floor.begin.get() + Duration::from_micros(warm_up.saturating_add(length));
+    let mut silenced = vec![false; rooms as usize];
     let mut in_a_row = 0;
     let talk = async {
-        loop {
+        while silenced.contains(&false) {
             let Some(room) = floor.ready.borrow_mut().pop_front() else {
                 in_a_row = 0;
                 floor.news.notified().await;
@@ -125,17 +128,21 @@ async fn closed(
                 tokio::task::yield_now().await;
                 in_a_row = 0;
             }
-            let senders = floor.judge.borrow().senders_of(room);
-            let turn = &mut turns[room as usize];
-            let sender = senders.start + *turn % (senders.end - senders.start);
-            *turn = turn.wrapping_add(1);
+            let Some(sender) = floor.next_sender(room, &mut turns[room as usize]) else {
+                if !std::mem::replace(&mut silenced[room as usize], true) {
+                    floor.ends.borrow_mut().silenced += 1;
+                }
+                continue;
+            };
             let now = floor.at(Instant::now());
             floor.send(sender, schedule.draw(), now >= warm_up, now);
             in_a_row += 1;
         }
     };
     tokio::select! {
-        () = talk => Ok(true),
+        // Nobody is left to speak.
+        () = talk => Ok(false),
+        () = places::watch(floor) => Ok(false),
         rang = alarm.until(end) => rang.map(|()| true),
     }
 }

@@ -61,6 +61,8 @@ pub(crate) enum Quirk {
     RefuseSome,
     /// It says to be of another chat.
     Misfile,
+    /// Nothing is read any more once somebody has spoken.
+    Deaf,
     /// No message is ever answered.
     MuteForAll,
     /// Every message of a sender takes a tenth of a second.
@@ -145,6 +147,9 @@ impl Handler for Double {
                 "send_message" => {
                     if self.quirk == Quirk::Stall {
                         self.stall().await;
+                    }
+                    if self.quirk == Quirk::Deaf {
+                        std::future::pending::<()>().await;
                     }
                     if self.quirk == Quirk::Slow {
                         tokio::time::sleep(STALL).await;

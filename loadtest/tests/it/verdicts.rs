@@ -267,3 +267,41 @@ async fn rates_are_of_the_time_in_which_messages_were_sent() {
     assert!(document.why.iter().any(|why| why.contains("s behind")), "{:?}", document.why);
     assert_ne!(document.verdict, Verdict::Passed);
 }
+
+fn closed(window: u32) -> Plan {
+    let pace = Pace::Closed { window, warm_up: 0, length: 3_500_000 };
+    Plan { pace, rooms: 1, ..plan(1) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_loop_goes_on_without_what_never_comes() {
+    let document = against(Quirk::LoseForAll, &closed(2)).await;
+    let counts = &document.counts;
+    // Its two places are lost with the 40th message, and free again after 2.5 s.
+    assert!((42..=80).contains(&counts.sent) && counts.overdue >= 2, "{counts:?}");
+    let why = "the loop went on without them";
+    assert!(document.why.iter().any(|one| one.contains(why)), "{:?}", document.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_loop_that_has_nobody_left_ends_and_says_so() {
+    let document = against(Quirk::Cut, &closed(4)).await;
+    // Two senders are cut with their 20th and 40th message, and the time until then makes the rate.
+    assert!(document.cut.count == 2 && !document.complete, "{:?}", document.cut);
+    assert!(document.took < 3_400_000, "{}", document.took);
+    assert!(document.why.iter().any(|why| why.contains("nobody was left")), "{:?}", document.why);
+    assert_eq!(document.counts.overdue, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_wait_here_are_not_sent() {
+    let stages = Ramp::Const.stages((1_000.0, 1_000.0), Duration::from_secs(2), Duration::ZERO);
+    let pace = Pace::Open { stages, arrivals: Arrivals::Uniform };
+    let sizes = "4000".parse::<Sizes>().unwrap();
+    let plan = Plan { pace, sizes, rooms: 1, senders: 1, ..plan(1) };
+    let document = against(Quirk::Deaf, &plan).await;
+    let rig = &document.rig;
+    assert!(rig.stuck > 0 && rig.stuck <= rig.stalled, "{rig:?}");
+    assert!(of(&document, "send_lag").count + rig.stuck <= document.counts.sent, "{rig:?}");
+    assert_eq!(document.verdict, Verdict::Failed, "{:?}", document.why);
+}

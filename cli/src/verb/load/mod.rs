@@ -194,7 +194,7 @@ struct Ready {
     /// The plan that fits them.
     plan: Plan,
     config: RunConfig,
-    _kept: JoinSet<()>,
+    kept: JoinSet<()>,
 }
 
 impl Ready {
@@ -224,7 +224,7 @@ impl Ready {
         if let Some(renewal) = renewal {
             kept.spawn(renewal.keep());
         }
-        Ok(Self { rooms, plan, config, _kept: kept })
+        Ok(Self { rooms, plan, config, kept })
     }
 }
 
@@ -269,7 +269,9 @@ async fn search(
         if lacking > 0 {
             let more = Plan { rooms: lacking, workers: 1, ..plan.clone() };
             let made = cast::make(&ready.config.target, &more, |_| {});
-            ready.rooms.extend(until(stop, made).await.ok_or(RunError::Stopped)??);
+            let made = until(stop, made).await.ok_or(RunError::Stopped)??;
+            ready.kept.spawn(made.renewal.keep());
+            ready.rooms.extend(made.rooms);
         }
         let rooms = ready.rooms[..plan.rooms as usize].to_vec();
         let tried = match run_in(&plan, &ready.config, rooms, stop, &mut |_| {}).await {

@@ -173,7 +173,10 @@ impl Cast {
         told: impl FnMut(usize),
     ) -> Result<(Vec<Room>, Plan, Option<Renewal>), CastError> {
         match self {
-            Self::Fresh => Ok((cast::make(target, plan, told).await?, plan.clone(), None)),
+            Self::Fresh => {
+                let made = cast::make(target, plan, told).await?;
+                Ok((made.rooms, plan.clone(), Some(made.renewal)))
+            }
             Self::Seats(rooms) => Ok((rooms, plan.clone(), None)),
             Self::People(people, secret) => {
                 let seated = users::seat(target, people, secret, told).await?;

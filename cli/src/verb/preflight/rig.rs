@@ -81,7 +81,7 @@ async fn trial(profile: &Profile, bind: &[IpAddr], context: &Context) -> anyhow:
         crowd: Crowd::default(),
     };
     let rooms = if profile.accounts.is_empty() {
-        cast::make(&target, &plan, |_| {}).await?
+        cast::make(&target, &plan, |_| {}).await?.rooms
     } else {
         let person = |account: &trialogue_scenarios::KnownAccount| Person {
             email: account.email.clone(),
