@@ -11,6 +11,7 @@
 mod alarm;
 pub mod beside;
 pub mod cast;
+pub mod clock;
 pub mod compare;
 pub mod export;
 mod facts;

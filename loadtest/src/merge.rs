@@ -174,10 +174,13 @@ fn add(sum: &mut Document, other: &Document, shift: Micros) -> Result<(), String
     sum.counts.add(&other.counts);
     sum.examples.extend(other.examples.iter().cloned());
     sum.cut.count += other.cut.count;
-    for (why, times) in &other.cut.reasons {
-        match sum.cut.reasons.iter_mut().find(|(known, _)| known == why) {
-            Some((_, count)) => *count += times,
-            None => sum.cut.reasons.push((why.clone(), *times)),
+    let (ours, theirs) = (&mut sum.cut, &other.cut);
+    for (to, more) in [(&mut ours.reasons, &theirs.reasons), (&mut ours.steps, &theirs.steps)] {
+        for (why, times) in more {
+            match to.iter_mut().find(|(known, _)| known == why) {
+                Some((_, count)) => *count += times,
+                None => to.push((why.clone(), *times)),
+            }
         }
     }
     let fault = |why: String| format!("run {}: {why}", other.run);
@@ -200,6 +203,8 @@ fn add(sum: &mut Document, other: &Document, shift: Micros) -> Result<(), String
     ours.loop_p99 = ours.loop_p99.max(theirs.loop_p99);
     ours.unsendable += theirs.unsendable;
     ours.stalled += theirs.stalled;
+    ours.stuck += theirs.stuck;
+    ours.silenced += theirs.silenced;
     ours.reasons.extend(reasons(other));
     for slo in &other.slos {
         if !sum.slos.iter().any(|known| known.expression == slo.expression) {

@@ -162,6 +162,19 @@ pub struct Cut {
     pub count: u64,
     /// Why, and how many for that.
     pub reasons: Vec<(String, u64)>,
+    /// Those of them that were not let in, by the step of their way: TCP, TLS, upgrade (the
+    /// websocket or the first poll), handshake (Engine.IO), CONNECT, join.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<(String, u64)>,
+}
+
+impl Cut {
+    /// At which steps sockets were not let in, to be shown behind the reasons.
+    pub(crate) fn told_steps(&self) -> String {
+        let told = self.steps.iter().map(|(step, times)| format!("{times} at {step}"));
+        let told = told.collect::<Vec<_>>().join(", ");
+        if told.is_empty() { told } else { format!(" (not let in: {told})") }
+    }
 }
 
 /// Sockets that went one way.

@@ -47,6 +47,21 @@ impl Rig {
         !self.reasons.is_empty()
     }
 
+    /// How it fared, for people.
+    pub(crate) fn told(&self) -> String {
+        let (percent, millis) = (|part| part * 100.0, |micros: Micros| micros as f64 / 1e3);
+        format!(
+            "{:.0} % of a core (at most {:.0} %), sends {:.2} ms late, its loop {:.2} ms (p99), {} \
+             stalled, {} never left",
+            percent(self.cpu),
+            percent(self.cpu_max),
+            millis(self.slip_p99),
+            millis(self.loop_p99),
+            self.stalled,
+            self.stuck
+        )
+    }
+
     /// Looks for reasons. In a closed loop the rig may be as busy as it likes: nothing is due.
     pub(crate) fn judge(&mut self, is_open: bool, sent: u64, due: u64) {
         // A closed loop may have all of its core, and must not be kept from it.

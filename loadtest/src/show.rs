@@ -57,9 +57,10 @@ pub fn facts(of: &Document) -> Vec<(&'static str, String, Tone)> {
     if of.cut.count > 0 {
         let why = of.cut.reasons.iter().take(SHOWN_MAX);
         let why: Vec<String> = why.map(|(why, times)| format!("{times} x {why}")).collect();
-        rows.push(("cut", why.join("; "), Tone::Bad));
+        rows.push(("cut", why.join("; ") + &of.cut.told_steps(), Tone::Bad));
     }
-    rows.push(rig(of));
+    let rig_tone = if of.rig.is_saturated() { Tone::Open } else { Tone::Good };
+    rows.push(("rig", of.rig.told(), rig_tone));
     rows.extend(server(of));
     rows.extend(of.slos.iter().map(objective));
     for example in &of.examples {
@@ -89,21 +90,6 @@ fn deliveries(of: &Document) -> (&'static str, String, Tone) {
         counts.foreign
     );
     ("deliveries", text, tone)
-}
-
-/// How the rig fared.
-fn rig(of: &Document) -> (&'static str, String, Tone) {
-    let text = format!(
-        "{:.0} % of a core (at most {:.0} %), sends {} ms late, its loop {} ms (p99), {} stalled, {} \
-         never left",
-        of.rig.cpu * 100.0,
-        of.rig.cpu_max * 100.0,
-        millis(of.rig.slip_p99),
-        millis(of.rig.loop_p99),
-        of.rig.stalled,
-        of.rig.stuck
-    );
-    ("rig", text, if of.rig.is_saturated() { Tone::Open } else { Tone::Good })
 }
 
 /// How the server fared, where that was looked at.
@@ -182,13 +168,15 @@ fn unrest(of: &Document) -> Vec<(&'static str, String, Tone)> {
     if let Some(recovery) = &of.recovery {
         let text = format!(
             "{} times lost, {} times back in their rooms, {} never back; {} attempts failed; {} \
-             messages caught up with, {} came both ways",
+             messages caught up with, {} came both ways, {} said while somebody was away and never \
+             told",
             recovery.lost,
             recovery.back,
             recovery.never_back,
             recovery.failed_attempts,
             counts.caught_up,
-            counts.overlap
+            counts.overlap,
+            counts.missed
         );
         rows.push(("recovery", text, tone(recovery.never_back == 0)));
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use reqwest::{StatusCode, header};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -174,6 +175,18 @@ impl Http {
     /// The proxy through which requests go and a socket to the same server must go.
     pub fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
+    }
+
+    /// What the server's clock says, to a whole second (RFC 9110 §6.6.1); nothing from one that does
+    /// not say it.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::TimedOut`]: no answer.
+    pub async fn date(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let answer = self.client.head(self.url.clone()).send().await.map_err(|e| failed(&e))?;
+        let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        Ok(date.map(|date| date.with_timezone(&Utc)))
     }
 
     /// Sends and reads the whole answer, whatever its status.

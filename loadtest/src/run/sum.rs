@@ -291,7 +291,11 @@ impl Sum {
             delivery_rate: a_second(counts.delivered_meanwhile),
             faults,
             examples,
-            cut: Cut { count: self.ends.cut, reasons: self.ends.reasons.clone() },
+            cut: Cut {
+                count: self.ends.cut,
+                reasons: self.ends.reasons.clone(),
+                steps: self.ends.steps.clone(),
+            },
             recovery: self.plan.unrest.is_of_returns().then(|| self.recovery.clone()),
             travelled: if self.plan.crowd.transport == Ways::default() {
                 Vec::new()

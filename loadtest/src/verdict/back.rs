@@ -3,7 +3,8 @@
 //! Who is cut off stays owed everything: what was said meanwhile must come by the page that it reads
 //! when it is back, or live. A message on the edge may come both ways, as the contract has it (a room is
 //! joined before it is read), and never twice one way. Who leaves its room is owed nothing from the
-//! moment at which it asks to; nothing may come once it was told that it is out.
+//! moment at which it asks to; nothing may come once it was told that it is out. Who is cut off from a
+//! server that tells nothing of what is missed is like somebody who left.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,16 @@ impl Judge {
     pub fn away(&mut self, member: u32) {
         self.abandon(member);
         self.members[member as usize].back = None;
+    }
+
+    /// The same where the server tells nothing of what is missed: nothing is owed to it until it is in
+    /// its room again.
+    pub fn gone(&mut self, member: u32) {
+        self.moves(member);
+        let of = &mut self.members[member as usize];
+        of.back = None;
+        let is_first = !std::mem::replace(&mut of.is_gone, true);
+        self.rooms[of.room as usize].gone += u32::from(is_first);
     }
 
     /// No answer will come any more to what it has sent.

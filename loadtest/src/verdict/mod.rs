@@ -86,6 +86,8 @@ struct Sender {
 struct Member {
     room: u32,
     up: bool,
+    /// Away, at a server that tells nothing of what is missed.
+    is_gone: bool,
     place: Place,
     last_seq: u64,
     /// The highest place that it knows of, however that came.
@@ -103,6 +105,7 @@ struct Room {
     first_sender: u32,
     senders: u32,
     up: u32,
+    gone: u32,
 }
 
 /// Something about a message that is worth a measurement.
@@ -163,7 +166,8 @@ impl Judge {
         self.members.extend((0..members).map(|_| member()));
         let sender = |place| Sender { room, place, ..Sender::default() };
         self.senders.extend((0..senders.min(members)).map(sender));
-        self.rooms.push(Room { first_member, members, first_sender, senders, up: 0 });
+        let (up, gone) = (0, 0);
+        self.rooms.push(Room { first_member, members, first_sender, senders, up, gone });
     }
 
     /// What happened so far.
@@ -226,6 +230,7 @@ impl Judge {
     pub fn join(&mut self, member: u32) {
         let at = &mut self.members[member as usize];
         at.place = Place::In;
+        self.rooms[at.room as usize].gone -= u32::from(std::mem::take(&mut at.is_gone));
         if at.up {
             return;
         }
@@ -295,6 +300,7 @@ impl Judge {
             recorded,
         });
         self.counts.sent += 1;
+        self.counts.missed += u64::from(self.rooms[of.room as usize].gone);
         self.under_way += 1;
         self.awaited += u64::from(owed);
         if owed == 0 {

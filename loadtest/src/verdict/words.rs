@@ -86,6 +86,8 @@ pub struct Counts {
     pub indeterminate: u64,
     /// Those of them that were still on their way when nothing was waited for any more.
     pub still_coming: u64,
+    /// Said while somebody was away to whom the server tells nothing of it later: not owed.
+    pub missed: u64,
     /// Came to somebody who was leaving a room or entering it: fine either way.
     pub in_transit: u64,
     /// Deliveries that came with what a returned member read; a part of `delivered`.
@@ -152,6 +154,7 @@ impl Counts {
         self.reached += other.reached;
         self.indeterminate += other.indeterminate;
         self.still_coming += other.still_coming;
+        self.missed += other.missed;
         self.in_transit += other.in_transit;
         self.caught_up += other.caught_up;
         self.overlap += other.overlap;

@@ -25,6 +25,8 @@ use crate::target::Words;
 pub(super) const CATCH_UP: u32 = u32::MAX;
 /// Messages of a page of what was missed (CONTRACT §2: it ends there by itself).
 const PAGE: u32 = 500;
+/// What servers answer that have no such route.
+const NO_ROUTE: [u16; 4] = [400, 404, 405, 501];
 
 /// Since when a socket is away, and why.
 #[derive(Debug)]
@@ -124,9 +126,20 @@ impl Floor {
         self.recorder.borrow_mut().record(Metric::Seen, now.saturating_sub(fault));
     }
 
+    /// Whether the server can tell it what it missed: when it comes back, or as a history, which is
+    /// asked for by ids of ours alone.
+    fn tells_missed(&self, socket: &Socket) -> bool {
+        let has_history =
+            || !self.is_without_history.get() && socket.chat.parse::<ChatId>().is_ok();
+        self.target.capabilities.resume || has_history()
+    }
+
     fn lose(&self, socket: &Socket, fault: Micros, by_us: bool) {
         socket.phase.set(Phase::Away);
-        self.judge.borrow_mut().away(socket.member);
+        match self.tells_missed(socket) {
+            true => self.judge.borrow_mut().away(socket.member),
+            false => self.judge.borrow_mut().gone(socket.member),
+        }
         let mut away = socket.away.borrow_mut();
         if away.is_none() {
             self.returns.borrow_mut().so_far.lost += 1;
@@ -153,6 +166,10 @@ impl Floor {
             (away.rejoined, away.reads) = (false, false);
         }
         self.since_fault(socket, Metric::Reconnected, now);
+        if !self.tells_missed(socket) {
+            self.judge.borrow_mut().gone(socket.member);
+            return Words::join(&socket.chat);
+        }
         let resumes = self.target.capabilities.resume;
         let mut judge = self.judge.borrow_mut();
         let known = judge.known(socket.member);
@@ -178,6 +195,9 @@ impl Floor {
         };
         if first {
             self.since_fault(socket, Metric::Rejoined, now);
+            if !self.tells_missed(socket) {
+                self.judge.borrow_mut().join(socket.member);
+            }
             self.news.notify_one();
         }
     }
@@ -239,7 +259,9 @@ impl Floor {
     }
 
     fn is_back(&self, socket: &Socket, now: Instant) {
-        self.since_fault(socket, Metric::CaughtUp, now);
+        if self.tells_missed(socket) {
+            self.since_fault(socket, Metric::CaughtUp, now);
+        }
         socket.phase.set(Phase::In);
         *socket.away.borrow_mut() = None;
         self.judge.borrow_mut().has_all(socket.member);
@@ -266,19 +288,19 @@ impl Floor {
 /// socket is in its room.
 pub(super) async fn read_all(floor: Rc<Floor>, member: u32) {
     let socket = &floor.sockets[member as usize];
+    let chat = floor.tells_missed(socket).then(|| socket.chat.parse::<ChatId>().ok()).flatten();
     let access_token = floor.tokens.newest(&socket.token).to_string();
     let refresh_token = String::new();
     let tokens = Credentials::in_memory(Some(TokenPair { access_token, refresh_token }));
     let rest = Rest::new(floor.target.http.clone(), floor.target.dialect, tokens);
     let read = async {
-        let chat: ChatId =
-            socket.chat.parse().map_err(|_| "the chat's id is no UUID".to_owned())?;
+        let Some(chat) = chat else { return Ok(Vec::new()) };
         let mut pages = rest.history(chat, 0);
         let mut all = Vec::new();
-        while let Some(page) = pages.next().await.map_err(|error: Error| error.to_string())? {
+        while let Some(page) = pages.next().await? {
             all.extend(page.messages);
         }
-        Ok::<_, String>(all)
+        Ok::<_, Error>(all)
     };
     let read = read.await;
     let now = Instant::now();
@@ -292,6 +314,13 @@ pub(super) async fn read_all(floor: Rc<Floor>, member: u32) {
                 let seq = message.seq.map_or(0, |seq| u64::try_from(seq).unwrap_or_default());
                 floor.missed(socket, floor.stamps.find(text.as_bytes()), seq, now);
             }
+            floor.is_back(socket, now);
+            kept::send(floor.clone(), member).await;
+        }
+        Err(Error::Refused(no)) if no.status.is_some_and(|status| NO_ROUTE.contains(&status)) => {
+            floor.is_without_history.set(true);
+            floor.judge.borrow_mut().gone(member);
+            floor.judge.borrow_mut().join(member);
             floor.is_back(socket, now);
             kept::send(floor.clone(), member).await;
         }

@@ -87,15 +87,17 @@ impl Floor {
         self.recorder.borrow_mut().record(metric, took);
     }
 
-    /// A socket cannot enter its room; the first reason is told. Where nobody is to speak, it is what
+    /// A socket cannot enter its room, for this step of its way failed; the first reason is told. Where nobody is to speak, it is what
     /// the run looks at, unless it is for want of room on our side.
-    pub(super) fn fail(&self, why: String) {
+    pub(super) fn fail(&self, step: &str, why: String) {
         let is_looked_at = self.plan.pace.is_silent() && !self.is_full.get();
         if is_looked_at {
-            self.ends.borrow_mut().cut(why, 1);
+            let mut ends = self.ends.borrow_mut();
+            ends.refused(step);
+            ends.cut(why, 1);
             self.outside.set(self.outside.get() + 1);
         } else {
-            self.cannot_join.borrow_mut().get_or_insert(why);
+            self.cannot_join.borrow_mut().get_or_insert_with(|| format!("{step}: {why}"));
         }
         self.news.notify_one();
     }

@@ -71,6 +71,8 @@ pub(super) struct Socket {
     pub(super) is_slow: bool,
     pub(super) way: Way,
     pub(super) phase: Cell<Phase>,
+    /// How far it came before its handshake: a step of the way, in words.
+    pub(super) step: Cell<&'static str>,
     pub(super) begun: Cell<Option<Instant>>,
     /// The server ended the namespace; the connection may live on.
     pub(super) is_sent_away: Cell<bool>,
@@ -110,6 +112,8 @@ pub(super) struct Floor {
     /// How long a server may be silent, as it says itself; and how long a step on the way may take.
     pub(super) silence_max: Cell<Option<Duration>>,
     pub(super) join_within: Duration,
+    /// The server has no history of a chat to read.
+    pub(super) is_without_history: Cell<bool>,
     /// Why a socket cannot enter its room, before the begin.
     pub(super) cannot_join: RefCell<Option<String>>,
     /// A socket has joined or failed; in a closed loop, a room is ready for more.
@@ -165,6 +169,7 @@ fn people(orders: &Orders) -> (Vec<Socket>, Judge) {
                 is_slow: slow.takes(turn >= senders),
                 way: ways.next().unwrap_or(Way::Websocket),
                 phase: Cell::new(Phase::Opening),
+                step: Cell::new(""),
                 begun: Cell::new(None),
                 is_sent_away: Cell::new(false),
                 ending: Cell::default(),
@@ -203,6 +208,7 @@ impl Floor {
             is_full: Cell::new(false),
             silence_max: Cell::new(None),
             join_within: orders.join_within,
+            is_without_history: Cell::new(false),
             cannot_join: RefCell::default(),
             news: Notify::new(),
             ready: RefCell::default(),

@@ -41,6 +41,17 @@ pub(crate) struct Ends {
     pub(crate) is_overfull: bool,
     /// Why connections ended, and how many for that.
     pub(crate) reasons: Vec<(String, u64)>,
+    /// At which steps of their way sockets were not let in, and how many.
+    #[serde(default)]
+    pub(crate) steps: Vec<(String, u64)>,
+}
+
+/// There are six steps.
+fn add_to(steps: &mut Vec<(String, u64)>, step: &str, times: u64) {
+    match steps.iter_mut().find(|(known, _)| known == step) {
+        Some((_, count)) => *count += times,
+        None => steps.push((step.to_owned(), times)),
+    }
 }
 
 impl Ends {
@@ -53,7 +64,13 @@ impl Ends {
         }
     }
 
+    /// A socket was not let in at this step.
+    pub(super) fn refused(&mut self, step: &str) {
+        add_to(&mut self.steps, step, 1);
+    }
+
     pub(crate) fn add(&mut self, other: Self) {
+        other.steps.iter().for_each(|(step, times)| add_to(&mut self.steps, step, *times));
         self.unsendable += other.unsendable;
         self.stalled += other.stalled;
         self.stuck += other.stuck;
@@ -121,7 +138,9 @@ impl Floor {
                 self.free_places_of(socket.member);
                 self.ends.borrow_mut().cut(why, 1);
             }
-            Phase::Opening | Phase::Connecting | Phase::Joining => self.fail(why),
+            Phase::Opening => self.fail(socket.step.get(), why),
+            Phase::Connecting => self.fail("CONNECT", why),
+            Phase::Joining => self.fail("join", why),
             Phase::Away | Phase::Over => {}
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use trialogue_socketio::client::{SCRATCH_BYTES, Transports};
+use trialogue_socketio::client::{ConnectError, SCRATCH_BYTES, Transports};
 
 use super::floor::{Floor, Phase, Socket};
 use super::{back, kept};
@@ -26,12 +26,14 @@ pub(super) async fn live(floor: Rc<Floor>, at: usize) {
         socket.phase.set(Phase::Opening);
         let why = match floor.opener.open(transports(socket.way)).await {
             Err(error) => {
+                socket.step.set(step(&error));
                 floor.is_full.set(floor.is_full.get() || crate::rig::is_full(&error));
                 error.to_string()
             }
             // The run ended meanwhile.
             Ok(_) if socket.phase.get() == Phase::Over => return,
             Ok(wire) => {
+                socket.step.set("handshake");
                 *socket.wire.borrow_mut() = Some(wire);
                 let listen = |cx: &mut Context<'_>| {
                     SCRATCH.with_borrow_mut(|scratch| poll(&floor, socket, scratch, cx))
@@ -45,6 +47,16 @@ pub(super) async fn live(floor: Rc<Floor>, at: usize) {
         if socket.phase.get() == Phase::Over {
             return;
         }
+    }
+}
+
+/// Which step of opening a connection failed.
+fn step(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Unreachable { .. } => "TCP",
+        ConnectError::Tls { .. } => "TLS",
+        ConnectError::Timeout(_) => "TCP or upgrade",
+        _ => "upgrade",
     }
 }
 

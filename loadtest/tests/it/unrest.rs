@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use trialogue_faults::{Cut, Proxy, Weather};
+use trialogue_loadtest::cast::Room;
 use trialogue_loadtest::plan::{Absence, Crowd, Plan, Unrest};
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::verdict::Fault;
@@ -55,6 +56,30 @@ async fn who_is_cut_comes_back_and_has_everything_once() {
     assert_eq!(of(&document, "replay").count, counts.caught_up);
     assert!(of(&document, "reconnected").min >= 100 * MILLIS);
     assert_eq!(document.value("never_back"), Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_to_nobody_is_not_owed_where_no_server_tells_it_later() {
+    let plain = |mut rooms: Vec<Room>| {
+        rooms.iter_mut().zip(0..).for_each(|(room, n)| room.chat = format!("room-{n}"));
+        rooms
+    };
+    // Ids that no history is asked for by, and a history that is not there.
+    for rooms in [plain(rooms(5)), rooms(5)] {
+        let mut config = start(Quirk::Nothing).await;
+        config.target.capabilities.resume = false;
+        let quiet = Duration::from_millis(1_500);
+        config.drain = Drain { quiet, ..Drain::default() };
+        let plan = Plan { unrest: Unrest::Jitter(absence(1.0)), ..plan(2) };
+        let stop = CancellationToken::new();
+        let document = run_in(&plan, &config, rooms, &stop, &mut |_| {}).await.unwrap();
+        let (counts, recovery) = (&document.counts, document.recovery.as_ref().unwrap());
+        assert_eq!(faults(&document), [], "{:?}", document.examples);
+        assert!(recovery.lost >= 20 && counts.missed > 0, "{recovery:?} {counts:?}");
+        assert_eq!((recovery.back, recovery.never_back), (recovery.lost, 0), "{recovery:?}");
+        assert_eq!((document.cut.count, document.reach), (0, 1.0));
+        assert_ne!(document.verdict, Verdict::Failed, "{:?}", document.why);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,10 +106,11 @@ async fn who_is_not_let_in_is_counted_where_that_is_looked_at() {
     let document = play(&connect, start(Quirk::RefuseSome).await).await.unwrap();
     assert_eq!((document.cut.count, of(&document, "join").count), (3, 12));
     assert!(document.cut.reasons[0].0.contains("refused"), "{:?}", document.cut);
+    assert_eq!(document.cut.steps, [("CONNECT".to_owned(), 3)]);
     assert!(document.why.iter().any(|why| why.contains("not let in")), "{:?}", document.why);
     // Whoever is to speak is needed.
     let error = play(&plan(1), start(Quirk::RefuseSome).await).await.unwrap_err();
-    assert!(matches!(error, RunError::CannotRun(_)), "{error}");
+    assert!(matches!(&error, RunError::CannotRun(why) if why.starts_with("CONNECT: ")), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

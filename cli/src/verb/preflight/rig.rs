@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
+use trialogue_client::Http;
 use trialogue_loadtest::plan::{Arrivals, BackOff, Crowd, Pace, Plan, Ramp, Sizes, Unrest};
 use trialogue_loadtest::preflight::{Check, Machine};
 use trialogue_loadtest::result::{Document, Verdict};
 use trialogue_loadtest::target::Target;
 use trialogue_loadtest::users::{self, Person};
-use trialogue_loadtest::{RunConfig, cast, run_in};
+use trialogue_loadtest::{RunConfig, cast, clock, run_in};
 use trialogue_scenarios::file::Profile;
 
 use super::super::Context;
@@ -37,6 +38,10 @@ pub(super) async fn look(
         Ok(document) => checks.push(judged(&document)),
         Err(error) => untried.push(format!("a small run: {}", human::line(&format!("{error:#}")))),
     }
+    match clock(profile, context).await {
+        Ok(check) => checks.push(check),
+        Err(error) => untried.push(format!("the clock: {}", human::line(&format!("{error:#}")))),
+    }
     for check in &checks {
         tell(check, out)?;
     }
@@ -53,16 +58,25 @@ fn tell(check: &Check, out: &mut Out) -> anyhow::Result<()> {
     let word = match check.held {
         Some(true) => "ok",
         Some(false) => "NO",
+        None if check.fix.is_some() => "warning",
         None => "unknown",
     };
     out.data(&format!("{word:<8}{}: {}", check.name, check.seen))?;
     check.fix.as_ref().map_or(Ok(()), |fix| out.data(&format!("        fix: {fix}")))
 }
 
+fn http(profile: &Profile, context: &Context) -> anyhow::Result<Http> {
+    let plain_http = profile.plain_http || context.global.plain_http;
+    account::http(&Global { plain_http, ..context.global.clone() }, &profile.url)
+}
+
+async fn clock(profile: &Profile, context: &Context) -> anyhow::Result<Check> {
+    Ok(clock::look(&http(profile, context)?).await?)
+}
+
 /// One room of two, a few messages each way, judged as any run is.
 async fn trial(profile: &Profile, bind: &[IpAddr], context: &Context) -> anyhow::Result<Document> {
-    let plain_http = profile.plain_http || context.global.plain_http;
-    let http = account::http(&Global { plain_http, ..context.global.clone() }, &profile.url)?;
+    let http = http(profile, context)?;
     let mut target = Target::new(http, profile.dialect);
     target.capabilities = profile.capabilities;
     target.bind = bind.to_vec();
