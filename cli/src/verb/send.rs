@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
+use trialogue_client::journal::{OpenError, Opened};
 use trialogue_client::session::{SessionHandle, Update};
 use trialogue_client::{Error, LinkState, Outcome, Refusal};
 use trialogue_protocol::{ChatId, ClientMessageId, MessageType, SendAck, SendStatus};
@@ -23,6 +24,10 @@ use crate::verb::Context;
 
 /// Lines read ahead while one waits to be stored: a fast writer is held back by its pipe.
 const LINES_AHEAD_MAX: usize = 16;
+
+/// How long to wait for an outbox that another process has open: another `send` ends soon, while a
+/// chat may stay open all day.
+const OUTBOX_WAIT: Duration = Duration::from_secs(3);
 
 /// Arguments of `send`.
 #[derive(clap::Args)]
@@ -45,18 +50,38 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut Out) -> anyhow:
     let account = Account::signed_in(&context.global)?;
     let chat = context.within(account.chat(&args.chat.chat)).await?;
     let wait = context.global.timeout;
-    let outbox = account.outbox(wait).await?;
-    let is_kept = outbox.is_some();
-    let (handle, updates) = account.session_with(outbox, true)?;
     let dialect = account.rest.dialect();
     let knows_ids = dialect.capabilities().client_message_ids;
     let bytes_max = dialect.message_bytes_max();
+    let outbox = outbox(&account, wait, knows_ids, out).await?;
+    let is_kept = outbox.is_some();
+    let (handle, updates) = account.session_with(outbox, true)?;
     let mut sender =
         Sender { chat, handle, updates, wait, is_kept, told_kept: false, knows_ids, bytes_max };
     let sent = sender.all(args, out).await;
     // Also after a failure: what the outbox keeps must be on disk before we go.
     sender.handle.close().await;
     sent.map(|()| Exit::DONE)
+}
+
+/// The outbox; nothing where another process keeps it open, as a chat does. Where the server knows no
+/// ids there is no second sender: what tells a repeat from a new message is counted by one alone.
+async fn outbox(
+    account: &Account,
+    wait: Duration,
+    knows_ids: bool,
+    out: &mut Out,
+) -> anyhow::Result<Option<Opened>> {
+    if !knows_ids {
+        return account.outbox(wait).await;
+    }
+    match account.outbox(wait.min(OUTBOX_WAIT)).await {
+        Err(error) if matches!(error.downcast_ref(), Some(OpenError::Busy)) => {
+            out.say("another trialogue of this account is open: what cannot be sent is not kept");
+            Ok(None)
+        }
+        done => done,
+    }
 }
 
 /// One chat, one connection, one message at a time.

@@ -204,3 +204,22 @@ fn a_logout_wipes_what_was_sent_and_tells_of_what_was_not() {
     let ran = story.run("amna", &["logout"]);
     assert!(!ran.stderr.contains("unsent"), "{ran}");
 }
+
+#[test]
+fn a_message_is_sent_beside_a_client_that_is_open_all_day() {
+    let mut story = Story::begin();
+    story.enter("customer", "Amna", "Khan");
+    story.enter("provider", "Ravi", "Kumar");
+    let chat = story.book("amna", "2");
+    let opened_by_the_client = outbox(&story);
+    let ran = story.run("amna", &["send", &chat, "from a script"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("what cannot be sent is not kept"), "{ran}");
+    assert!(story.run("ravi", &["history", &chat]).stdout.contains("from a script"));
+    story.kill_server();
+    let ran = story.run("amna", &["--timeout", "1s", "send", &chat, "into the dark"]);
+    assert_eq!(ran.code, Some(6), "{ran}");
+    assert!(ran.stderr.contains("to try again safely, add --id"), "{ran}");
+    drop(opened_by_the_client);
+    assert!(outbox(&story).restored.is_empty(), "{ran}");
+}
