@@ -1,6 +1,8 @@
 //! The crash at a step boundary: the server is killed and started again, and everybody comes back.
 
-use tokio::time::Instant;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 use trialogue_client::LinkState;
 use trialogue_report::diagram::{Row, Tone};
 
@@ -11,6 +13,11 @@ use crate::actor::{Actor, Wrong};
 use crate::file::{DatabaseVerb, Scenario, ServerVerb, Step, Verb};
 use crate::record::link_of;
 use crate::source::Span;
+
+/// How long a server that does not answer may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// Between two looks at that.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many boundaries a scenario has: one before each of its steps, also those in a `parallel`, a
 /// `repeat` (before the first time) and a fragment.
@@ -90,13 +97,28 @@ pub(super) fn is_down(scenario: &Scenario, boundary: usize) -> bool {
 }
 
 impl Stage<'_> {
+    /// The last words of a server that ended by itself, also of one that was killed a moment ago: who
+    /// answers is not dying, and who does not may need a moment to be gone.
+    async fn ended_lately(&self) -> Option<String> {
+        let is_dying = self.server.is_up()
+            && self.server.rest(GONE_WITHIN).ok()?.raw("GET", "/", None).await.is_err();
+        let by = Instant::now() + GONE_WITHIN;
+        loop {
+            let ended = self.server.ended_by_itself();
+            if ended.is_some() || !is_dying || Instant::now() >= by {
+                return ended;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// What nobody told yet at the end: a server that ended by itself, a crash that did not come.
-    pub(super) fn undone(&self, failures: &[Failure]) -> Option<Failure> {
+    pub(super) async fn undone(&self, failures: &[Failure]) -> Option<Failure> {
         // Whatever failed has the server's last words with it.
         if !failures.is_empty() {
             return None;
         }
-        if let Some(words) = self.server.ended_by_itself() {
+        if let Some(words) = self.ended_lately().await {
             let wrong = Wrong::new("a server that runs to the end", words);
             return Some(self.failure(Span::default(), "the server", wrong, &[]));
         }

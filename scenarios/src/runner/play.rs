@@ -60,7 +60,7 @@ impl Stage<'_> {
         let is_held = |verdict: &&super::Verdict| verdict.came == Came::Held;
         let held = self.notes().held + verdicts.iter().filter(is_held).count();
         failures.extend(broken);
-        failures.extend(self.undone(&failures));
+        failures.extend(self.undone(&failures).await);
         let steps = self.all_done();
         let report = Report { held, of, steps, verdicts, failures, ..self.report() };
         if let Some(audience) = &self.audience {

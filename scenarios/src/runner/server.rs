@@ -264,16 +264,20 @@ impl Server {
         }
     }
 
+    /// Its routes, for nobody in particular.
+    pub(super) fn rest(&self, answer_timeout: Duration) -> Result<Rest, String> {
+        let config = HttpConfig { answer_timeout, ..HttpConfig::new(self.url.clone()) };
+        let http = Http::new(config).map_err(|error| error.to_string())?;
+        Ok(Rest::new(http, Dialect::Trialogue, Credentials::default()))
+    }
+
     /// Asks until it answers, while `runs` has nothing against it.
     async fn until_ready(
         &self,
         path: &str,
         runs: impl Fn() -> Result<(), String>,
     ) -> Result<(), String> {
-        let mut config = HttpConfig::new(self.url.clone());
-        config.answer_timeout = self.within;
-        let http = Http::new(config).map_err(|error| error.to_string())?;
-        let rest = Rest::new(http, Dialect::Trialogue, Credentials::default());
+        let rest = self.rest(self.within)?;
         let by = Instant::now() + self.within;
         loop {
             runs()?;
@@ -317,6 +321,21 @@ impl Server {
         };
         let done = database.torment(verb).await;
         done.map_err(|got| Wrong::new("the database to obey", got))
+    }
+
+    /// Whether it is one that the runner has started and no step has ended.
+    pub(super) fn is_up(&self) -> bool {
+        let child = |child: &Option<ServerProcess>| child.as_ref().and_then(ServerProcess::pid);
+        match &self.kind {
+            Kind::Child(place) => {
+                child(&place.lock().unwrap_or_else(PoisonError::into_inner)).is_some()
+            }
+            #[cfg(unix)]
+            Kind::Shell { process, .. } => {
+                process.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+            }
+            Kind::Hooks { .. } => false,
+        }
     }
 
     /// Its last words, when it ended without being told to.
