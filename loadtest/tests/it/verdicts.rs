@@ -132,8 +132,11 @@ async fn a_server_that_stalls_a_tenth_of_the_time_has_its_stall_as_p99() {
     assert_eq!(document.faults, []);
     let (told, stall) = (of(&document, "delivery"), STALL.as_micros() as u64);
     // A tenth of the sends waits for up to 100 ms: the longest tenth of those for 90 or more.
-    assert!((stall * 8 / 10..stall * 4).contains(&told.p99), "{told:?}");
-    assert!(told.p50 < told.p99 / 2, "{told:?}");
+    assert!(told.p99 >= stall * 8 / 10, "{told:?}");
+    // A machine that is busy with other things makes everything late, and the rig says so.
+    if document.rig.reasons.is_empty() {
+        assert!(told.p99 < stall * 4 && told.p50 < told.p99 / 2, "{told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
