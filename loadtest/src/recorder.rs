@@ -58,6 +58,10 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Those of messages that were answered or came: of what never did there is nothing in them.
+    pub(crate) const OF_ANSWERS: [Self; 6] =
+        [Self::Delivery, Self::Uncorrected, Self::Ack, Self::First, Self::Last, Self::Spread];
+
     /// All of them.
     pub const ALL: [Self; 20] = [
         Self::Delivery,

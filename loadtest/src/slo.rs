@@ -151,15 +151,8 @@ pub(crate) fn is_of_the_rig(name: &str) -> bool {
 
 /// Whether what never came would be the slowest of it.
 pub(crate) fn is_of_answers(name: &str) -> bool {
-    const METRICS: [Metric; 6] = [
-        Metric::Delivery,
-        Metric::Uncorrected,
-        Metric::Ack,
-        Metric::First,
-        Metric::Last,
-        Metric::Spread,
-    ];
-    is_duration(name) && METRICS.iter().any(|one| name.split('.').next() == Some(one.name()))
+    let is_one = |one: &Metric| name.split('.').next() == Some(one.name());
+    is_duration(name) && Metric::OF_ANSWERS.iter().any(is_one)
 }
 
 /// What makes values say too little.

@@ -24,15 +24,7 @@ pub const SCHEMA: &str = "trialogue-versus/1";
 pub const PAIRS_MAX: u32 = 100;
 /// How often pairs are drawn anew: the ends of the interval are its 25th from either side.
 const DRAWS: usize = 1_000;
-/// What is compared, and in which figures.
-const COMPARED: [Metric; 6] = [
-    Metric::Delivery,
-    Metric::Uncorrected,
-    Metric::Ack,
-    Metric::First,
-    Metric::Last,
-    Metric::Spread,
-];
+/// Of each metric that is compared.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 /// What the second does otherwise in one figure; microseconds.
@@ -254,7 +246,7 @@ pub fn versus(plan: &Plan, pairs: &[[Document; 2]]) -> Result<Versus, String> {
     }
     let (first, second) = (side(0)?, side(1)?);
     let mut deltas = Vec::new();
-    for metric in COMPARED {
+    for metric in Metric::OF_ANSWERS {
         let histograms = pairs.iter().map(|pair| {
             let of = |document: &Document| {
                 let measured = document.metrics.iter().find(|one| one.name == metric.name());

@@ -7,6 +7,7 @@ use trialogue_client::LinkState;
 use trialogue_report::diagram::{Row, Tone};
 
 use super::events::waits_for_taking;
+use super::server::LOOK_EVERY;
 use super::stage::Stage;
 use super::{Failure, RunError};
 use crate::actor::{Actor, Wrong};
@@ -16,8 +17,6 @@ use crate::source::Span;
 
 /// How long a server that does not answer may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// Between two looks at that.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many boundaries a scenario has: one before each of its steps, also those in a `parallel`, a
 /// `repeat` (before the first time) and a fragment.

@@ -24,8 +24,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 const FREE_WITHIN: Duration = Duration::from_secs(2);
 /// How long it may take to bring back somebody's own server at the end of a run.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
-/// Between two looks at whether somebody's own server serves.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Between two looks at whether a server serves, or is gone.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What comes of something that is done to a database; the error is a sentence.
 pub type Done<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
@@ -325,10 +325,10 @@ impl Server {
 
     /// Whether it is one that the runner has started and no step has ended.
     pub(super) fn is_up(&self) -> bool {
-        let child = |child: &Option<ServerProcess>| child.as_ref().and_then(ServerProcess::pid);
         match &self.kind {
-            Kind::Child(place) => {
-                child(&place.lock().unwrap_or_else(PoisonError::into_inner)).is_some()
+            Kind::Child(child) => {
+                let child = child.lock().unwrap_or_else(PoisonError::into_inner);
+                child.as_ref().is_some_and(|child| child.pid().is_some())
             }
             #[cfg(unix)]
             Kind::Shell { process, .. } => {
